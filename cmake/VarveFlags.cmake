@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# Compiler flags: warnings are errors, hardening as SECURITY.md lists it, sanitizers on request.
+add_library(varve_flags INTERFACE)
+target_compile_options(varve_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes
+  -Wmissing-prototypes -Wcast-qual -Wcast-align -Wpointer-arith -Wwrite-strings -Wundef -Wvla
+  -Wformat=2 -Wimplicit-fallthrough -Wswitch-enum -Wdouble-promotion -Wnull-dereference -Werror
+  -fno-strict-aliasing -fvisibility=hidden -ffunction-sections -fdata-sections
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -g)
+target_include_directories(varve_flags INTERFACE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
+
+if(VARVE_SANITIZE)
+  target_compile_options(varve_flags INTERFACE -fsanitize=${VARVE_SANITIZE}
+    -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(varve_flags INTERFACE -fsanitize=${VARVE_SANITIZE})
+  # gcc's data-flow warnings see the instrumentation, not the code.
+  if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(varve_flags INTERFACE -Wno-null-dereference -Wno-maybe-uninitialized)
+  endif()
+else()
+  target_compile_options(varve_flags INTERFACE -fstack-protector-strong -fstack-clash-protection
+    -fcf-protection -ftrivial-auto-var-init=zero)
+  if(CMAKE_BUILD_TYPE MATCHES "Rel")
+    target_compile_options(varve_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+  endif()
+  target_link_options(varve_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--gc-sections)
+endif()
