@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+# The front door. Every target forwards to CMake, ctest or a script of tools/; no rule of the build
+# lives here. Packages that are missing are installed first (tools/setup says which).
+
+PREFIX ?= /usr/local
+TIME   ?= 60
+DATA   ?= varve-data
+
+CONFIGURE := cmake --preset release --log-level=WARNING
+BUILD     := cmake --build build
+
+.PHONY: default run test bench crash crash-long kill-long fuzz check install format clean
+.NOTPARALLEL:
+
+# build/varve, build/libvarve.so, build/libvarve.a, build/varve-bench
+default:
+	@tools/setup build
+	@$(CONFIGURE) -DVARVE_TESTS=OFF
+	@$(BUILD)
+
+# The server on an embedded directory, with the metrics of this host in it.
+run: default
+	@exec build/varve serve --collect-host --data $(DATA)
+
+# Everything that is checked before a change lands; ends with a summary.
+test:
+	@start=$$(date +%s); tools/setup build test && exec tools/test --since $$start
+
+# A smoke run; build/varve-bench --help lists the rest.
+bench: default
+	@exec build/varve-bench smoke
+
+# The bounded crash programme; prints `crash states: N`.
+crash:
+	@tools/setup build test
+	@exec tools/test --campaign crash
+
+# Fifty times as many crash states and fault runs (hours).
+crash-long:
+	@tools/setup build test
+	@exec tools/test --campaign crash-long
+
+# Kills the real server again and again, and injects failing system calls (hours).
+kill-long:
+	@tools/setup build test
+	@exec tools/test --campaign kill-long
+
+# Each fuzz target for TIME seconds, on top of the saved corpus: make fuzz TIME=600
+fuzz:
+	@tools/setup build test
+	@exec tools/test --campaign fuzz --fuzz-seconds $(TIME)
+
+# Formatting, rooms, names, exports, links: what can be judged without running tests.
+check:
+	@tools/setup build test
+	@exec tools/test --only format,rules,header,build-release,exports
+
+install: default
+	@cmake --install build --prefix $(PREFIX)
+
+format:
+	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
+
+clean:
+	@rm -rf build build-*
