@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Facts about this process and its machine. */
+#ifndef VV_SYS_PROCESS_H
+#define VV_SYS_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "varve.h"
+
+uint64_t vv_process_id(void);
+/* Terminated, cut to fit, "unknown" when the system does not say. */
+void vv_process_host_name(char *out_name, size_t capacity);
+/* Changes with each start of the machine; "unknown" likewise. */
+void vv_process_boot_id(char *out_id, size_t capacity);
+/* Memory in RAM; 0 when unknown. */
+uint64_t vv_process_rss_bytes(void);
+/* CPUs this process may run on, at least 1. */
+uint32_t vv_process_cpu_count(void);
+/* RAM of the machine or its control group, the smaller; 0 when unknown. */
+uint64_t vv_process_memory_bytes(void);
+
+/* Most open files. The second raises the soft limit to at most `wanted` and returns what holds now.
+ */
+uint64_t vv_process_files_max(void);
+uint64_t vv_process_raise_files_max(uint64_t wanted);
+
+/* For the program and tests; the engine waits on conditions. */
+void vv_sleep_until(int64_t deadline_mono_ns);
+
+/*
+ * The start of a file of the system (/proc, /sys, zone files): links are followed, only regular
+ * files. Reads up to capacity bytes; a longer file is E_LIMIT.
+ */
+VV_MUST_CHECK varve_status vv_system_file_read(const char *path, void *buf, size_t capacity,
+                                               size_t *out_size, varve_error *out_err);
+
+#endif
