@@ -305,7 +305,5 @@ varve_status vv_os_fail(varve_error *out_err, int os_errno, const char *operatio
                         const char *path);
 /* The status that an errno stands for. */
 varve_status vv_os_status(int os_errno);
-/* "no space left on device"; never NULL, not translated. */
-const char *vv_os_text(int os_errno);
 
 #endif
