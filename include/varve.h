@@ -2,6 +2,48 @@
 #ifndef VARVE_H
 #define VARVE_H
 
+/**
+ * varve: a time-series database to embed.
+ *
+ * This header is the manual. It has, in this order: conventions, plain structs, opening and
+ * closing, names, writing, reading, the catalogue, changes, maintenance.
+ *
+ * A first program:
+ *
+ *     varve_db *db;
+ *     varve_error error;
+ *     if (varve_open("data", NULL, &db, &error) != VARVE_OK) { ... error.message ... }
+ *     varve_series series;
+ *     varve_series_resolve(db, VARVE_STR("cpu"), NULL, 0, 0, &series, &error);
+ *     ...
+ *     varve_close(db, &error);
+ *
+ * Threads. A varve_db is shareable: any thread may call it at any time, but for varve_close and
+ * varve_abandon, before which the caller ends its own calls. A cursor, a batch and a block are
+ * movable: one thread at a time. varve_task_cancel may be called from any thread. After fork()
+ * every handle is dead in the child: calls answer VARVE_E_FENCED, varve_abandon frees the memory.
+ *
+ * Durability. A write is answered with how safe it is: DURABLE (on stable storage), APPENDED (in
+ * the operating system), VOLATILE (in memory). The default, VARVE_SYNC_GROUP, answers DURABLE. A
+ * batch is atomic: all of it is read or nothing, also after a crash.
+ *
+ * Ownership. Handles that are opened are closed by their pair, which takes NULL. Bytes that a call
+ * lends name the call that ends the loan. Nothing is freed by the caller with free().
+ *
+ * Errors. What can fail returns a varve_status and fills the caller's varve_error when that is not
+ * NULL. On failure pointer outputs are NULL, other outputs untouched, and there was no effect; the
+ * one exception is VARVE_E_IO from varve_batch_commit and varve_wait, whose outcome is unknown
+ * until the database is opened again. A failed allocation is VARVE_E_NOMEM and harms nothing.
+ *
+ * Time. A timestamp is int64 in the database's precision (ns by default), of any sign. Ranges are
+ * half open, [start, end), but an end of INT64_MAX includes it.
+ *
+ * Structs. A struct that begins with struct_size is filled by its _init function first and may grow
+ * at its end; every other visible struct is frozen.
+ *
+ * Symbols that VARVE_UNSTABLE_API guards may change in any release.
+ */
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,25 +58,34 @@ extern "C" {
 #define VARVE_API
 #endif
 
-/** Statuses: (name, number, text). Numbers are never reused. */
-#define VARVE_STATUS_MAP(X)                                                                        \
-    X(OK, 0, "ok")                                                                                 \
-    X(E_INVALID, 1, "invalid argument")                                                            \
-    X(E_NOMEM, 2, "out of memory")                                                                 \
-    X(E_LIMIT, 3, "limit reached")                                                                 \
-    X(E_CANCELLED, 4, "cancelled")                                                                 \
-    X(E_BUSY, 5, "busy")                                                                           \
-    X(E_INTERNAL, 6, "internal error")                                                             \
-    X(E_TIMEOUT, 7, "timed out")                                                                   \
-    X(E_UNSUPPORTED, 8, "not supported")                                                           \
-    X(E_NOT_FOUND, 9, "not found")                                                                 \
-    X(E_EXISTS, 10, "exists already")                                                              \
-    X(E_CONFLICT, 11, "in conflict with what is stored")                                           \
-    X(E_IO, 20, "input or output failed")                                                          \
-    X(E_CORRUPT, 21, "stored bytes are damaged")                                                   \
-    X(E_LOCKED, 22, "locked by another writer")                                                    \
-    X(E_NOSPACE, 23, "no space left")                                                              \
-    X(E_READONLY, 24, "read-only")                                                                 \
+#define VARVE_VERSION_MAJOR 0
+#define VARVE_VERSION_MINOR 1
+#define VARVE_VERSION_PATCH 0
+
+/* ------------------------------------------------------------------------------------------------
+ * Statuses and errors
+ * --------------------------------------------------------------------------------------------- */
+
+/** Statuses: (name, number, text). Numbers are never reused; new ones go at the end of their group.
+ */
+#define VARVE_STATUS_MAP(X)                              \
+    X(OK, 0, "ok")                                       \
+    X(E_INVALID, 1, "invalid argument")                  \
+    X(E_NOMEM, 2, "out of memory")                       \
+    X(E_LIMIT, 3, "limit reached")                       \
+    X(E_CANCELLED, 4, "cancelled")                       \
+    X(E_BUSY, 5, "busy")                                 \
+    X(E_INTERNAL, 6, "internal error")                   \
+    X(E_TIMEOUT, 7, "timed out")                         \
+    X(E_UNSUPPORTED, 8, "not supported")                 \
+    X(E_NOT_FOUND, 9, "not found")                       \
+    X(E_EXISTS, 10, "exists already")                    \
+    X(E_CONFLICT, 11, "in conflict with what is stored") \
+    X(E_IO, 20, "input or output failed")                \
+    X(E_CORRUPT, 21, "stored bytes are damaged")         \
+    X(E_LOCKED, 22, "locked by another writer")          \
+    X(E_NOSPACE, 23, "no space left")                    \
+    X(E_READONLY, 24, "read-only")                       \
     X(E_FENCED, 25, "this handle may no longer write")
 
 typedef enum varve_status {
@@ -46,9 +97,19 @@ typedef enum varve_status {
 /** What failed. The caller owns it; filling it never allocates; message is terminated UTF-8. */
 typedef struct varve_error {
     varve_status status;
-    int32_t os_errno;
+    int32_t os_errno; /* errno of the failed system call, 0 when there was none */
     char message[248];
 } varve_error;
+
+/** Text of a status, such as "no space left"; static, never NULL. */
+VARVE_API const char *varve_status_text(varve_status status);
+
+/** Version of the library that runs, such as "0.1.0"; static. */
+VARVE_API const char *varve_version(void);
+
+/* ------------------------------------------------------------------------------------------------
+ * Plain structs
+ * --------------------------------------------------------------------------------------------- */
 
 /** Bytes with a length; never NUL-terminated by contract. */
 typedef struct varve_text {
@@ -56,13 +117,944 @@ typedef struct varve_text {
     size_t size;
 } varve_text;
 
-/** Where memory comes from. realloc(NULL) allocates; free takes NULL. All members are required. */
+#ifdef __cplusplus
+#define VARVE_STR(literal)             \
+    varve_text                         \
+    {                                  \
+        (literal), sizeof(literal) - 1 \
+    }
+#else
+/** A varve_text of a string literal. */
+#define VARVE_STR(literal) ((varve_text){(literal), sizeof(literal) - 1})
+#endif
+
+/** Where memory comes from. reallocate(NULL) allocates; release takes NULL. All members required.
+ */
 typedef struct varve_allocator {
     void *context;
     void *(*allocate)(void *context, size_t size);
     void *(*reallocate)(void *context, void *memory, size_t old_size, size_t new_size);
     void (*release)(void *context, void *memory, size_t size);
 } varve_allocator;
+
+/** One label of a series. Names are unique in a series; an empty value differs from an absent
+ * label. */
+typedef struct varve_label {
+    varve_text name;  /* 1..256 bytes, UTF-8 */
+    varve_text value; /* 0..16384 bytes, UTF-8 */
+} varve_label;
+
+/** Kinds of varve_matcher. Regular expressions are RE2 syntax, anchored at both ends. */
+enum {
+    VARVE_MATCH_EQUAL = 0,
+    VARVE_MATCH_NOT_EQUAL = 1,
+    VARVE_MATCH_REGEX = 2,
+    VARVE_MATCH_NOT_REGEX = 3
+};
+
+/** A condition on one label; an absent label counts as empty. Name "__name__" means the metric. */
+typedef struct varve_matcher {
+    uint32_t kind;
+    uint32_t flags; /* zero */
+    varve_text name;
+    varve_text value;
+} varve_matcher;
+
+/** Timestamps start <= t < end; an end of INT64_MAX includes INT64_MAX. start >= end is refused. */
+typedef struct varve_range {
+    int64_t start;
+    int64_t end;
+} varve_range;
+
+/** The whole time axis. */
+#define VARVE_RANGE_ALL_START INT64_MIN
+#define VARVE_RANGE_ALL_END   INT64_MAX
+
+/** Types of values. */
+enum {
+    VARVE_TYPE_NONE = 0,
+    VARVE_TYPE_F64 = 1,
+    VARVE_TYPE_I64 = 2,
+    VARVE_TYPE_U64 = 3,
+    VARVE_TYPE_BOOL = 4,
+    VARVE_TYPE_BYTES =
+        5, /* one family with STRING: a field may hold both, each value keeps its kind */
+    VARVE_TYPE_STRING = 6, /* UTF-8 */
+    VARVE_TYPE_HISTOGRAM = 7,
+    VARVE_TYPE_MIXED = 8 /* in answers only: a column over series of several types */
+};
+
+/** Consecutive buckets: offset from the end of the span before (the first: absolute), and how many.
+ */
+typedef struct varve_span {
+    int32_t offset;
+    uint32_t length;
+} varve_span;
+
+/** A histogram's counts are floats (of rates, of sums) instead of integers. */
+#define VARVE_HISTOGRAM_FLOAT 1u
+
+/** A count: u64, or f64 when VARVE_HISTOGRAM_FLOAT is set. */
+typedef union varve_count {
+    uint64_t u64;
+    double f64;
+} varve_count;
+
+/**
+ * A native histogram, stored and returned field for field; spans and buckets are not checked
+ * against each other. Exponential buckets: bucket i of schema s ends at 2^(i*2^-s); schema -53:
+ * custom_values are the upper bounds.
+ */
+typedef struct varve_histogram {
+    uint32_t flags;      /* VARVE_HISTOGRAM_FLOAT */
+    int32_t schema;      /* -4..8, or -53 */
+    uint32_t reset_hint; /* 0 unknown, 1 yes, 2 no, 3 gauge */
+    uint32_t reserved;   /* zero */
+    double zero_threshold;
+    double sum;
+    varve_count count;
+    varve_count zero_count;
+    const varve_span *positive_spans;
+    size_t positive_span_count;
+    const varve_span *negative_spans;
+    size_t negative_span_count;
+    const int64_t *positive_deltas; /* integer: difference from the bucket before; else NULL */
+    const double *positive_counts;  /* float: absolute; else NULL */
+    size_t positive_bucket_count;
+    const int64_t *negative_deltas;
+    const double *negative_counts;
+    size_t negative_bucket_count;
+    const double *custom_values;
+    size_t custom_value_count;
+} varve_histogram;
+
+/** One value; 32 bytes where pointers have 8. */
+typedef struct varve_value {
+    uint32_t type;  /* VARVE_TYPE_... */
+    uint32_t flags; /* zero */
+    union {
+        double f64; /* every bit pattern is kept, NaN payloads included */
+        int64_t i64;
+        uint64_t u64;
+        bool boolean;
+        varve_text bytes; /* BYTES and STRING */
+        const varve_histogram *histogram;
+    } as;
+} varve_value;
+
+/** A series of one open database; 0 means none. Valid until varve_close, also across varve_refresh.
+ */
+typedef struct varve_series {
+    uint64_t id;
+} varve_series;
+
+/** The name of a field, the same for every series of one open database; 0 means none. */
+typedef struct varve_field {
+    uint64_t id;
+} varve_field;
+
+/** A row, as written and as read: one timestamp and one or more fields. */
+typedef struct varve_row {
+    varve_series series;
+    int64_t timestamp;
+    uint64_t row_id; /* in answers, where the metric has row ids; ignored by appends */
+    const varve_field *fields;
+    const varve_value *values;
+    size_t count; /* of fields and values, 1..1024 */
+} varve_row;
+
+/** The address of a row of a metric with row ids. */
+typedef struct varve_row_id {
+    varve_series series;
+    int64_t timestamp;
+    uint64_t row_id;
+} varve_row_id;
+
+/** A row that names its series and fields; for varve_write. */
+typedef struct varve_named_row {
+    varve_text metric;
+    const varve_label *labels;
+    size_t label_count;
+    int64_t timestamp;
+    const varve_text *fields;
+    const varve_value *values;
+    size_t count;
+} varve_named_row;
+
+typedef struct varve_column varve_column;
+
+/**
+ * One column, in and out; Arrow's layout, but a bool is a byte. Where a row has no value, what lies
+ * in values at its place is undefined (in answers: zero).
+ */
+struct varve_column {
+    uint32_t type;  /* F64..HISTOGRAM; MIXED in answers: values is varve_value[] */
+    uint32_t flags; /* zero */
+    /* double, int64_t, uint64_t, uint8_t; bytes family: the bytes that offsets cut, or varve_text[]
+     * when offsets is NULL; HISTOGRAM: varve_histogram[]. */
+    const void *values;
+    int64_t stride;                 /* bytes between values; in only; 0 = packed, may be negative */
+    const int32_t *offsets;         /* bytes family: rows + 1 */
+    const uint32_t *codes;          /* dictionary-coded: value of row i is dictionary[codes[i]] */
+    const varve_column *dictionary; /* NULL unless codes is set */
+    size_t dictionary_count;
+    const uint64_t *present; /* bit i of word i/64: row i has a value; NULL: all have */
+    const uint64_t *marks; /* bytes family: 1 = BYTES, 0 = STRING, NULL = all of the column's type;
+                              integer sums: 1 = saturated, see approximate */
+    const double *approximate; /* integer sums that saturated: the sum as f64; NULL when none did */
+};
+
+/* ------------------------------------------------------------------------------------------------
+ * Opening and closing
+ * --------------------------------------------------------------------------------------------- */
+
+typedef struct varve_db varve_db;
+typedef struct varve_batch varve_batch;
+typedef struct varve_cursor varve_cursor;
+typedef struct varve_task varve_task;
+
+/** Precisions of timestamps. */
+enum {
+    VARVE_PRECISION_STORED = 0, /* as created; ns for a new database */
+    VARVE_PRECISION_NS = 1,
+    VARVE_PRECISION_US = 2,
+    VARVE_PRECISION_MS = 3,
+    VARVE_PRECISION_S = 4
+};
+
+/** What happens to rows of one series at one timestamp. */
+enum {
+    VARVE_DUPLICATES_STORED = 0, /* as created; LAST for a new database */
+    VARVE_DUPLICATES_LAST = 1,   /* they unite: the newest value of each field wins */
+    VARVE_DUPLICATES_ALL = 2     /* every row stays, in order of arrival */
+};
+
+/** Whether rows keep an id (needs VARVE_DUPLICATES_ALL). */
+enum {
+    VARVE_ROW_IDS_STORED = 0, /* as created; OFF for a new database */
+    VARVE_ROW_IDS_OFF = 1,
+    VARVE_ROW_IDS_ON = 2
+};
+
+/** When a write answers. See the head of this file. */
+enum {
+    VARVE_SYNC_DEFAULT = 0, /* GROUP */
+    VARVE_SYNC_GROUP = 1,   /* the sync of its group finished: DURABLE */
+    VARVE_SYNC_ALWAYS =
+        2, /* a sync of its own finished (shared with concurrent callers): DURABLE */
+    VARVE_SYNC_INTERVAL = 3, /* written; synced every sync_interval_ms: APPENDED */
+    VARVE_SYNC_NONE = 4,     /* written, never synced but at flushes: APPENDED */
+    VARVE_SYNC_BUFFERED = 5, /* copied to the log buffer, written at 256 KiB or 100 ms: VOLATILE */
+    VARVE_SYNC_NO_LOG = 6    /* no log at all: lost unless flushed: VOLATILE */
+};
+
+/** How safe a write is. */
+enum {
+    VARVE_ACK_NONE = 0,
+    VARVE_ACK_VOLATILE = 1, /* in memory */
+    VARVE_ACK_APPENDED = 2, /* in the operating system: survives the process */
+    VARVE_ACK_DURABLE = 3   /* on stable storage: survives a power cut */
+};
+
+/** Flags of varve_options. */
+enum {
+    VARVE_OPEN_READONLY = 1 << 0,     /* no lock, no write; works beside a writer */
+    VARVE_OPEN_NO_CREATE = 1 << 1,    /* VARVE_E_NOT_FOUND when there is no database */
+    VARVE_OPEN_SALVAGE = 1 << 2,      /* a damaged log: keep evidence, apply what is intact */
+    VARVE_OPEN_ALLOW_DAMAGE = 1 << 3, /* with READONLY: serve the intact part */
+    VARVE_OPEN_ALLOW_NETWORK_FS = 1 << 4,
+    VARVE_OPEN_NO_BACKGROUND = 1 << 5 /* no threads: flush and merge happen in varve_flush and
+                                         varve_compact, and in writes that reach a bound */
+};
+
+/** Levels of log events. */
+enum { VARVE_LOG_ERROR = 0, VARVE_LOG_WARN = 1, VARVE_LOG_INFO = 2, VARVE_LOG_DEBUG = 3 };
+
+/** Receives log events; called from any thread, never with a lock held that a call could need. */
+typedef void (*varve_log_function)(void *context, uint32_t level, const char *event,
+                                   const char *message);
+
+/** Options of varve_open; zero means the default named. Fill with varve_options_init first. */
+typedef struct varve_options {
+    uint32_t struct_size;
+    uint32_t flags;              /* VARVE_OPEN_... */
+    uint32_t precision;          /* VARVE_PRECISION_...; another than stored: VARVE_E_CONFLICT */
+    uint32_t duplicates;         /* VARVE_DUPLICATES_...; the same */
+    uint32_t row_ids;            /* VARVE_ROW_IDS_...; the same */
+    uint32_t sync;               /* VARVE_SYNC_... */
+    uint32_t sync_interval_ms;   /* INTERVAL: 1000 */
+    uint32_t group_delay_us;     /* how long a leader waits for company: 0; at most 10000 */
+    uint32_t lock_wait_ms;       /* how long to wait for another writer to leave: 0 */
+    uint32_t write_timeout_ms;   /* how long a write waits for memory: 30000 */
+    uint64_t memory_limit_bytes; /* 1/2 of the machine's memory, at most 16 GiB: head, log, cache */
+    uint64_t cache_bytes;        /* decoded and raw blocks: 1/8 of memory_limit_bytes */
+    uint64_t flush_bytes;        /* head size that starts a flush: 1/4 of memory_limit_bytes */
+    uint64_t flush_rows;         /* rows in the head that start a flush: no bound */
+    uint32_t flush_age_ms;       /* age of the oldest unflushed row that starts a flush: 3600000 */
+    uint32_t merge_fan_in;       /* segments of a level that are merged into one: 4; at least 2 */
+    uint64_t log_file_bytes;     /* 64 MiB; 64 KiB..1 GiB */
+    uint64_t log_bytes_max;      /* size of the log that starts a flush: 512 MiB */
+    uint64_t batch_bytes_max;    /* encoded size of one atomic batch: 64 MiB, the largest */
+    uint64_t series_max;         /* 0: bounded by memory only */
+    const varve_allocator *allocator; /* NULL: malloc and its kin */
+    varve_log_function log;           /* NULL: silent */
+    void *log_context;
+    const void *environment; /* NULL: the operating system; for the simulators of the tests */
+} varve_options;
+
+VARVE_API void varve_options_init(varve_options *options);
+
+/**
+ * Open or create a database.
+ * On success *out_db is to be released with varve_close(); on failure it is NULL.
+ *
+ * Threads:  callable from any thread.
+ * Blocks:   yes, for recovery of the log.
+ * Errors:   E_INVALID, E_NOMEM, E_IO, E_CORRUPT, E_LOCKED, E_CONFLICT, E_NOT_FOUND, E_NOSPACE,
+ *           E_UNSUPPORTED (a format from the future, a network file system).
+ * Since:    0.1
+ *
+ * @param path     directory, created when missing (its parent must exist); NULL: in memory
+ * @param options  NULL: defaults
+ */
+VARVE_API varve_status varve_open(const char *path, const varve_options *options, varve_db **out_db,
+                                  varve_error *out_err);
+
+/**
+ * A read-only handle sees what a writer has added since: reads manifest and log again.
+ * Open cursors keep their snapshot.
+ *
+ * Blocks:   yes.  Errors: E_INVALID (handle is not read-only), E_NOMEM, E_IO, E_CORRUPT.
+ */
+VARVE_API varve_status varve_refresh(varve_db *db, varve_error *out_err);
+
+/**
+ * Flush, stop background work, seal the log and release everything. db may be NULL.
+ * Any status but OK leaves the handle open: E_BUSY with open cursors or batches; E_IO and kin when
+ * the flush failed (the log still holds every acknowledged row; see varve_abandon).
+ */
+VARVE_API varve_status varve_close(varve_db *db, varve_error *out_err);
+
+/**
+ * Free a handle without writing: after a failed close, or in a forked child, where it takes no lock
+ * and only closes descriptors and frees memory. Cursors and batches of it must not be used again;
+ * they are freed with it. What the log holds is recovered at the next open. db may be NULL.
+ */
+VARVE_API void varve_abandon(varve_db *db);
+
+/** How a database was created, and what it is opened with. */
+typedef struct varve_info {
+    uint32_t struct_size;
+    uint32_t precision;
+    uint32_t duplicates;
+    uint32_t row_ids;
+    uint32_t sync;
+    uint32_t is_readonly;
+    uint8_t store_id[16];
+    int64_t created_ns; /* Unix time */
+} varve_info;
+
+VARVE_API void varve_info_init(varve_info *info);
+VARVE_API varve_status varve_db_info(varve_db *db, varve_info *out_info, varve_error *out_err);
+
+/* ------------------------------------------------------------------------------------------------
+ * Names
+ * --------------------------------------------------------------------------------------------- */
+
+/**
+ * The handle of a series. Labels may come in any order. Creates nothing visible: the series exists
+ * with its first row. Writing through a handle costs no hash.
+ *
+ * Blocks:   no.
+ * Errors:   E_INVALID (empty metric or label name, not UTF-8, too long, duplicate label), E_NOMEM,
+ *           E_LIMIT (series_max), E_NOT_FOUND (with VARVE_RESOLVE_EXISTING).
+ *
+ * @param metric  1..65535 bytes of UTF-8
+ * @param flags   0 or VARVE_RESOLVE_EXISTING: only a series that is known already
+ */
+VARVE_API varve_status varve_series_resolve(varve_db *db, varve_text metric,
+                                            const varve_label *labels, size_t label_count,
+                                            uint32_t flags, varve_series *out_series,
+                                            varve_error *out_err);
+enum { VARVE_RESOLVE_EXISTING = 1 };
+
+/** The handle of a field name (1..256 bytes of UTF-8). Errors: E_INVALID, E_NOMEM, E_LIMIT. */
+VARVE_API varve_status varve_field_resolve(varve_db *db, varve_text name, varve_field *out_field,
+                                           varve_error *out_err);
+
+/**
+ * Metric and labels (sorted by name) of a series. All three outputs are borrowed until varve_close.
+ * Errors: E_INVALID (not a handle of db).
+ */
+VARVE_API varve_status varve_series_name(varve_db *db, varve_series series, varve_text *out_metric,
+                                         const varve_label **out_labels, size_t *out_label_count,
+                                         varve_error *out_err);
+
+/** Name of a field, borrowed until varve_close. Errors: E_INVALID. */
+VARVE_API varve_status varve_field_name(varve_db *db, varve_field field, varve_text *out_name,
+                                        varve_error *out_err);
+
+/* ------------------------------------------------------------------------------------------------
+ * Writing
+ * --------------------------------------------------------------------------------------------- */
+
+/** Flags of varve_write_options. */
+enum {
+    VARVE_WRITE_SKIP_REJECTED = 1 << 0, /* leave out rows that cannot be stored, report them */
+    VARVE_WRITE_SPLIT = 1 << 1 /* an over-long batch becomes several atomic parts, in order */
+};
+
+/** A row that VARVE_WRITE_SKIP_REJECTED left out. */
+typedef struct varve_rejected {
+    uint64_t row; /* index in the batch, in the order of the calls */
+    varve_status status;
+    uint32_t reserved;
+    varve_field field; /* 0 where it is not about one field */
+} varve_rejected;
+
+typedef struct varve_write_options {
+    uint32_t struct_size;
+    uint32_t flags;
+    uint32_t sync; /* VARVE_SYNC_... for this write; DEFAULT: the database's; a weaker one
+                      than the database's is taken as asked */
+    uint32_t reserved;
+    varve_rejected *rejected; /* caller's array, filled with the first rejected_capacity of them */
+    size_t rejected_capacity;
+} varve_write_options;
+
+VARVE_API void varve_write_options_init(varve_write_options *options);
+
+/** What a write did. Filled on success; with VARVE_WRITE_SPLIT also on failure. */
+typedef struct varve_written {
+    uint32_t struct_size;
+    uint32_t ack;            /* VARVE_ACK_...; of the weakest part */
+    uint64_t rows;           /* stored */
+    uint64_t rows_rejected;  /* left out */
+    uint64_t rows_late;      /* older than the newest row of their series */
+    uint64_t series_deleted; /* series that a delete matched */
+    uint64_t first_row_id;   /* id of the first row; row i of the batch has first_row_id + i */
+    uint64_t ticket;         /* for varve_wait */
+} varve_written;
+
+VARVE_API void varve_written_init(varve_written *written);
+
+/**
+ * Write rows by name: one atomic batch. No rows: OK, DURABLE.
+ *
+ * Blocks:   as VARVE_SYNC_... asks.
+ * Errors:   E_INVALID (a bad name, no field, a label or field twice, a type that differs from what
+ * the field holds), E_LIMIT (batch_bytes_max, series_max), E_NOMEM, E_BUSY (memory was not free
+ *           within write_timeout_ms), E_NOSPACE, E_IO (outcome unknown), E_FENCED, E_READONLY.
+ *
+ * @param options      NULL: defaults
+ * @param out_written  may be NULL
+ */
+VARVE_API varve_status varve_write(varve_db *db, const varve_named_row *rows, size_t count,
+                                   const varve_write_options *options, varve_written *out_written,
+                                   varve_error *out_err);
+
+/** Rows in columns, for varve_batch_columns. Fill with varve_columns_init first. */
+typedef struct varve_columns {
+    uint32_t struct_size;
+    uint32_t flags; /* zero */
+    size_t rows;
+    const varve_series *series; /* 1 (rows of one series) or rows (one each: a scrape) */
+    size_t series_count;
+    const int64_t *timestamps; /* 1 (one time for all) or rows */
+    size_t timestamp_count;
+    const varve_field *fields; /* column_count, distinct */
+    const varve_column *columns;
+    size_t column_count;
+} varve_columns;
+
+VARVE_API void varve_columns_init(varve_columns *columns);
+
+/**
+ * A batch: appends and deletes of any number of series in order, committed as one. It may be used
+ * again after commit, submit or clear; release it with varve_batch_free before varve_close.
+ */
+VARVE_API varve_status varve_batch_create(varve_db *db, varve_batch **out_batch,
+                                          varve_error *out_err);
+VARVE_API void varve_batch_free(varve_batch *batch);
+/** Forget what was added. Memory is kept for the next use. */
+VARVE_API void varve_batch_clear(varve_batch *batch);
+
+/** What identifies a selection; see varve_selection below. */
+typedef struct varve_selection varve_selection;
+
+/**
+ * Add one row. Its arrays are copied; the bytes and histograms that values point to are borrowed
+ * until commit or submit returns. A failed call adds nothing. Errors: E_INVALID, E_NOMEM, E_LIMIT.
+ */
+VARVE_API varve_status varve_batch_row(varve_batch *batch, const varve_row *row,
+                                       varve_error *out_err);
+
+/** Add rows in columns; everything it points to is borrowed until commit or submit returns. */
+VARVE_API varve_status varve_batch_columns(varve_batch *batch, const varve_columns *columns,
+                                           varve_error *out_err);
+
+/**
+ * Delete the rows of the selections in a range: everything written before, earlier in the batch
+ * included. What is written later is visible. Selections are resolved when the batch is committed.
+ */
+VARVE_API varve_status varve_batch_delete(varve_batch *batch, const varve_selection *selections,
+                                          size_t count, varve_range range, varve_error *out_err);
+
+/** Delete one row. Needs row ids, else E_UNSUPPORTED. In this version: E_UNSUPPORTED for all. */
+VARVE_API varve_status varve_batch_delete_row(varve_batch *batch, const varve_row_id *id,
+                                              varve_error *out_err);
+
+/** Replace one row, which keeps its id. Needs row ids. In this version: E_UNSUPPORTED for all. */
+VARVE_API varve_status varve_batch_replace(varve_batch *batch, const varve_row_id *id,
+                                           const varve_row *row, varve_error *out_err);
+
+/** Submit and wait. Errors: as varve_write. The batch is empty afterwards, but after an error that
+ * had no effect it is as before. */
+VARVE_API varve_status varve_batch_commit(varve_batch *batch, const varve_write_options *options,
+                                          varve_written *out_written, varve_error *out_err);
+
+/**
+ * Fix the order of a batch: calls that do not overlap get sequences in call order. The rows become
+ * visible when they are as safe as asked, whether or not anybody waits. out_written->ack is
+ * VARVE_ACK_NONE; out_written->ticket is for varve_wait. Does not wait for the log.
+ */
+VARVE_API varve_status varve_batch_submit(varve_batch *batch, const varve_write_options *options,
+                                          varve_written *out_written, varve_error *out_err);
+
+/**
+ * Wait until a submitted batch is as safe as it asked, and visible.
+ * Errors: E_TIMEOUT (nothing changed: wait again), E_IO (outcome unknown), E_FENCED, E_INVALID.
+ * @param timeout_ms  UINT64_MAX: without end
+ * @param out_ack     may be NULL
+ */
+VARVE_API varve_status varve_wait(varve_db *db, uint64_t ticket, uint64_t timeout_ms,
+                                  uint32_t *out_ack, varve_error *out_err);
+
+/**
+ * Delete the rows of the selections in a range, as one batch of its own.
+ * @param out_written  may be NULL; series_deleted tells how many series had rows to hide
+ */
+VARVE_API varve_status varve_delete(varve_db *db, const varve_selection *selections, size_t count,
+                                    varve_range range, const varve_write_options *options,
+                                    varve_written *out_written, varve_error *out_err);
+
+/* ------------------------------------------------------------------------------------------------
+ * Reading
+ * --------------------------------------------------------------------------------------------- */
+
+/** Kinds of varve_selection. */
+enum {
+    VARVE_SELECT_ALL = 0,   /* every series (not those of metrics that begin with "varve.") */
+    VARVE_SELECT_TEXT = 1,  /* text is a selector: cpu{host=~"a.*",dc!="x"} */
+    VARVE_SELECT_MATCH = 2, /* text is the metric (data NULL: any), and all matchers hold */
+    VARVE_SELECT_EXACT = 3, /* text is the metric, labels the whole label set */
+    VARVE_SELECT_LIST = 4   /* series, in the caller's order */
+};
+
+/** Which series; frozen. Fill with zeros first. Everything it points to is borrowed for the call.
+ */
+struct varve_selection {
+    uint32_t kind;
+    uint32_t flags; /* zero */
+    varve_text text;
+    const varve_matcher *matchers;
+    size_t matcher_count;
+    const varve_label *labels;
+    size_t label_count;
+    const varve_series *series;
+    size_t series_count;
+    uint64_t reserved[2]; /* zero */
+};
+
+/** Kinds of varve_output. */
+enum {
+    VARVE_OUTPUT_FIELD = 0,
+    VARVE_OUTPUT_LABEL = 1, /* a label's value, as string; TABLE layout */
+    VARVE_OUTPUT_METRIC = 2 /* the metric, as string; TABLE layout */
+};
+
+/** Aggregations. Over nothing there is no value, but COUNT gives 0 where the slot exists. */
+enum {
+    VARVE_AGG_NONE = 0,
+    VARVE_AGG_SUM = 1, /* integers: own type, saturating with mark and approximate */
+    VARVE_AGG_MIN = 2, /* -0.0 below 0.0; bool false below true; bytes family bytewise */
+    VARVE_AGG_MAX = 3,
+    VARVE_AGG_AVG = 4,    /* f64 */
+    VARVE_AGG_FIRST = 5,  /* the stored value of the earliest time; equal times: first to arrive */
+    VARVE_AGG_LAST = 6,   /* the stored value of the latest time; equal times: last to arrive */
+    VARVE_AGG_COUNT = 7,  /* u64 */
+    VARVE_AGG_MEDIAN = 8, /* f64; exact; mean of the two middle values */
+    VARVE_AGG_QUANTILE = 9,  /* f64; parameter 0..1; exact, linear between neighbours */
+    VARVE_AGG_RANGE = 10,    /* max - min, own type, integers saturating */
+    VARVE_AGG_VARIANCE = 11, /* f64, population */
+    VARVE_AGG_STDDEV = 12,   /* f64, population */
+    VARVE_AGG_MIN_TIME = 13, /* i64: the earliest time of the minimum */
+    VARVE_AGG_MAX_TIME = 14,
+    VARVE_AGG_FIRST_TIME = 15,
+    VARVE_AGG_LAST_TIME = 16
+};
+
+/** What NaNs do to an aggregate. FIRST and LAST return stored bits either way. */
+enum {
+    VARVE_NAN_SKIP = 0,     /* they do not count; COUNT leaves them out */
+    VARVE_NAN_PROPAGATE = 1 /* one makes the answer NaN; COUNT counts them */
+};
+
+/** One wanted column; frozen. Fill with zeros first. */
+typedef struct varve_output {
+    uint32_t kind;        /* VARVE_OUTPUT_... */
+    uint32_t aggregation; /* VARVE_AGG_... */
+    uint32_t nan_rule;    /* VARVE_NAN_... */
+    uint32_t as_type;     /* 0: its own; VARVE_TYPE_F64: converted */
+    varve_text name;      /* field or label */
+    double parameter;     /* of QUANTILE */
+    uint64_t reserved[2]; /* zero */
+} varve_output;
+
+/** Operators of varve_predicate. */
+enum {
+    VARVE_OP_EQUAL = 0,
+    VARVE_OP_NOT_EQUAL = 1,
+    VARVE_OP_LESS = 2,
+    VARVE_OP_LESS_EQUAL = 3,
+    VARVE_OP_GREATER = 4,
+    VARVE_OP_GREATER_EQUAL = 5,
+    VARVE_OP_PRESENT = 6,
+    VARVE_OP_ABSENT = 7
+};
+
+/**
+ * A condition on a field's value; frozen. Predicates are joined by AND and see rows after
+ * duplicates are resolved. A row without the field satisfies no comparison, NOT_EQUAL included.
+ * Numbers of different types compare by value; a number never compares with bytes (E_INVALID). NaN
+ * satisfies NOT_EQUAL only.
+ */
+typedef struct varve_predicate {
+    varve_text field;
+    uint32_t op;
+    uint32_t flags; /* zero */
+    varve_value value;
+} varve_predicate;
+
+/** Kinds of varve_bucket. */
+enum {
+    VARVE_BUCKET_NONE = 0,
+    VARVE_BUCKET_FIXED = 1,   /* width in the database's precision */
+    VARVE_BUCKET_CALENDAR = 2 /* width counts units of a calendar in a zone */
+};
+
+/** Units of VARVE_BUCKET_CALENDAR. */
+enum {
+    VARVE_UNIT_HOUR = 0,
+    VARVE_UNIT_DAY = 1,
+    VARVE_UNIT_WEEK = 2, /* begins on Monday */
+    VARVE_UNIT_MONTH = 3,
+    VARVE_UNIT_QUARTER = 4,
+    VARVE_UNIT_YEAR = 5
+};
+
+/** Time buckets; frozen. A bucket's timestamp is its start; empty buckets are left out. */
+typedef struct varve_bucket {
+    uint32_t kind;
+    uint32_t unit;   /* of CALENDAR */
+    int64_t width;   /* > 0 */
+    int64_t origin;  /* FIXED: a bucket begins here, before and after at multiples of width */
+    varve_text zone; /* CALENDAR: "" = UTC, "+02:00", or a name such as "Europe/Prague" */
+    uint32_t flags;  /* VARVE_BUCKET_FROM_START: origin is the start of the range */
+    uint32_t reserved;
+} varve_bucket;
+enum { VARVE_BUCKET_FROM_START = 1 };
+
+/** Grouping of the outputs. */
+enum {
+    VARVE_GROUP_SERIES = 0, /* one output per series */
+    VARVE_GROUP_ALL = 1,    /* all series merge */
+    VARVE_GROUP_BY = 2,     /* one output per combination of group_labels */
+    VARVE_GROUP_WITHOUT = 3 /* one output per combination of all other labels */
+};
+
+/** Orders of output. */
+enum {
+    VARVE_ORDER_SERIES = 0,  /* metric, labels, then time */
+    VARVE_ORDER_GIVEN = 1,   /* as the selections list them, then time */
+    VARVE_ORDER_TIME = 2,    /* time, then row id, else labels */
+    VARVE_ORDER_ARRIVAL = 3, /* needs row ids */
+    VARVE_ORDER_NONE = 4     /* whatever is fastest; rows of a series in time order */
+};
+
+/** Layouts of blocks. */
+enum {
+    VARVE_LAYOUT_SERIES = 0, /* a block holds rows of one series or group, with its own fields */
+    VARVE_LAYOUT_TABLE = 1,  /* the same columns in every block, labels dictionary-coded */
+    VARVE_LAYOUT_ROWS = 2    /* blocks hold varve_row structs */
+};
+
+/** Flags of varve_query_options. */
+enum {
+    VARVE_QUERY_DESCENDING = 1 << 0,   /* newest first */
+    VARVE_QUERY_STORED_TIMES = 1 << 1, /* a metric's epoch is not added */
+    VARVE_QUERY_PARTIAL = 1 << 2,      /* leave out damaged parts and say so, instead of failing */
+    VARVE_QUERY_ROW_IDS = 1 << 3,      /* blocks carry row ids; E_UNSUPPORTED without */
+    VARVE_QUERY_INTERNAL = 1 << 4,     /* metrics that begin with "varve." too */
+    VARVE_QUERY_NO_STATISTICS = 1 << 5 /* decode everything; the answer is the same */
+};
+
+/**
+ * Options of varve_query. varve_query_options_init gives: every series, every field, raw, the whole
+ * time axis, SERIES everywhere, no limits of rows. Everything it points to is borrowed for the
+ * call.
+ */
+typedef struct varve_query_options {
+    uint32_t struct_size;
+    uint32_t flags;
+    const varve_selection *selections; /* a union; none: all */
+    size_t selection_count;
+    const varve_output *outputs; /* none: every field, raw */
+    size_t output_count;
+    const varve_predicate *predicates;
+    size_t predicate_count;
+    varve_range range;
+    uint64_t after_row_id; /* only rows with a greater id; needs row ids; 0: all */
+    varve_bucket bucket;
+    uint32_t grouping;
+    uint32_t order;
+    uint32_t layout;
+    uint32_t threads; /* 0 and 1: the caller's only */
+    const varve_text *group_labels;
+    size_t group_label_count;
+    uint64_t limit;            /* output rows; UINT64_MAX: all */
+    uint64_t offset;           /* output rows left out first */
+    uint64_t limit_per_series; /* UINT64_MAX: all */
+    uint64_t block_rows_max;   /* 1024 */
+    uint64_t block_bytes_max;  /* 1 MiB; a block holds at least one row */
+    uint64_t memory_max;       /* what the cursor may allocate: 512 MiB; E_LIMIT beyond */
+    uint64_t scanned_rows_max; /* rows decoded: UINT64_MAX; E_LIMIT beyond */
+    uint64_t deadline_ms;      /* from now, for the whole life of the cursor; 0: none; E_TIMEOUT */
+    varve_task *task;          /* NULL: none */
+} varve_query_options;
+
+VARVE_API void varve_query_options_init(varve_query_options *options);
+
+/** Flags of varve_block. */
+enum {
+    VARVE_BLOCK_LAST_OF_SERIES = 1 << 0, /* SERIES: the next block is of another series */
+    VARVE_BLOCK_PARTIAL = 1 << 1 /* damaged parts were left out so far; see VARVE_QUERY_PARTIAL */
+};
+
+/** Rows of an answer; made by the library only. Lives until the next call on its cursor. */
+typedef struct varve_block {
+    uint32_t struct_size;
+    uint32_t flags;
+    size_t rows;
+    const int64_t *timestamps; /* NULL in listings, and in aggregates without buckets that have no
+                                  time of their own (then the row stands for the whole range) */
+    const uint64_t *row_ids;   /* NULL where not asked */
+    varve_series series;       /* SERIES: 0 for a group of several */
+    varve_text metric;         /* SERIES: of the series, or common to the group, else empty */
+    const varve_label *labels; /* SERIES: of the series, or the group's labels */
+    size_t label_count;
+    const varve_series *row_series; /* TABLE, ungrouped: one each */
+    const varve_column *columns;    /* rows long */
+    const varve_text *column_names;
+    size_t column_count;
+    const varve_row *row; /* ROWS */
+} varve_block;
+
+/**
+ * Ask. The cursor sees the database as of this call; it holds no lock, and writers go on.
+ * On success *out_cursor is to be released with varve_cursor_close before varve_close.
+ *
+ * Blocks:   no; the work is done by varve_cursor_next.
+ * Errors:   E_INVALID (a bad selector, its place named; unknown aggregation; aggregation that the
+ * type does not have), E_LIMIT, E_NOMEM, E_UNSUPPORTED (row ids asked of metrics without).
+ */
+VARVE_API varve_status varve_query(varve_db *db, const varve_query_options *options,
+                                   varve_cursor **out_cursor, varve_error *out_err);
+
+/** The newest row of each series: varve_query with limit_per_series 1, newest first. */
+VARVE_API varve_status varve_last(varve_db *db, const varve_selection *selections, size_t count,
+                                  varve_cursor **out_cursor, varve_error *out_err);
+
+/**
+ * The next block; *out_block is NULL at the end. Borrowed until the next call on this cursor.
+ *
+ * Blocks:   for reading files.
+ * Errors:   E_CORRUPT (names series and range), E_IO, E_NOMEM, E_LIMIT, E_CANCELLED, E_TIMEOUT.
+ * After an error the cursor gives only that error.
+ */
+VARVE_API varve_status varve_cursor_next(varve_cursor *cursor, const varve_block **out_block,
+                                         varve_error *out_err);
+
+/**
+ * Take the current block out of the cursor: it then outlives cursor and database.
+ * NULL when there is none or memory ran out (then the loan goes on as before).
+ */
+VARVE_API const varve_block *varve_cursor_keep(varve_cursor *cursor);
+/** Release a kept block; NULL is allowed. Any thread. */
+VARVE_API void varve_block_free(const varve_block *block);
+
+/**
+ * Divide a cursor that was not read yet into disjoint ones of the same snapshot, for other threads.
+ * Raw queries and GROUP_SERIES only, without limit and offset (E_UNSUPPORTED). Each part is closed
+ * on its own; the cursor itself keeps nothing and is to be closed too.
+ * @param capacity   how many parts are wanted at most
+ * @param out_count  1..capacity
+ */
+VARVE_API varve_status varve_cursor_split(varve_cursor *cursor, varve_cursor **out_parts,
+                                          size_t capacity, size_t *out_count, varve_error *out_err);
+
+/** The last row id of the cursor's snapshot: what after_row_id takes to go on from here. */
+VARVE_API uint64_t varve_cursor_last_row_id(const varve_cursor *cursor);
+
+/** Release a cursor; NULL is allowed. */
+VARVE_API void varve_cursor_close(varve_cursor *cursor);
+
+/** The C stream interface of Arrow ("The Arrow C stream interface"), declared there. */
+struct ArrowArrayStream;
+
+/**
+ * Make *out_stream a stream of record batches with the rows of a TABLE cursor. On success the
+ * stream takes the cursor: its release closes it. Column "time" first (timestamp in the database's
+ * precision, UTC), then the outputs. Every batch is independent of cursor and database. Errors:
+ * E_INVALID (another layout, read already), E_UNSUPPORTED (MIXED columns), E_NOMEM.
+ */
+VARVE_API varve_status varve_cursor_arrow(varve_cursor *cursor, struct ArrowArrayStream *out_stream,
+                                          varve_error *out_err);
+
+/**
+ * Wait until a row with an id above after_row_id is visible.
+ * Errors: E_TIMEOUT, E_FENCED.
+ */
+VARVE_API varve_status varve_wait_visible(varve_db *db, uint64_t after_row_id, uint64_t timeout_ms,
+                                          uint64_t *out_row_id, varve_error *out_err);
+
+/** A handle on long work: cancel it, see how far it is. One task serves one call or cursor at a
+ * time. */
+VARVE_API varve_task *varve_task_create(void);
+VARVE_API void varve_task_free(varve_task *task);
+/** Any thread; the work ends with E_CANCELLED within milliseconds. */
+VARVE_API void varve_task_cancel(varve_task *task);
+/** Called in the working thread at least every 10 ms; a false answer cancels. */
+typedef bool (*varve_task_check)(void *context);
+VARVE_API void varve_task_set_check(varve_task *task, varve_task_check check, void *context);
+/** Work done and to do, in units of the call (rows, bytes); total 0: unknown. Any thread. */
+VARVE_API void varve_task_progress(const varve_task *task, uint64_t *out_done, uint64_t *out_total);
+
+/* ------------------------------------------------------------------------------------------------
+ * The catalogue: listings are cursors in TABLE layout, sorted bytewise
+ * --------------------------------------------------------------------------------------------- */
+
+typedef struct varve_list_options {
+    uint32_t struct_size;
+    uint32_t flags;                    /* VARVE_QUERY_INTERNAL */
+    const varve_selection *selections; /* a union; none: all */
+    size_t selection_count;
+    varve_range range; /* only what has a visible row here; the whole axis by default */
+    uint64_t limit;    /* UINT64_MAX: all */
+    varve_task *task;
+} varve_list_options;
+
+VARVE_API void varve_list_options_init(varve_list_options *options);
+
+/** Column "metric". */
+VARVE_API varve_status varve_metrics(varve_db *db, const varve_list_options *options,
+                                     varve_cursor **out_cursor, varve_error *out_err);
+/** row_series (see varve_series_name) and column "metric"; sorted by metric, then labels. */
+VARVE_API varve_status varve_series_list(varve_db *db, const varve_list_options *options,
+                                         varve_cursor **out_cursor, varve_error *out_err);
+/** Column "name". */
+VARVE_API varve_status varve_label_names(varve_db *db, const varve_list_options *options,
+                                         varve_cursor **out_cursor, varve_error *out_err);
+/** Column "value": values of one label; name "__name__" gives the metrics. */
+VARVE_API varve_status varve_label_values(varve_db *db, varve_text name,
+                                          const varve_list_options *options,
+                                          varve_cursor **out_cursor, varve_error *out_err);
+/** Columns "metric", "field" and "type" ("f64", "i64", ..., or "mixed"). */
+VARVE_API varve_status varve_field_names(varve_db *db, const varve_list_options *options,
+                                         varve_cursor **out_cursor, varve_error *out_err);
+
+/** Name of a type, such as "f64"; static; "unknown" for no type. */
+VARVE_API const char *varve_type_name(uint32_t type);
+
+/* ------------------------------------------------------------------------------------------------
+ * Policies
+ * --------------------------------------------------------------------------------------------- */
+
+/** How one metric is kept. Fixed while some visible row holds it. */
+typedef struct varve_metric_policy {
+    uint32_t struct_size;
+    uint32_t duplicates; /* VARVE_DUPLICATES_...; STORED: as the database */
+    uint32_t row_ids;    /* VARVE_ROW_IDS_...; STORED: as the database */
+    uint32_t reserved;
+} varve_metric_policy;
+
+VARVE_API void varve_metric_policy_init(varve_metric_policy *policy);
+
+/**
+ * Set the policy of a metric; durable when it returns.
+ * Errors: E_CONFLICT (rows are visible and the policy differs), E_INVALID (row ids without ALL),
+ * and those of varve_write.
+ */
+VARVE_API varve_status varve_policy_metric(varve_db *db, varve_text metric,
+                                           const varve_metric_policy *policy, varve_error *out_err);
+
+/* ------------------------------------------------------------------------------------------------
+ * Maintenance
+ * --------------------------------------------------------------------------------------------- */
+
+/** Write what is in memory into a segment and drop the log behind it. A no-op in memory. */
+VARVE_API varve_status varve_flush(varve_db *db, varve_task *task, varve_error *out_err);
+
+/** Merge segments until no merge is due; with VARVE_COMPACT_ALL until one segment is left. */
+VARVE_API varve_status varve_compact(varve_db *db, uint32_t flags, varve_task *task,
+                                     varve_error *out_err);
+enum { VARVE_COMPACT_ALL = 1 };
+
+/** What varve_verify found. */
+typedef struct varve_verified {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t files;
+    uint64_t blocks;
+    uint64_t rows;   /* visible */
+    uint64_t series; /* visible */
+    uint64_t
+        digest[2]; /* of the visible rows: the same for equal contents, however they are stored */
+} varve_verified;
+
+VARVE_API void varve_verified_init(varve_verified *verified);
+
+/** Read every block, check every checksum, compare index and rows. Errors: E_CORRUPT, E_IO. */
+VARVE_API varve_status varve_verify(varve_db *db, varve_task *task, varve_verified *out_verified,
+                                    varve_error *out_err);
+
+/** Kinds of varve_stat. */
+enum { VARVE_STAT_COUNTER = 0, VARVE_STAT_GAUGE = 1 };
+
+/** One figure; the name is static. */
+typedef struct varve_stat {
+    const char *name; /* "varve_wal_bytes", base units, counters end in _total */
+    uint32_t kind;
+    uint32_t reserved;
+    double value;
+    const char *help;
+} varve_stat;
+
+/** Fill up to capacity figures; *out_count is how many there are. Never fails for want of room. */
+VARVE_API varve_status varve_stats(varve_db *db, varve_stat *out_stats, size_t capacity,
+                                   size_t *out_count, varve_error *out_err);
+
+/** States of health. */
+enum {
+    VARVE_HEALTH_OK = 0,
+    VARVE_HEALTH_DEGRADED = 1,     /* salvage left holes, or damaged blocks were met */
+    VARVE_HEALTH_NOSPACE = 2,      /* writes are refused until space returns */
+    VARVE_HEALTH_WRITE_FAILED = 3, /* a sync failed: reads go on, writes need close and open */
+    VARVE_HEALTH_CORRUPT = 4
+};
+
+/** *out_reason (may be NULL) gets the error that led there. */
+VARVE_API uint32_t varve_health(varve_db *db, varve_error *out_reason);
 
 #ifdef __cplusplus
 }
