@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VV_MODEL_SELECTION_H
+#define VV_MODEL_SELECTION_H
+
+/*
+ * A selection compiled: the union of items, each a metric (or any) with matchers, an exact label
+ * set, or a list of series handles. It can be stored (tombstones in the log and in del/ files carry
+ * selections, not ids: a delete hides only what was written before it, so that resolving it again
+ * over a larger catalogue gives the same answer).
+ */
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/regex.h"
+#include "base/slice.h"
+#include "varve.h"
+
+typedef struct vv_match { /* one matcher, compiled */
+    uint32_t kind;        /* VARVE_MATCH_... */
+    bool is_metric;       /* name is "__name__" */
+    bool matches_empty;   /* an absent label satisfies it */
+    varve_text name, value;
+    vv_regex *regex; /* REGEX, NOT_REGEX */
+} vv_match;
+
+typedef struct vv_selection_item {
+    uint32_t kind; /* VARVE_SELECT_ALL, MATCH, EXACT, LIST */
+    bool has_metric;
+    varve_text metric;
+    vv_match *matches;
+    size_t match_count;
+    const varve_label *labels; /* EXACT: sorted by name */
+    size_t label_count;
+    const uint32_t *series; /* LIST */
+    size_t series_count;
+} vv_selection_item;
+
+typedef struct vv_selection {
+    vv_arena arena;           /* owns everything below but the insides of regexes */
+    vv_selection_item *items; /* no item: nothing is selected */
+    size_t item_count;
+    bool with_internal; /* metrics that begin with "varve." too */
+} vv_selection;
+
+/** Compile; count 0 means one item ALL. Errors name the place in a selector text ("at 7: ..."). */
+VV_MUST_CHECK varve_status vv_selection_compile(const varve_selection *selections, size_t count,
+                                                bool with_internal, vv_alloc *alloc,
+                                                vv_selection **out_selection, varve_error *out_err);
+void vv_selection_free(vv_selection *selection);
+/** Whether metric and sorted labels satisfy an item that is not LIST. E_LIMIT when a regex gives
+ * up. */
+VV_MUST_CHECK varve_status vv_selection_item_matches(const vv_selection_item *item,
+                                                     varve_text metric, const varve_label *labels,
+                                                     size_t label_count, bool *out_matches,
+                                                     varve_error *out_err);
+/** Canonical bytes, without LIST items (the caller turns them into EXACT first), and back. */
+VV_MUST_CHECK varve_status vv_selection_encode(const vv_selection *selection, vv_buf *out,
+                                               varve_error *out_err);
+VV_MUST_CHECK VV_UNTRUSTED varve_status vv_selection_decode(vv_bytes bytes, vv_alloc *alloc,
+                                                            vv_selection **out_selection,
+                                                            varve_error *out_err);
+
+#endif

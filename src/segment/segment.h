@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VV_SEGMENT_SEGMENT_H
+#define VV_SEGMENT_SEGMENT_H
+
+/*
+ * A segment: an immutable, self-contained file of chunks. Format: docs/formats/segment.md.
+ *
+ * Written series by series in ascending order of (metric, labels); read through a cache of checked
+ * blocks. The segment has its own tables: series index (0..) -> metric, labels, field dictionary,
+ * chunk. Vectors inside keep the field ids they were encoded with; the dictionary maps those ids to
+ * names.
+ */
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/slice.h"
+#include "codec/vector.h"
+#include "sys/env.h"
+#include "varve.h"
+
+/* --- the file as the manifest knows it --- */
+
+typedef struct vv_segment_info {
+    uint64_t id; /* number of the file */
+    uint32_t level;
+    uint32_t flags;
+    uint64_t bytes, rows, series, vectors;
+    int64_t first_time, last_time;          /* of all rows; undefined without rows */
+    uint64_t first_sequence, last_sequence; /* bounds of arrival: files are ordered by them */
+    uint64_t digest[2];                     /* XXH3-128 of the file before the footer */
+} vv_segment_info;
+
+/* --- writing --- */
+
+typedef struct vv_segment_writer vv_segment_writer;
+
+/** Starts tmp/<id>.part. */
+VV_MUST_CHECK varve_status vv_segment_writer_open(const vv_env *env, const char *tmp_directory,
+                                                  uint64_t id, uint32_t level,
+                                                  vv_segment_writer **out_writer,
+                                                  varve_error *out_err);
+/** Define a field id that vectors use; any time before finish; the same id twice is fine. */
+VV_MUST_CHECK varve_status vv_segment_writer_field(vv_segment_writer *writer, uint32_t field,
+                                                   varve_text name, varve_error *out_err);
+/** Begin the next series (ascending, distinct). Labels sorted. */
+VV_MUST_CHECK varve_status vv_segment_writer_series(vv_segment_writer *writer, varve_text metric,
+                                                    const varve_label *labels, size_t label_count,
+                                                    uint64_t first_sequence, uint64_t last_sequence,
+                                                    varve_error *out_err);
+/** Append one encoded vector of the current series; vectors ascend in time. */
+VV_MUST_CHECK varve_status vv_segment_writer_vector(vv_segment_writer *writer, vv_bytes vector,
+                                                    varve_error *out_err);
+/** Sections, footer, fsync, close; then the caller publishes (rename, directory sync). Frees the
+ * writer, on failure too, and then removes the file. */
+VV_MUST_CHECK varve_status vv_segment_writer_finish(vv_segment_writer *writer,
+                                                    vv_segment_info *out_info,
+                                                    varve_error *out_err);
+void vv_segment_writer_abort(vv_segment_writer *writer);
+
+/* --- the block cache: one per database, bounded, sharded --- */
+
+typedef struct vv_block_cache vv_block_cache;
+VV_MUST_CHECK varve_status vv_block_cache_create(vv_alloc *alloc, uint64_t bytes_max,
+                                                 vv_block_cache **out_cache, varve_error *out_err);
+void vv_block_cache_free(vv_block_cache *cache);
+typedef struct vv_block_cache_stats {
+    uint64_t hits, misses, evictions, bytes;
+} vv_block_cache_stats;
+void vv_block_cache_get_stats(const vv_block_cache *cache, vv_block_cache_stats *out_stats);
+
+/** A pinned, checked block; bytes stay until unpin. */
+typedef struct vv_block_pin {
+    vv_bytes bytes;
+    void *entry;
+} vv_block_pin;
+void vv_block_unpin(vv_block_cache *cache, vv_block_pin *pin);
+
+/* --- reading --- */
+
+typedef struct vv_segment vv_segment; /* immutable, shareable, counted */
+
+/** Opens, checks header, footer, every page of tables and index; blocks are checked when read. */
+VV_MUST_CHECK VV_UNTRUSTED varve_status vv_segment_open(const vv_env *env, vv_block_cache *cache,
+                                                        const char *path, uint64_t id,
+                                                        vv_segment **out_segment,
+                                                        varve_error *out_err);
+void vv_segment_ref(vv_segment *segment);
+void vv_segment_unref(vv_segment *segment); /* the last one closes the file */
+const vv_segment_info *vv_segment_get_info(const vv_segment *segment);
+
+uint32_t vv_segment_series_count(const vv_segment *segment);
+/** Texts are borrowed for the life of the segment; labels are written to out_labels[capacity]. */
+VV_MUST_CHECK varve_status vv_segment_series(const vv_segment *segment, uint32_t index,
+                                             varve_text *out_metric, varve_label *out_labels,
+                                             size_t capacity, size_t *out_count,
+                                             varve_error *out_err);
+/** The field dictionary: ascending ids of this segment and their names. */
+uint32_t vv_segment_field_count(const vv_segment *segment);
+void vv_segment_field(const vv_segment *segment, uint32_t index, uint32_t *out_id,
+                      varve_text *out_name);
+/** Fields of one series with their types (family), for the catalogue; out_ids are ids of the
+ * segment. */
+VV_MUST_CHECK varve_status vv_segment_series_fields(const vv_segment *segment, uint32_t index,
+                                                    uint32_t *out_ids, uint32_t *out_types,
+                                                    size_t capacity, size_t *out_count,
+                                                    varve_error *out_err);
+
+/** Where a vector lies and what it covers: enough to prune without reading its block. */
+typedef struct vv_vector_ref {
+    int64_t first_time, last_time;
+    uint32_t rows;
+    uint32_t block;
+    uint32_t offset, size;
+} vv_vector_ref;
+
+typedef struct vv_chunk {
+    uint32_t vector_count;
+    uint64_t rows;
+    int64_t first_time, last_time;
+    uint64_t first_sequence, last_sequence;
+    uint32_t index_offset; /* private: where its refs begin */
+} vv_chunk;
+
+VV_MUST_CHECK varve_status vv_segment_chunk(const vv_segment *segment, uint32_t series_index,
+                                            vv_chunk *out_chunk, varve_error *out_err);
+/** Refs first..first+count of a chunk, in time order. */
+VV_MUST_CHECK varve_status vv_segment_vector_refs(const vv_segment *segment, const vv_chunk *chunk,
+                                                  uint32_t first, uint32_t count,
+                                                  vv_vector_ref *out_refs, varve_error *out_err);
+/** The bytes of one vector; *pin is held until vv_block_unpin. A ref into the block that *pin
+ * already holds (same segment and block) costs no look-up. */
+VV_MUST_CHECK varve_status vv_segment_vector(vv_segment *segment, const vv_vector_ref *ref,
+                                             vv_block_pin *pin, vv_bytes *out_vector,
+                                             varve_error *out_err);
+
+/** Read every byte: block checksums, digest, every vector decoded and compared with its ref and its
+ *  statistics, postings against the series table. Calls check (may be NULL) between blocks. */
+typedef bool (*vv_segment_check)(void *context, uint64_t bytes_done);
+VV_MUST_CHECK varve_status vv_segment_verify(vv_segment *segment, vv_segment_check check,
+                                             void *context, varve_error *out_err);
+
+#endif

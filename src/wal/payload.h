@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VV_WAL_PAYLOAD_H
+#define VV_WAL_PAYLOAD_H
+
+/*
+ * Payloads of SERIES, ROWS, TOMBSTONE and POLICY records: how a batch lies in the log.
+ *
+ * A log defines the ids it uses. An id is defined by a SERIES record (series: metric and labels;
+ * fields: name) that precedes its first use in the log since log_start; the reader maps log ids to
+ * its catalogue. Every record that is built here is a payload without the 8 bytes of first sequence
+ * that the log adds.
+ */
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "model/rows.h"
+#include "model/selection.h"
+
+/** A definition; kind 0: series with metric and labels, 1: field (metric is its name). */
+typedef struct vv_wal_definition {
+    uint32_t id;
+    uint32_t kind;
+    varve_text metric;
+    const varve_label *labels;
+    size_t label_count;
+} vv_wal_definition;
+
+VV_MUST_CHECK varve_status vv_payload_add_definition(vv_buf *payload,
+                                                     const vv_wal_definition *definition,
+                                                     varve_error *out_err);
+/** Append a run; one ROWS payload holds any number of runs, rows numbered through in order. */
+VV_MUST_CHECK varve_status vv_payload_add_run(vv_buf *payload, const vv_run *run,
+                                              varve_error *out_err);
+VV_MUST_CHECK varve_status vv_payload_tombstone(vv_buf *payload, varve_range range,
+                                                const vv_selection *selection,
+                                                varve_error *out_err);
+VV_MUST_CHECK varve_status vv_payload_policy(vv_buf *payload, varve_text metric,
+                                             uint32_t duplicates, bool has_row_ids,
+                                             varve_error *out_err);
+
+/* Reading back: bytes have passed their CRC and are still not trusted. Every reader walks a payload
+ * item by item; texts point into the payload, arrays lie in the arena. *out_more false: the end. */
+typedef struct vv_payload_reader {
+    vv_bytes left;
+} vv_payload_reader;
+void vv_payload_reader_init(vv_payload_reader *reader, vv_bytes payload);
+VV_MUST_CHECK VV_UNTRUSTED varve_status vv_payload_next_definition(vv_payload_reader *reader,
+                                                                   vv_arena *arena,
+                                                                   vv_wal_definition *out,
+                                                                   bool *out_more,
+                                                                   varve_error *out_err);
+/** Runs hold log ids in series and fields (of encoded vectors too: see vector). */
+VV_MUST_CHECK VV_UNTRUSTED varve_status vv_payload_next_run(vv_payload_reader *reader,
+                                                            vv_arena *arena, vv_run *out_run,
+                                                            bool *out_more, varve_error *out_err);
+VV_MUST_CHECK VV_UNTRUSTED varve_status vv_payload_read_tombstone(vv_bytes payload, vv_alloc *alloc,
+                                                                  varve_range *out_range,
+                                                                  vv_selection **out_selection,
+                                                                  varve_error *out_err);
+VV_MUST_CHECK VV_UNTRUSTED varve_status vv_payload_read_policy(vv_bytes payload,
+                                                               varve_text *out_metric,
+                                                               uint32_t *out_duplicates,
+                                                               bool *out_has_row_ids,
+                                                               varve_error *out_err);
+
+#endif
