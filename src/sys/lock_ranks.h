@@ -21,9 +21,9 @@
     X(FLUSH,      140, "one flush at a time")                                                \
     X(MERGE,      150, "which segments are being merged")                                    \
     X(MANIFEST,   160, "manifest log and the current version")                               \
-    X(CATALOGUE,  170, "names to series, postings")                                          \
     X(SHARD,      180, "heads of one shard; several in ascending order")                     \
     X(RING,       190, "pages of ring files")                                                \
+    X(CATALOGUE,  195, "names to series, postings, schemas; taken with shards held")         \
     X(LOG,        200, "log buffer and its file: I/O is done under it")                      \
     X(COMMIT,     210, "groups, tickets, visible sequence")                                  \
     X(VERSION,    220, "references to versions and files")                                   \

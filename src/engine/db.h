@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VV_ENGINE_DB_H
+#define VV_ENGINE_DB_H
+
+/*
+ * One open database: what the parts of the engine share. docs/internals/architecture.md tells how a
+ * row travels through it.
+ *
+ *        catalogue (names)          wal (order, safety, visibility)
+ *             |                       |
+ *   write --> shards --> active head generation --freeze--> frozen heads --flush--> segments
+ * --merge--> |                                 |                      | view  =  visible sequence +
+ * references to heads + reference to a version (segments, tombstones)
+ *
+ * Invariants:
+ *   E1  A row is in the active head, a frozen head or segments of the current version; a version
+ * and the list of frozen heads change together, under `state_lock`, so that a view sees each row
+ * once. E2  Heads and versions are counted; nothing that a view references changes, but for the
+ * active head, whose later rows the view leaves out by sequence. E3  A tombstone hides the rows of
+ * its series and range with a smaller sequence, wherever they are. E4  Freezing happens with every
+ * shard locked, at one sequence and LSN.
+ */
+
+#include <stdatomic.h>
+
+#include "base/alloc.h"
+#include "index/catalogue.h"
+#include "sys/env.h"
+#include "sys/thread.h"
+#include "varve.h"
+
+struct vv_wal;
+struct vv_head;
+struct vv_version;
+struct vv_manifest;
+struct vv_block_cache;
+struct vv_codec_scratch;
+struct vv_background;
+struct vv_lockfile;
+
+/** Shards by series id: power of two, at least twice the threads of a small server (arbitrary). */
+enum { VV_SHARD_COUNT = 64, VV_FROZEN_HEADS_MAX = 4 };
+
+typedef struct vv_shard {
+    vv_mutex lock;                    /* rank SHARD, order = index */
+    struct vv_codec_scratch *scratch; /* guarded by lock: seals tails */
+} vv_shard;
+
+/** Figures of the engine, all relaxed atomics: read by varve_stats only. */
+typedef struct vv_counters {
+    atomic_uint_fast64_t rows_written, rows_late, rows_rejected, batches, deletes, points_written;
+    atomic_uint_fast64_t flushes, flush_rows, flush_bytes, flush_failures;
+    atomic_uint_fast64_t merges, merge_rows, merge_bytes_read, merge_bytes_written;
+    atomic_uint_fast64_t queries, rows_scanned, vectors_decoded, vectors_by_statistics;
+    atomic_uint_fast64_t torn_tails, replayed_rows, precision_lost;
+} vv_counters;
+
+struct varve_db {
+    /* fixed after open */
+    vv_alloc alloc;
+    vv_env env;
+    varve_options options; /* defaults filled in */
+    bool is_memory, is_readonly;
+    uint32_t precision; /* VARVE_PRECISION_... */
+    uint8_t store_id[16];
+    int64_t created_ns;
+    uint64_t fork_generation; /* of the process that opened it: another answers E_FENCED */
+    char *path;               /* NULL in memory; the directories below hang off it */
+    size_t path_size;
+    vv_catalogue *catalogue;
+    struct vv_block_cache *cache;
+    struct vv_wal *wal;           /* NULL: read-only */
+    struct vv_manifest *manifest; /* NULL: in memory without files, read-only */
+    struct vv_lockfile *lockfile;
+    struct vv_background *background; /* NULL: VARVE_OPEN_NO_BACKGROUND, read-only */
+    vv_shard shards[VV_SHARD_COUNT];
+
+    /* guarded by all shard locks for change, by any one of them for reading */
+    struct vv_head *head; /* the active generation; NULL: read-only before its first refresh */
+
+    vv_mutex flush_lock; /* rank FLUSH: one flush at a time */
+    vv_mutex merge_lock; /* rank MERGE: one merge at a time */
+
+    vv_mutex state_lock;        /* rank VERSION: the members below; memory work only */
+    struct vv_version *version; /* segments and tombstones, a reference */
+    struct vv_head *frozen[VV_FROZEN_HEADS_MAX]; /* oldest first, references */
+    size_t frozen_count;
+    uint32_t health; /* VARVE_HEALTH_... of the engine; the log has its own */
+    varve_error health_reason;
+    uint64_t open_cursors, open_batches;
+    uint64_t readonly_visible; /* read-only: last sequence replayed */
+
+    vv_counters counters;
+};
+
+/** First check of every call: a handle of another process is dead. E_FENCED. */
+VV_MUST_CHECK varve_status vv_db_check(varve_db *db, varve_error *out_err);
+/** Record a failure that the state of health reports; the worse one stays. */
+void vv_db_set_health(varve_db *db, uint32_t health, const varve_error *reason);
+/** Log an event of this database (level as VARVE_LOG_...). */
+void vv_db_log(const varve_db *db, uint32_t level, const char *event, const char *format, ...)
+    VV_PRINTF(4, 5);
+
+/** Lock every shard, in ascending order; a freeze point. */
+void vv_db_lock_shards(varve_db *db);
+void vv_db_unlock_shards(varve_db *db);
+static inline vv_shard *vv_db_shard(varve_db *db, uint32_t series)
+{
+    return &db->shards[series & (VV_SHARD_COUNT - 1)];
+}
+
+/** Open, close: the life of a database (engine/open.c, engine/recover.c). */
+VV_MUST_CHECK varve_status vv_db_open(const char *path, const varve_options *options,
+                                      varve_db **out_db, varve_error *out_err);
+VV_MUST_CHECK varve_status vv_db_refresh(varve_db *db, varve_error *out_err);
+VV_MUST_CHECK varve_status vv_db_close(varve_db *db, varve_error *out_err);
+void vv_db_abandon(varve_db *db);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VV_ENGINE_HEAD_H
+#define VV_ENGINE_HEAD_H
+
+/*
+ * A head generation: the rows since the last freeze, in memory, by series.
+ *
+ *   slots (two-level table by series id) -> vv_head_series
+ *        in order:  [encoded block][encoded block]...[plain tail 4,16,64,128 .. 1024 rows]
+ *        late:      [encoded late block]...           [plain side buffer]
+ *
+ *   H1  Rows of a series are appended in sequence order. An in-order row is not older than the
+ * newest in-order row before it; under `last` it is strictly newer. Every other row is late. H2
+ * Only rows at or below the visible sequence are sealed into a block, but for vectors of a bulk
+ *       call, which are blocks of one batch from the start.
+ *   H3  An encoded block never changes; its bytes live as long as the generation. Beside it lie the
+ *       sequences of its rows, so that a view older than the block leaves out what it must not see.
+ *   H4  Late blocks are sorted by (time, sequence) and keep rows of equal time: who reads resolves
+ * them. H5  Nothing is removed from a generation; deletes are tombstones in the version. H6  Plain
+ * rows carry a 32-bit sequence delta to a base of their buffer; a buffer whose delta would overflow
+ * is sealed or rebased first.
+ *
+ * Memory comes from slabs of size classes per shard (tails, series, small blocks), freed as a whole
+ * with the generation. A single-valued series costs nothing for fields; several fields are columns
+ * beside one time column; a column that appears later starts where it appears (rows before lack
+ * it).
+ *
+ * Threads: writing and reading a series needs its shard's lock. A frozen generation is written no
+ * more; reading it needs no lock.
+ */
+
+#include "base/arena.h"
+#include "codec/vector.h"
+#include "engine/db.h"
+#include "model/rows.h"
+
+typedef struct vv_head vv_head;
+
+VV_MUST_CHECK varve_status vv_head_create(varve_db *db, vv_head **out_head, varve_error *out_err);
+void vv_head_ref(vv_head *head);
+void vv_head_unref(vv_head *head);
+size_t vv_head_bytes(const vv_head *head);           /* memory held; relaxed */
+uint64_t vv_head_rows(const vv_head *head);          /* relaxed */
+int64_t vv_head_first_write_ns(const vv_head *head); /* monotonic; 0: empty */
+
+/* --- freezing --- */
+
+/** With every shard locked: from now on immutable. last_sequence and last_lsn are the freeze point.
+ */
+void vv_head_freeze(vv_head *head, uint64_t last_lsn, uint64_t last_sequence);
+bool vv_head_is_frozen(const vv_head *head);
+uint64_t vv_head_last_lsn(const vv_head *head);
+uint64_t vv_head_first_sequence(const vv_head *head); /* of its rows; 0: empty */
+uint64_t vv_head_last_sequence(const vv_head *head);
+/** Ids of the series that have rows; ascending. The head must be frozen, or every shard locked. */
+VV_MUST_CHECK varve_status vv_head_series_ids(const vv_head *head, vv_alloc *alloc,
+                                              uint32_t **out_ids, size_t *out_count,
+                                              varve_error *out_err);
+bool vv_head_has_series(const vv_head *head, uint32_t series); /* shard lock, or frozen */
+
+/* --- writing; shard lock held; see engine/write.c --- */
+
+/** Types of the run's fields against what the series holds: E_INVALID naming metric, field, both
+ * types. */
+VV_MUST_CHECK varve_status vv_head_check_types(vv_head *head, const vv_run *run,
+                                               varve_error *out_err);
+/** Make room for the rows of a run, so that the append cannot fail. Seals full visible tails. */
+VV_MUST_CHECK varve_status vv_head_reserve(vv_head *head, const vv_run *run, uint64_t visible,
+                                           varve_error *out_err);
+/** Give back a reservation. */
+void vv_head_unreserve(vv_head *head, const vv_run *run);
+/** Append reserved rows; row i has sequence first_sequence + i. Returns how many were late. */
+uint64_t vv_head_append(vv_head *head, const vv_run *run, uint64_t first_sequence);
+
+/* Definitions in the log: a series or field is defined once per generation (the log is
+ * self-contained from log_start on). Series flags are guarded by the shard lock, field flags are
+ * atomic. */
+bool vv_head_is_series_defined(const vv_head *head, uint32_t series);
+void vv_head_set_series_defined(vv_head *head, uint32_t series);
+bool vv_head_is_field_defined(const vv_head *head, uint32_t field);
+void vv_head_set_field_defined(vv_head *head, uint32_t field);
+
+/* --- reading --- */
+
+/** Rows of one series that a reader at `visible` may see, as pieces in order of time within each
+ * list. */
+typedef struct vv_head_piece {
+    bool is_encoded;
+    bool is_late;      /* may overlap any other piece */
+    bool needs_filter; /* some rows have sequences above visible: use sequences[] */
+    uint32_t rows;
+    int64_t first_time, last_time;
+    uint64_t first_sequence, last_sequence;
+    vv_bytes vector; /* encoded: lives as long as the head */
+    vv_rows plain;   /* plain: copied into the arena, visible rows only, by (time, sequence) */
+    const uint64_t
+        *sequences; /* of the rows; plain: always; encoded: see vv_head_piece_sequences */
+    vv_bytes encoded_sequences;
+} vv_head_piece;
+
+typedef struct vv_head_pieces {
+    vv_head_piece *in_order; /* ascending, not overlapping (equal times at a border under `all`) */
+    size_t in_order_count;
+    vv_head_piece *late;
+    size_t late_count;
+} vv_head_pieces;
+
+/** Collect; takes the shard lock itself when the head is not frozen. Only pieces that touch range;
+ * plain rows are copied with the columns of `fields` (ascending; NULL: all). Everything lies in the
+ * arena. */
+VV_MUST_CHECK varve_status vv_head_read(vv_head *head, uint32_t series, uint64_t visible,
+                                        varve_range range, const uint32_t *fields,
+                                        size_t field_count, vv_arena *arena,
+                                        vv_head_pieces *out_pieces, varve_error *out_err);
+/** Sequences of an encoded piece into out[piece->rows]. */
+VV_MUST_CHECK varve_status vv_head_piece_sequences(const vv_head_piece *piece,
+                                                   vv_codec_scratch *scratch,
+                                                   uint64_t *out_sequences, varve_error *out_err);
+
+#endif

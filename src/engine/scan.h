@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VV_ENGINE_SCAN_H
+#define VV_ENGINE_SCAN_H
+
+/*
+ * The rows of one series in a view: all sources (segments, frozen heads, active head) merged by
+ * time and order of arrival, duplicates resolved, deleted rows left out. Query, flush and merge
+ * read through it.
+ *
+ * A scan gives parts in ascending order of time (descending: parts from the newest to the oldest,
+ * rows inside a part still ascending). A part is either VECTOR  one encoded vector, every row of
+ * which counts, and nothing else of the series lies in its time span: its statistics are the
+ * statistics of these rows; ROWS    decoded and resolved rows, at most VV_VECTOR_ROWS_MAX. With
+ * `fields` given, only these columns are there, and a row that has none of them is left out of ROWS
+ * (a VECTOR part may have such rows; decoding it by vv_scan_rows leaves them out).
+ */
+
+#include "engine/view.h"
+
+typedef struct vv_scan vv_scan;
+
+typedef struct vv_scan_options {
+    varve_range range;
+    const uint32_t *fields; /* catalogue ids, ascending; NULL: all */
+    size_t field_count;
+    bool is_descending;
+    bool with_row_ids;
+    bool keep_all_rows; /* rows that have none of `fields` stay (predicates on absence, counting) */
+    bool no_vectors;    /* every part is ROWS */
+    bool is_raw_duplicates; /* flush under `last`: unite as usual; set for tests only */
+    vv_alloc *alloc;        /* the query's allocator, with its limit */
+    vv_codec_scratch *scratch;
+} vv_scan_options;
+
+typedef enum vv_part_kind { VV_PART_VECTOR, VV_PART_ROWS } vv_part_kind;
+
+typedef struct vv_part {
+    vv_part_kind kind;
+    size_t count;
+    int64_t first_time, last_time;
+    vv_vector vector;               /* VECTOR; until the next call */
+    const vv_live_segment *segment; /* VECTOR: whose field ids it uses; NULL: the catalogue's */
+    vv_rows rows;                   /* ROWS; until the next call */
+} vv_part;
+
+VV_MUST_CHECK varve_status vv_scan_open(vv_view *view, uint32_t series,
+                                        const vv_scan_options *options, vv_scan **out_scan,
+                                        varve_error *out_err);
+/** Use an open scan for another series with the same options: no allocation in the steady state. */
+VV_MUST_CHECK varve_status vv_scan_restart(vv_scan *scan, uint32_t series, varve_error *out_err);
+/** *out_part NULL: the end. */
+VV_MUST_CHECK varve_status vv_scan_next(vv_scan *scan, const vv_part **out_part,
+                                        varve_error *out_err);
+/** Decode the current VECTOR part into rows (a ROWS part: its rows); until the next call. */
+VV_MUST_CHECK varve_status vv_scan_rows(vv_scan *scan, vv_rows *out_rows, varve_error *out_err);
+/** Column of a catalogue field in the current VECTOR part; false: none. */
+bool vv_scan_column(const vv_scan *scan, uint32_t field, vv_vector_column *out_column);
+void vv_scan_close(vv_scan *scan);
+
+/** Rows decoded so far (limits, statistics). */
+uint64_t vv_scan_decoded_rows(const vv_scan *scan);
+
+/** Whether a series has a visible row in range; looks at references and statistics first. */
+VV_MUST_CHECK varve_status vv_scan_exists(vv_view *view, uint32_t series, varve_range range,
+                                          vv_codec_scratch *scratch, bool *out_exists,
+                                          varve_error *out_err);
+/** Whether a visible row of the series holds a value of the field. */
+VV_MUST_CHECK varve_status vv_scan_field_exists(vv_view *view, uint32_t series, uint32_t field,
+                                                vv_codec_scratch *scratch, bool *out_exists,
+                                                varve_error *out_err);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VV_ENGINE_VIEW_H
+#define VV_ENGINE_VIEW_H
+
+/*
+ * A view: the database as of one moment. References to the heads and to one version, and the
+ * sequence up to which rows are seen (E1, E2 of engine/db.h). Cheap, immutable, shareable, counted.
+ */
+
+#include "engine/db.h"
+#include "engine/head.h"
+#include "engine/version.h"
+
+typedef struct vv_view {
+    atomic_uint refs;
+    varve_db *db;
+    uint64_t visible;
+    vv_version *version;
+    vv_head *heads[VV_FROZEN_HEADS_MAX + 1]; /* oldest first, the active one last */
+    size_t head_count;
+} vv_view;
+
+VV_MUST_CHECK varve_status vv_view_open(varve_db *db, vv_view **out_view, varve_error *out_err);
+void vv_view_ref(vv_view *view);
+void vv_view_unref(vv_view *view);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VV_ENGINE_WRITE_H
+#define VV_ENGINE_WRITE_H
+
+/*
+ * A batch on its way: operations in order (runs of rows, deletes), then the steps of a write
+ * (docs/internals/architecture.md). varve_batch is this struct's handle.
+ */
+
+#include "engine/db.h"
+#include "model/rows.h"
+#include "model/selection.h"
+
+/** varve_batch_* and varve_write are thin wrappers of these. */
+VV_MUST_CHECK varve_status vv_batch_create(varve_db *db, varve_batch **out_batch,
+                                           varve_error *out_err);
+void vv_batch_free(varve_batch *batch);
+void vv_batch_clear(varve_batch *batch);
+VV_MUST_CHECK varve_status vv_batch_row(varve_batch *batch, const varve_row *row,
+                                        varve_error *out_err);
+VV_MUST_CHECK varve_status vv_batch_columns(varve_batch *batch, const varve_columns *columns,
+                                            varve_error *out_err);
+VV_MUST_CHECK varve_status vv_batch_delete(varve_batch *batch, const varve_selection *selections,
+                                           size_t count, varve_range range, varve_error *out_err);
+VV_MUST_CHECK varve_status vv_batch_submit(varve_batch *batch, const varve_write_options *options,
+                                           varve_written *out_written, varve_error *out_err);
+VV_MUST_CHECK varve_status vv_batch_commit(varve_batch *batch, const varve_write_options *options,
+                                           varve_written *out_written, varve_error *out_err);
+VV_MUST_CHECK varve_status vv_write_policy(varve_db *db, varve_text metric,
+                                           const varve_metric_policy *policy, varve_error *out_err);
+
+/** Replay: put the runs of a log record into the active head (ids translated already), with the
+ *  sequences they had; no log, no locks needed (the database is not open yet). Types that conflict
+ * with a type whose rows are all hidden replace it, as they did when they were written. */
+VV_MUST_CHECK varve_status vv_write_replay_run(varve_db *db, const vv_run *run,
+                                               uint64_t first_sequence, varve_error *out_err);
+
+#endif
