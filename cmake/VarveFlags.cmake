@@ -21,7 +21,7 @@ else()
   target_compile_options(varve_flags INTERFACE -fstack-protector-strong -fstack-clash-protection
     -fcf-protection -ftrivial-auto-var-init=zero)
   if(CMAKE_BUILD_TYPE MATCHES "Rel")
-    target_compile_options(varve_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+    target_compile_options(varve_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
   endif()
   target_link_options(varve_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--gc-sections)
 endif()

@@ -28,12 +28,15 @@ function(varve_add_library)
   set(needs PkgConfig::ZSTD PkgConfig::PCRE2 Threads::Threads m)
   add_library(varve_static STATIC ${objects})
   set_target_properties(varve_static PROPERTIES OUTPUT_NAME varve ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
-  target_include_directories(varve_static INTERFACE ${CMAKE_SOURCE_DIR}/include)
+  target_include_directories(varve_static INTERFACE $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>)
   target_link_libraries(varve_static PUBLIC ${needs})
   add_library(varve_shared SHARED ${objects})
-  set_target_properties(varve_shared PROPERTIES OUTPUT_NAME varve SOVERSION 0 VERSION ${PROJECT_VERSION}
+  set_target_properties(varve_shared PROPERTIES OUTPUT_NAME varve EXPORT_NAME varve SOVERSION 0 VERSION ${PROJECT_VERSION}
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
-  target_include_directories(varve_shared INTERFACE ${CMAKE_SOURCE_DIR}/include)
+  target_include_directories(varve_shared INTERFACE $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>)
+  set(map ${CMAKE_SOURCE_DIR}/packaging/varve.map)
+  target_link_options(varve_shared PRIVATE -Wl,--version-script=${map})
+  set_property(TARGET varve_shared PROPERTY LINK_DEPENDS ${map})
   target_link_libraries(varve_shared PRIVATE ${needs} varve_flags)
 endfunction()
 

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+# What `make install` puts under the prefix.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+if(NOT TARGET varve_shared)
+  return()
+endif()
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Varve)
+install(FILES ${CMAKE_SOURCE_DIR}/include/varve.h TYPE INCLUDE)
+install(TARGETS varve_shared EXPORT VarveTargets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS varve_static EXPORT VarveStaticTargets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+if(TARGET varve)
+  install(TARGETS varve)
+endif()
+install(FILES ${CMAKE_SOURCE_DIR}/LICENSE TYPE DOC)
+
+file(RELATIVE_PATH VARVE_PC_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+string(REGEX REPLACE "/$" "" VARVE_PC_PREFIX ${VARVE_PC_PREFIX})
+configure_file(packaging/varve.pc.in varve.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/varve.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+configure_package_config_file(packaging/VarveConfig.cmake.in ${CMAKE_BINARY_DIR}/VarveConfig.cmake
+  INSTALL_DESTINATION ${package_dir})
+# Before 1.0 a minor version may change the interface.
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/VarveConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/VarveConfig.cmake ${CMAKE_BINARY_DIR}/VarveConfigVersion.cmake
+  DESTINATION ${package_dir})
+install(EXPORT VarveTargets NAMESPACE Varve:: DESTINATION ${package_dir})
+install(EXPORT VarveStaticTargets NAMESPACE Varve:: DESTINATION ${package_dir})
