@@ -10,7 +10,7 @@
 typedef enum vv_isa {
     VV_ISA_SCALAR,
     VV_ISA_SSE42,  /* with POPCNT and CRC32 */
-    VV_ISA_AVX2,   /* with BMI1, BMI2, FMA, LZCNT */
+    VV_ISA_AVX2,   /* with BMI1, BMI2, FMA */
     VV_ISA_AVX512, /* with F, BW, DQ, VL, CD */
 } vv_isa;
 

@@ -29,6 +29,12 @@ typedef struct vv_mutex {
     uint32_t order;    /* fixed by init; among locks of one rank taken in ascending order */
 } vv_mutex;
 
+/* For a mutex of static storage, which needs no init and no deinit. */
+#define VV_MUTEX_INIT(lock_rank)                                 \
+    {                                                            \
+        .native = PTHREAD_MUTEX_INITIALIZER, .rank = (lock_rank) \
+    }
+
 /* order: 0, or the position among locks of the same rank that one thread may hold together. */
 VV_MUST_CHECK varve_status vv_mutex_init(vv_mutex *mutex, vv_lock_rank rank, uint32_t order,
                                          varve_error *out_err);

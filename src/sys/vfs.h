@@ -241,7 +241,7 @@ VV_MUST_CHECK varve_status vv_vfs_statvfs(const vv_vfs *vfs, const char *path, v
 /* ---- directories ---------------------------------------------------------------------------- */
 
 typedef struct vv_dir_entry {
-    const char *name; /* owned by the list */
+    char *name; /* owned by the list */
     vv_file_kind kind;
 } vv_dir_entry;
 

@@ -51,8 +51,8 @@ void vv_zone_free(vv_zone *zone);
 int32_t vv_zone_offset_at(const vv_zone *zone, int64_t unix_s);
 
 /*
- * The first moment at or after unix_s (or INT64_MAX) at which the offset changes: between unix_s
- * and it the offset is constant.
+ * The first moment after unix_s at which the offset is another one than at unix_s; INT64_MAX when
+ * there is none. The offset is constant in [unix_s, the answer).
  */
 int64_t vv_zone_next_change(const vv_zone *zone, int64_t unix_s);
 
