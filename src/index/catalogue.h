@@ -86,14 +86,22 @@ varve_text vv_catalogue_metric_name(const vv_catalogue *catalogue, uint32_t metr
 uint32_t vv_catalogue_metric_count(const vv_catalogue *catalogue);
 void vv_catalogue_set_policy(vv_catalogue *catalogue, uint32_t metric_id, vv_metric_policy policy);
 
-/** Ids that a selection matches. Metrics "varve.*" only with with_internal or by exact name. */
+/** Ids that a selection matches among the series that are known when the call begins; *out_ids is
+ * to be released with the allocator given to create. E_LIMIT when a regex gives up; E_INVALID for a
+ * handle of a LIST that is none. Metrics "varve.*" only with with_internal or by exact name. */
 VV_MUST_CHECK varve_status vv_catalogue_select(vv_catalogue *catalogue,
                                                const vv_selection *selection, vv_idset *out_ids,
                                                varve_error *out_err);
 
+/** Give several fields their types at once: one schema change instead of `count`. */
+VV_MUST_CHECK varve_status vv_catalogue_set_types(vv_catalogue *catalogue, uint32_t series,
+                                                  const vv_schema_field *fields, size_t count,
+                                                  varve_error *out_err);
+
 /** Label names that occur, and values of one name, sorted bytewise, each with its postings
  * (borrowed while the visit runs; the visitor returns false to stop). The catalogue is read-locked
- * meanwhile. */
+ * meanwhile: the visitor may read entries by id, and nothing else of the catalogue. Values of
+ * "__name__" are the metrics. Internal metrics are included. */
 typedef bool (*vv_catalogue_visit)(void *context, varve_text text, const vv_idset *series);
 VV_MUST_CHECK varve_status vv_catalogue_visit_names(vv_catalogue *catalogue,
                                                     vv_catalogue_visit visit, void *context,
@@ -101,6 +109,7 @@ VV_MUST_CHECK varve_status vv_catalogue_visit_names(vv_catalogue *catalogue,
 VV_MUST_CHECK varve_status vv_catalogue_visit_values(vv_catalogue *catalogue, varve_text name,
                                                      vv_catalogue_visit visit, void *context,
                                                      varve_error *out_err);
+/** Everything the catalogue has allocated. */
 size_t vv_catalogue_bytes(const vv_catalogue *catalogue);
 
 #endif

@@ -21,8 +21,13 @@ typedef struct vv_match { /* one matcher, compiled */
     bool is_metric;       /* name is "__name__" */
     bool matches_empty;   /* an absent label satisfies it */
     varve_text name, value;
-    vv_regex *regex; /* REGEX, NOT_REGEX */
+    vv_regex *regex; /* REGEX, NOT_REGEX; one thread at a time, so the selection is too */
 } vv_match;
+
+/* Bounds of one selection; what the caller gives, and what stored bytes may hold. */
+#define VV_SELECTION_ITEMS_MAX    (1024u * 1024u)
+#define VV_SELECTION_MATCHES_MAX  256u  /* matchers of one item */
+#define VV_SELECTION_PATTERNS_MAX 1024u /* regular expressions in all items */
 
 typedef struct vv_selection_item {
     uint32_t kind; /* VARVE_SELECT_ALL, MATCH, EXACT, LIST */
@@ -54,6 +59,16 @@ VV_MUST_CHECK varve_status vv_selection_item_matches(const vv_selection_item *it
                                                      varve_text metric, const varve_label *labels,
                                                      size_t label_count, bool *out_matches,
                                                      varve_error *out_err);
+/** Whether an item may select internal metrics: the selection says so, or the item names its metric
+ * exactly. */
+bool vv_selection_item_sees_internal(const vv_selection *selection, const vv_selection_item *item);
+/** Whether a series satisfies any item that is not LIST, internal metrics only as above. */
+VV_MUST_CHECK varve_status vv_selection_matches(const vv_selection *selection, varve_text metric,
+                                                const varve_label *labels, size_t label_count,
+                                                bool *out_matches, varve_error *out_err);
+/** Whether a value (the empty one for an absent label) satisfies one matcher. */
+VV_MUST_CHECK varve_status vv_match_value(const vv_match *match, varve_text value,
+                                          bool *out_matches, varve_error *out_err);
 /** Canonical bytes, without LIST items (the caller turns them into EXACT first), and back. */
 VV_MUST_CHECK varve_status vv_selection_encode(const vv_selection *selection, vv_buf *out,
                                                varve_error *out_err);
