@@ -27,8 +27,7 @@ typedef struct vv_scan_options {
     bool with_row_ids;
     bool keep_all_rows; /* rows that have none of `fields` stay (predicates on absence, counting) */
     bool no_vectors;    /* every part is ROWS */
-    bool is_raw_duplicates; /* flush under `last`: unite as usual; set for tests only */
-    vv_alloc *alloc;        /* the query's allocator, with its limit */
+    vv_alloc *alloc;    /* the query's allocator, with its limit */
     vv_codec_scratch *scratch;
 } vv_scan_options;
 

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * What every part of the engine needs of a database: the check of the handle, health, log events,
+ * and the freeze point (every shard locked).
+ */
+
+#include "engine/db.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "base/text.h"
+#include "sys/fork_guard.h"
+
+varve_status vv_db_check(varve_db *db, varve_error *out_err)
+{
+    if (db == NULL) {
+        return vv_fail(out_err, VARVE_E_INVALID, "the database handle is NULL");
+    }
+    if (vv_process_generation() != db->fork_generation) {
+        return vv_fail(out_err, VARVE_E_FENCED,
+                       "this database was opened before fork(); open it again in the child");
+    }
+    return VARVE_OK;
+}
+
+void vv_db_set_health(varve_db *db, uint32_t health, const varve_error *reason)
+{
+    vv_mutex_lock(&db->state_lock);
+    bool is_worse = health > db->health;
+    if (is_worse) {
+        db->health = health;
+        db->health_reason = *reason;
+    }
+    vv_mutex_unlock(&db->state_lock);
+    if (is_worse) {
+        vv_db_log(db, VARVE_LOG_ERROR, "health.changed", "%s", reason->message);
+    }
+}
+
+void vv_db_log(const varve_db *db, uint32_t level, const char *event, const char *format, ...)
+{
+    if (db->options.log == NULL) {
+        return;
+    }
+    char message[512];
+    va_list arguments;
+    va_start(arguments, format);
+    VV_IGNORE(vv_text_format_v(message, sizeof message, format, arguments)); /* cut when too long */
+    va_end(arguments);
+    db->options.log(db->options.log_context, level, event, message);
+}
+
+void vv_db_lock_shards(varve_db *db)
+{
+    for (size_t i = 0; i < VV_SHARD_COUNT; i++) {
+        vv_mutex_lock(&db->shards[i].lock);
+    }
+}
+
+void vv_db_unlock_shards(varve_db *db)
+{
+    for (size_t i = VV_SHARD_COUNT; i-- > 0;) {
+        vv_mutex_unlock(&db->shards[i].lock);
+    }
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VV_ENGINE_SCAN_PRIV_H
+#define VV_ENGINE_SCAN_PRIV_H
+
+/*
+ * Inside of a scan. A source is a list of units that ascend in time without overlapping: the
+ * vectors of one chunk, the in-order pieces of one head, or one late piece. Sources stand in order
+ * of arrival, the older first, so that at equal times the source with the greater index is the
+ * newer one.
+ *
+ *   unit (bounds known) --scan_unit_open--> open unit: live rows only, wanted columns decoded
+ *
+ * S1  An open unit holds no row that is outside of the range, not visible, or deleted.
+ * S2  columns[] of the scan are the fields that the series has and the caller wants, ascending.
+ * Types are taken from the rows themselves: an older type whose rows are all hidden does not show.
+ */
+
+#include "base/arena.h"
+#include "engine/scan.h"
+
+/** One wanted column of an open unit. */
+typedef struct vv_scan_column_data {
+    uint32_t
+        type; /* NONE: the unit has no such field; bytes family: STRING, with marks for BYTES */
+    const void *values;
+    const uint64_t *present; /* NULL: all */
+    const uint64_t *marks;   /* NULL: none is BYTES */
+    void *buffer;            /* owned: values, capacity rows of 16 bytes */
+    uint64_t *bits;          /* owned: present, then marks */
+} vv_scan_column_data;
+
+typedef struct vv_scan_source {
+    vv_live_segment *segment;    /* NULL: a head */
+    const vv_vector_ref *refs;   /* of a segment */
+    const vv_head_piece *pieces; /* of a head */
+    size_t next, end;            /* units not taken yet: [next, end) */
+    uint64_t last_sequence;      /* of a chunk */
+    vv_block_pin pin;
+    vv_vector vector; /* of the unit taken last, when it is encoded */
+
+    bool is_open;
+    bool is_strict;        /* times of the open unit strictly ascend */
+    size_t begin, row_end; /* rows of the open unit not given yet */
+    const int64_t *times;
+    const uint64_t *row_ids;
+    vv_scan_column_data *columns; /* owned array, scan->column_capacity long */
+    size_t column_capacity;
+    int64_t *time_buffer; /* owned, row_capacity */
+    uint64_t *row_id_buffer;
+    size_t row_capacity;
+    vv_arena blobs; /* bytes of decoded blobs */
+} vv_scan_source;
+
+/** The rows being put together. */
+typedef struct vv_scan_out {
+    size_t count;
+    int64_t *times;
+    uint64_t *row_ids;
+    struct {
+        uint32_t type; /* NONE until the first value */
+        bool has_marks;
+        void *values; /* 16 bytes a row */
+        uint64_t *present, *marks;
+    } * columns;
+    size_t column_capacity;
+    varve_column *result;
+    uint32_t *result_fields;
+    vv_arena blobs;
+} vv_scan_out;
+
+struct vv_scan {
+    vv_view *view;
+    vv_scan_options options;
+    vv_arena arena; /* of the current series: refs, pieces */
+    uint32_t series;
+    bool is_last;      /* policy */
+    uint32_t *columns; /* S2; owned */
+    size_t column_count, column_capacity;
+    const vv_tombstone **tombstones; /* that concern the series; in the arena */
+    size_t tombstone_count;
+    vv_scan_source *sources; /* owned */
+    size_t source_count, source_capacity;
+    uint64_t *keep; /* owned bitmap for filtering a unit */
+    uint64_t *sequences;
+    size_t keep_capacity;
+    vv_scan_out out;
+    vv_part part;
+    vv_scan_source *vector_source; /* of the current VECTOR part */
+    uint64_t decoded_rows;
+};
+
+/** Bounds of the unit that comes next; false: none left. */
+bool vv_scan_unit_peek(const vv_scan *scan, const vv_scan_source *source, int64_t *out_first,
+                       int64_t *out_last, uint32_t *out_rows);
+/** Whether the next unit can be given as it is: encoded, all rows in range, visible, not deleted.
+ */
+bool vv_scan_unit_is_whole(const vv_scan *scan, const vv_scan_source *source);
+/** Take the next unit as a parsed vector, unopened. */
+VV_MUST_CHECK varve_status vv_scan_unit_take(vv_scan *scan, vv_scan_source *source,
+                                             varve_error *out_err);
+/** Take the next unit and open it; is_open stays false when no row of it is live. */
+VV_MUST_CHECK varve_status vv_scan_unit_open(vv_scan *scan, vv_scan_source *source,
+                                             varve_error *out_err);
+/** Open the vector that was taken last, with all its rows. */
+VV_MUST_CHECK varve_status vv_scan_unit_decode(vv_scan *scan, vv_scan_source *source,
+                                               varve_error *out_err);
+void vv_scan_source_deinit(vv_scan *scan, vv_scan_source *source);
+
+/** Building rows: start, add, finish. */
+VV_MUST_CHECK varve_status vv_scan_out_begin(vv_scan *scan, varve_error *out_err);
+VV_MUST_CHECK varve_status vv_scan_out_slice(vv_scan *scan, const vv_scan_source *source,
+                                             size_t begin, size_t end, varve_error *out_err);
+/** Unite row `index` of the source, which is newer, into the last row. */
+VV_MUST_CHECK varve_status vv_scan_out_unite(vv_scan *scan, const vv_scan_source *source,
+                                             size_t index, varve_error *out_err);
+/** Leave out rows without any wanted value, turn around when descending, fill *out_rows. */
+void vv_scan_out_finish(vv_scan *scan, vv_rows *out_rows);
+/** All rows of an open unit as they lie in its buffers, nothing copied. */
+void vv_scan_out_view(vv_scan *scan, const vv_scan_source *source, vv_rows *out_rows);
+void vv_scan_out_deinit(vv_scan *scan);
+
+#endif

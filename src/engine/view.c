@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Views. Opening one takes one shard lock (so that no freeze runs: every shard is locked for that)
+ * and the state lock, only to take references: E1 says that a row moves from the active head to the
+ * frozen list under all shard locks, and from there into a version under the state lock.
+ */
+
+#include "engine/view.h"
+
+#include "base/status.h"
+#include "wal/wal.h"
+
+varve_status vv_view_open(varve_db *db, vv_view **out_view, varve_error *out_err)
+{
+    *out_view = NULL;
+    vv_view *view = vv_alloc_zeroed(&db->alloc, sizeof *view);
+    if (view == NULL) {
+        return vv_fail(out_err, VARVE_E_NOMEM, "no memory for a view");
+    }
+    atomic_init(&view->refs, 1);
+    view->db = db;
+    vv_mutex_lock(&db->shards[0].lock);
+    vv_mutex_lock(&db->state_lock);
+    view->visible = db->wal != NULL ? vv_wal_visible(db->wal) : db->readonly_visible;
+    view->version = db->version;
+    vv_version_ref(view->version);
+    for (size_t i = 0; i < db->frozen_count; i++) {
+        view->heads[view->head_count++] = db->frozen[i];
+    }
+    if (db->head != NULL) {
+        view->heads[view->head_count++] = db->head;
+    }
+    for (size_t i = 0; i < view->head_count; i++) {
+        vv_head_ref(view->heads[i]);
+    }
+    vv_mutex_unlock(&db->state_lock);
+    vv_mutex_unlock(&db->shards[0].lock);
+    *out_view = view;
+    return VARVE_OK;
+}
+
+void vv_view_ref(vv_view *view)
+{
+    atomic_fetch_add_explicit(&view->refs, 1, memory_order_relaxed);
+}
+
+void vv_view_unref(vv_view *view)
+{
+    if (view == NULL) {
+        return;
+    }
+    /* Release and acquire: the last owner sees everything the others did before they left. */
+    if (atomic_fetch_sub_explicit(&view->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    for (size_t i = 0; i < view->head_count; i++) {
+        vv_head_unref(view->heads[i]);
+    }
+    vv_version_unref(view->db, view->version);
+    vv_alloc_free(&view->db->alloc, view, sizeof *view);
+}
