@@ -17,7 +17,7 @@
 
 typedef struct vv_alloc {
     varve_allocator source;   /* fixed after init */
-    size_t limit_bytes;       /* fixed after init; 0: none */
+    size_t limit_bytes;       /* fixed after init; SIZE_MAX: none */
     atomic_size_t used_bytes; /* bytes handed out and not yet back */
 } vv_alloc;
 

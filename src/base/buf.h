@@ -59,6 +59,7 @@ void vv_buf_drop_front(vv_buf *buf, size_t count);
 
 varve_status vv_buf_append(vv_buf *buf, const void *bytes, size_t size);
 varve_status vv_buf_append_fill(vv_buf *buf, uint8_t byte, size_t count);
+/** printf into the buffer, as vv_text_format; needs one byte of the limit beyond the text. */
 varve_status vv_buf_append_format(vv_buf *buf, const char *format, ...) VV_PRINTF(2, 3);
 
 /** Zero bytes until size is a multiple of align (a power of two). */

@@ -23,8 +23,8 @@ typedef struct vv_map_slot {
 } vv_map_slot;
 
 typedef struct vv_map {
-    uint8_t *tags;        /* owned; one byte a slot; NULL while slot_count is 0 */
-    vv_map_slot *slots;   /* in the same allocation */
+    vv_map_slot *slots;   /* owned; NULL while slot_count is 0 */
+    uint8_t *tags;        /* one byte a slot, in the same allocation */
     size_t slot_count;    /* 0 or a power of two, at least 8 */
     size_t count;         /* entries */
     size_t removed_count; /* slots that held an entry and must not end a search */
@@ -47,7 +47,7 @@ void vv_map_clear(vv_map *map);
 /** The hash of a key of these bytes, with the map's seed. */
 uint64_t vv_map_hash(const vv_map *map, const void *key, size_t size);
 
-/** Room for count entries in all; inserts up to there cannot fail. */
+/** Room for count entries in all; inserts up to there cannot fail while nothing is removed. */
 VV_MUST_CHECK varve_status vv_map_reserve(vv_map *map, size_t count);
 
 /** False, and *out_value untouched, when there is no such key. */

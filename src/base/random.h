@@ -25,7 +25,8 @@ int64_t vv_random_between(vv_random *random, int64_t first, int64_t last);
 /** Evenly from [0, 1), 53 bits. */
 double vv_random_f64(vv_random *random);
 
-/** From the normal distribution with mean 0 and deviation 1. */
+/** From the normal distribution with mean 0 and deviation 1; its last bits are those of the C
+ *  library's logarithm. */
 double vv_random_normal(vv_random *random);
 
 void vv_random_fill(vv_random *random, void *target, size_t size);
