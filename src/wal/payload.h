@@ -16,6 +16,10 @@
 #include "model/rows.h"
 #include "model/selection.h"
 
+enum {
+    VV_PAYLOAD_RUN_ROWS_MAX = 1 << 20 /* rows of one run (arbitrary: 16 MiB of times and values) */
+};
+
 /** A definition; kind 0: series with metric and labels, 1: field (metric is its name). */
 typedef struct vv_wal_definition {
     uint32_t id;
@@ -28,7 +32,8 @@ typedef struct vv_wal_definition {
 VV_MUST_CHECK varve_status vv_payload_add_definition(vv_buf *payload,
                                                      const vv_wal_definition *definition,
                                                      varve_error *out_err);
-/** Append a run; one ROWS payload holds any number of runs, rows numbered through in order. */
+/** Append a run; one ROWS payload holds any number of runs, rows numbered through in order.
+ *  E_LIMIT above VV_PAYLOAD_RUN_ROWS_MAX rows. A failure leaves the payload as it was. */
 VV_MUST_CHECK varve_status vv_payload_add_run(vv_buf *payload, const vv_run *run,
                                               varve_error *out_err);
 VV_MUST_CHECK varve_status vv_payload_tombstone(vv_buf *payload, varve_range range,
@@ -49,7 +54,8 @@ VV_MUST_CHECK VV_UNTRUSTED varve_status vv_payload_next_definition(vv_payload_re
                                                                    vv_wal_definition *out,
                                                                    bool *out_more,
                                                                    varve_error *out_err);
-/** Runs hold log ids in series and fields (of encoded vectors too: see vector). */
+/** Runs hold log ids in series and fields. A vector is given as it lies in the log: count is what
+ *  the writer said (the head of the vector says it too), its columns name the log ids of fields. */
 VV_MUST_CHECK VV_UNTRUSTED varve_status vv_payload_next_run(vv_payload_reader *reader,
                                                             vv_arena *arena, vv_run *out_run,
                                                             bool *out_more, varve_error *out_err);

@@ -3,8 +3,9 @@
 #define VV_WAL_REPLAY_H
 
 /*
- * Reading the log back: durability.md section 4. Calls the visitor for every record of every
- * complete group, in LSN order, and decides where the log ends: clean end, torn end or damage.
+ * Reading the log back. Calls the visitor for every record of every complete group, in LSN order,
+ * and decides where the log ends: clean end, torn end or damage (docs/formats/log.md). Memory is
+ * bounded by the largest group; the log is read once.
  */
 
 #include "sys/env.h"
@@ -24,9 +25,9 @@ typedef varve_status (*vv_replay_visitor)(void *context, const vv_replay_record 
 typedef enum vv_replay_mode {
     VV_REPLAY_STRICT,  /* damage: E_CORRUPT with file, offset, LSN range, intact groups after it */
     VV_REPLAY_SALVAGE, /* apply all intact groups before and after damage; report holes */
-    VV_REPLAY_FOLLOW, /* beside a live writer: up to the last complete group, nothing is damage that
-                         may still be being written */
-    VV_REPLAY_INTACT  /* read-only with allow_damage: the part before the damage, flagged */
+    VV_REPLAY_FOLLOW,  /* beside a live writer: up to the last complete group; E_NOT_FOUND when the
+                          log has moved on: reload the manifest and try again */
+    VV_REPLAY_INTACT   /* read-only with allow_damage: the part before the damage, flagged */
 } vv_replay_mode;
 
 typedef struct vv_replay_options {
@@ -34,10 +35,11 @@ typedef struct vv_replay_options {
     uint8_t store_id[16];
     vv_replay_mode mode;
     uint64_t log_start;     /* files below are not read */
-    uint64_t flush_lsn;     /* records at or below are skipped, groups still checked */
+    uint64_t flush_lsn;     /* records at or below are skipped but for SERIES; still checked */
     uint64_t durable_lsn;   /* of the manifest */
     uint64_t edit_seq;      /* of the manifest: a SEAL that names a later one is damage */
-    const char *quarantine; /* torn bytes are copied here (16 MiB at most); NULL: not */
+    const char *quarantine; /* torn bytes are copied here (16 MiB at most), and evidence of damage;
+                               NULL: not. FOLLOW and INTACT write nothing */
 } vv_replay_options;
 
 typedef enum vv_replay_end { VV_END_CLEAN, VV_END_TORN, VV_END_DAMAGED } vv_replay_end;
@@ -49,12 +51,16 @@ typedef struct vv_replay_result {
     uint64_t last_sequence; /* highest found in complete groups */
     uint64_t last_file_seq; /* highest file number seen, valid or not */
     uint64_t groups, records, bytes, torn_bytes;
-    uint64_t holes; /* salvage */
-    uint64_t lost_first_lsn, lost_last_lsn;
+    uint64_t holes;                         /* salvage */
+    uint64_t lost_first_lsn, lost_last_lsn; /* over all holes; next LSNs are to be above */
+    varve_error damage;                     /* DAMAGED: what was found first, as STRICT says it */
+    bool is_torn_kept;                      /* the torn bytes are in quarantine */
 } vv_replay_result;
 
-VV_MUST_CHECK varve_status vv_replay(const vv_env *env, const vv_replay_options *options,
-                                     vv_replay_visitor visit, void *context,
-                                     vv_replay_result *out_result, varve_error *out_err);
+VV_MUST_CHECK VV_UNTRUSTED varve_status vv_replay(const vv_env *env,
+                                                  const vv_replay_options *options,
+                                                  vv_replay_visitor visit, void *context,
+                                                  vv_replay_result *out_result,
+                                                  varve_error *out_err);
 
 #endif

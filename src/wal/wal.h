@@ -18,14 +18,17 @@
  *
  *   G1  Sequences and LSNs ascend in the order of vv_wal_append; a batch's are consecutive.
  *   G2  visible never passes a batch that is not applied, or not yet as safe as it asked, or behind
- * one that is not. It only grows. G3  One fdatasync per group is the only sync of the write path. A
- * caller that finds none in flight leads at once; callers arriving meanwhile form the next group.
+ *       one that is not. It only grows.
+ *   G3  One fdatasync per group is the only sync of the write path. A caller that finds none in
+ *       flight leads at once; callers arriving meanwhile form the next group.
  *   G4  After the first failed write or sync nothing becomes visible or DURABLE any more
  *       (state WRITE_FAILED); waiting writers get E_IO, later ones E_FENCED.
- *   G5  A record of a batch is never split over two files; a group ends with COMMIT.
+ *   G5  The records of a batch are in one group and one file; a group ends with COMMIT.
+ *   G6  A reservation holds: the append after it finds room in buffer and file.
  *
  * With `directory` NULL there is no file (a database in memory, or sync NO_LOG): order and
- * visibility work the same, every answer is VOLATILE.
+ * visibility work the same, every answer is VOLATILE. In a log with files a batch that asks for
+ * NO_LOG is kept like a BUFFERED one: later batches build on its place in the order.
  */
 
 #include "base/alloc.h"
@@ -54,8 +57,8 @@ typedef enum vv_wal_type {
     VV_WAL_RINGPAGE = 10
 } vv_wal_type;
 
-/** A record to append: its payload in up to three pieces, borrowed for the call. ROWS and TOMBSTONE
- *  payloads are ended by the log with the 8 bytes of their first sequence. */
+/** A record to append, its payload borrowed for the call. ROWS and TOMBSTONE payloads are ended by
+ *  the log with the 8 bytes of their first sequence. */
 typedef struct vv_wal_record {
     vv_wal_type type;
     uint64_t sequences; /* how many it takes: rows of ROWS, 1 of TOMBSTONE, else 0 */
@@ -88,8 +91,9 @@ VV_MUST_CHECK varve_status vv_wal_open(const vv_env *env, const vv_wal_options *
                                        vv_wal **out_wal, varve_error *out_err);
 
 /** Room for a batch of this many payload bytes and records in buffer and file; may wait until
- *  deadline_ns (monotonic). E_NOSPACE, E_TIMEOUT, E_FENCED, E_NOMEM; no effect then. Undone by
- * append or vv_wal_unreserve. */
+ *  deadline_ns (vv_mono_now_ns). E_NOSPACE, E_TIMEOUT, E_FENCED, E_NOMEM, E_LIMIT (more payload
+ * than VV_WAL_RECORD_BYTES_MAX), E_IO; no effect then. Ended by an append of exactly these bytes
+ * and records, or by vv_wal_unreserve with the same numbers. */
 VV_MUST_CHECK varve_status vv_wal_reserve(vv_wal *wal, size_t payload_bytes, size_t record_count,
                                           int64_t deadline_ns, varve_error *out_err);
 void vv_wal_unreserve(vv_wal *wal, size_t payload_bytes, size_t record_count);
@@ -104,6 +108,15 @@ void vv_wal_applied(vv_wal *wal, vv_wal_ticket ticket);
 VV_MUST_CHECK varve_status vv_wal_wait(vv_wal *wal, uint64_t ticket_id, uint64_t timeout_ms,
                                        uint32_t *out_ack, varve_error *out_err);
 
+/** What is due and nobody waits for: interval syncs, buffered writes, MARK, the next file. The
+ *  background thread does it; without threads the caller may, between his own calls. */
+void vv_wal_service(vv_wal *wal);
+/** Sequences below `next` are given no more: a recovery that copies rows keeps their numbers. Only
+ *  between batches. */
+void vv_wal_advance_sequence(vv_wal *wal, uint64_t next);
+/** The last edit of the manifest that is durable: SEAL records name it. */
+void vv_wal_note_edit(vv_wal *wal, uint64_t manifest_edit_seq);
+
 /** Every row with a sequence below or equal is visible, none above. Acquire load. */
 uint64_t vv_wal_visible(const vv_wal *wal);
 /** Wait until vv_wal_visible() > sequence. E_TIMEOUT, E_FENCED. */
@@ -116,17 +129,21 @@ void vv_wal_position(vv_wal *wal, uint64_t *out_last_lsn, uint64_t *out_last_seq
 /** Make everything up to lsn durable and visible (step 0 of a flush); writes and syncs in every
  * mode. */
 VV_MUST_CHECK varve_status vv_wal_sync(vv_wal *wal, uint64_t lsn, varve_error *out_err);
+/** Highest LSN known to be synced; without files the highest one given to vv_wal_sync. */
 uint64_t vv_wal_durable_lsn(const vv_wal *wal);
 /** Unlink files whose last LSN is at or below lsn (the manifest says they are not needed). */
 void vv_wal_release(vv_wal *wal, uint64_t lsn);
 /** First file that may hold records above the released LSN: log_start of the manifest. */
 uint64_t vv_wal_first_file(const vv_wal *wal);
+/** The same for an LSN that is to be released once the manifest says so. */
+uint64_t vv_wal_first_file_above(const vv_wal *wal, uint64_t lsn);
 /** Bytes of files that hold records, buffer included. */
 uint64_t vv_wal_bytes(const vv_wal *wal);
 /** Health: OK, NOSPACE or WRITE_FAILED, with its error. */
 uint32_t vv_wal_health(vv_wal *wal, varve_error *out_reason);
 
-/** Write, sync and seal (SEAL{last_lsn, durable_lsn, edit_seq, clean}); stops the thread. */
+/** Write, sync and seal (SEAL{last_lsn, durable_lsn, edit_seq, clean}); stops the thread. Then
+ *  vv_wal_durable_lsn is the LSN of the SEAL, to be kept in the manifest. */
 VV_MUST_CHECK varve_status vv_wal_seal(vv_wal *wal, uint64_t manifest_edit_seq,
                                        varve_error *out_err);
 /** Free memory and descriptors; writes nothing. */
@@ -134,7 +151,7 @@ void vv_wal_free(vv_wal *wal);
 
 /** Counters, for varve_stats. */
 typedef struct vv_wal_stats {
-    uint64_t records, groups, syncs, bytes_written, rotations, sync_ns;
+    uint64_t records, groups, syncs, bytes_written, rotations, sync_ns; /* ..., waited in syncs */
 } vv_wal_stats;
 void vv_wal_get_stats(const vv_wal *wal, vv_wal_stats *out_stats);
 

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VV_ENGINE_IDENT_H
+#define VV_ENGINE_IDENT_H
+
+/*
+ * IDENT: who a database is. Written once, before anything else but LOCK. Format:
+ * docs/formats/ident.md.
+ */
+
+#include "base/slice.h"
+#include "sys/env.h"
+#include "varve.h"
+
+enum { VV_IDENT_BYTES = 68 };
+
+typedef struct vv_ident {
+    uint8_t store_id[16];
+    uint8_t parent_id[16]; /* of a snapshot: the database it was taken from; else zero */
+    int64_t created_ns;    /* Unix time */
+} vv_ident;
+
+void vv_ident_encode(const vv_ident *ident, uint8_t target[VV_IDENT_BYTES]);
+VV_MUST_CHECK VV_UNTRUSTED varve_status vv_ident_decode(vv_bytes bytes, vv_ident *out_ident,
+                                                        varve_error *out_err);
+
+/** Read <directory>/IDENT. E_NOT_FOUND, E_CORRUPT, E_UNSUPPORTED, E_IO. */
+VV_MUST_CHECK varve_status vv_ident_read(const vv_env *env, const char *directory,
+                                         vv_ident *out_ident, varve_error *out_err);
+/**
+ * Write <directory>/IDENT (tmp_directory exists). A directory that holds anything but LOCK and
+ * empty directories of varve is refused: E_CORRUPT when it looks like a database whose IDENT was
+ * lost, E_CONFLICT when the files are foreign.
+ */
+VV_MUST_CHECK varve_status vv_ident_create(const vv_env *env, const char *directory,
+                                           const char *tmp_directory, const vv_ident *ident,
+                                           varve_error *out_err);
+/** A new identity: random store id, the time of now, no parent. */
+VV_MUST_CHECK varve_status vv_ident_make(const vv_env *env, vv_ident *out_ident,
+                                         varve_error *out_err);
+
+#endif
