@@ -20,6 +20,10 @@ if(VARVE_SANITIZE)
 else()
   target_compile_options(varve_flags INTERFACE -fstack-protector-strong -fstack-clash-protection
     -fcf-protection -ftrivial-auto-var-init=zero)
+  # Before version 16 clang wants to be asked twice.
+  if(CMAKE_C_COMPILER_ID STREQUAL "Clang" AND CMAKE_C_COMPILER_VERSION VERSION_LESS 16)
+    target_compile_options(varve_flags INTERFACE -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang)
+  endif()
   if(CMAKE_BUILD_TYPE MATCHES "Rel")
     target_compile_options(varve_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
   endif()

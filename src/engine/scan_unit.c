@@ -417,9 +417,9 @@ static varve_status scan_unit_sequences(vv_scan *scan, const vv_head_piece *piec
 varve_status vv_scan_unit_open(vv_scan *scan, vv_scan_source *source, varve_error *out_err)
 {
     size_t unit = scan_unit_next(scan, source);
-    int64_t first;
-    int64_t last;
-    uint32_t rows;
+    int64_t first = 0;
+    int64_t last = 0;
+    uint32_t rows = 0;
     VV_IGNORE(vv_scan_unit_peek(scan, source, &first, &last, &rows)); /* the caller did */
     bool has_tombstone = scan_unit_has_tombstone(scan, source, unit, first, last);
     const vv_head_piece *piece = source->segment == NULL ? &source->pieces[unit] : NULL;
