@@ -50,10 +50,10 @@ fuzz:
 	@tools/setup build test
 	@exec tools/test --campaign fuzz --fuzz-seconds $(TIME)
 
-# Formatting, rooms, names, exports, links: what can be judged without running tests.
+# Formatting, rooms, names, exports, links, static analysis: what is judged without running tests.
 check:
 	@tools/setup build test
-	@exec tools/test --only format,rules,header,build-release,exports
+	@exec tools/test --only format,rules,header,build-release,exports,build-clang,analyse
 
 install: default
 	@cmake --install build --prefix $(PREFIX)
