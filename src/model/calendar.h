@@ -7,12 +7,14 @@
  * them, as clocks on the wall show them.
  *
  * C1  Buckets are consecutive: each instant lies in exactly one, and starts ascend with time.
- * C2  From days on a bucket begins at the first instant at which the wall shows its first moment,
- * or at the instant at which the wall jumps over it. C3  The same of hours, but what the wall shows
- * twice begins twice: an hour that is repeated in autumn is two buckets. C4  Several units: days
- * and hours count from 1970-01-01 00:00, weeks from Monday 1969-12-29, months, quarters and years
- * from the beginning of year 0, so that 6 hours divide a day and 6 months a year. C5  What leaves
- * the axis is cut at its ends, as in model/time_range.h.
+ * C2  From days on a bucket begins at the first instant at which the wall shows its beginning, or
+ *     at the instant at which the wall jumps over it.
+ * C3  The same of hours, but what the wall shows twice begins twice: an hour that is repeated in
+ *     autumn is two buckets.
+ * C4  Several units: days and hours count from 1970-01-01 00:00, weeks from Monday 1969-12-29,
+ *     months, quarters and years from the beginning of year 0, so that 6 hours divide a day and 6
+ *     months a year.
+ * C5  What leaves the axis is cut at its ends, as in model/time_range.h.
  */
 
 #include "base/compiler.h"
