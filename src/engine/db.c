@@ -26,6 +26,12 @@ varve_status vv_db_check(varve_db *db, varve_error *out_err)
     return VARVE_OK;
 }
 
+varve_status vv_db_path(const varve_db *db, const char *name, char out_path[VV_PATH_BYTES_MAX],
+                        varve_error *out_err)
+{
+    return vv_path_join(db->path, name, out_path, out_err);
+}
+
 void vv_db_set_health(varve_db *db, uint32_t health, const varve_error *reason)
 {
     vv_mutex_lock(&db->state_lock);

@@ -61,6 +61,7 @@ struct varve_db {
     vv_env env;
     varve_options options; /* defaults filled in */
     bool is_memory, is_readonly;
+    bool is_damaged;    /* read-only with ALLOW_DAMAGE: answers are of the intact part */
     uint32_t precision; /* VARVE_PRECISION_... */
     uint8_t store_id[16];
     int64_t created_ns;
@@ -69,17 +70,19 @@ struct varve_db {
     size_t path_size;
     vv_catalogue *catalogue;
     struct vv_block_cache *cache;
-    struct vv_wal *wal;           /* NULL: read-only */
-    struct vv_manifest *manifest; /* NULL: in memory without files, read-only */
-    struct vv_lockfile *lockfile;
+    struct vv_wal *wal;               /* NULL: read-only */
+    struct vv_manifest *manifest;     /* NULL: in memory without files, read-only */
+    struct vv_lockfile *lockfile;     /* NULL: in memory, read-only */
+    vv_vfs *memory_vfs;               /* owned; in memory only */
     struct vv_background *background; /* NULL: VARVE_OPEN_NO_BACKGROUND, read-only */
     vv_shard shards[VV_SHARD_COUNT];
 
     /* guarded by all shard locks for change, by any one of them for reading */
     struct vv_head *head; /* the active generation; NULL: read-only before its first refresh */
 
-    vv_mutex flush_lock; /* rank FLUSH: one flush at a time */
-    vv_mutex merge_lock; /* rank MERGE: one merge at a time */
+    vv_mutex flush_lock;    /* rank FLUSH: one flush at a time */
+    vv_mutex merge_lock;    /* rank MERGE: one merge at a time */
+    vv_mutex manifest_lock; /* rank MANIFEST: appends to the manifest, then installs */
 
     vv_mutex state_lock;        /* rank VERSION: the members below; memory work only */
     struct vv_version *version; /* segments and tombstones, a reference */
@@ -100,6 +103,10 @@ void vv_db_set_health(varve_db *db, uint32_t health, const varve_error *reason);
 /** Log an event of this database (level as VARVE_LOG_...). */
 void vv_db_log(const varve_db *db, uint32_t level, const char *event, const char *format, ...)
     VV_PRINTF(4, 5);
+
+/** `<db>/<name>` into out_path. */
+VV_MUST_CHECK varve_status vv_db_path(const varve_db *db, const char *name,
+                                      char out_path[VV_PATH_BYTES_MAX], varve_error *out_err);
 
 /** Lock every shard, in ascending order; a freeze point. */
 void vv_db_lock_shards(varve_db *db);

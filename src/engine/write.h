@@ -29,10 +29,13 @@ VV_MUST_CHECK varve_status vv_batch_commit(varve_batch *batch, const varve_write
 VV_MUST_CHECK varve_status vv_write_policy(varve_db *db, varve_text metric,
                                            const varve_metric_policy *policy, varve_error *out_err);
 
-/** Replay: put the runs of a log record into the active head (ids translated already), with the
- *  sequences they had; no log, no locks needed (the database is not open yet). Types that conflict
- * with a type whose rows are all hidden replace it, as they did when they were written. */
-VV_MUST_CHECK varve_status vv_write_replay_run(varve_db *db, const vv_run *run,
-                                               uint64_t first_sequence, varve_error *out_err);
+struct vv_head;
+/** Replay: put the runs of a log record into a head (ids translated already), with the sequences
+ * they had; no log; takes the shard lock itself (a read-only handle replays into a head of its
+ * own). Types that conflict with a type whose rows are all hidden replace it, as they did when they
+ * were written. */
+VV_MUST_CHECK varve_status vv_write_replay_run(varve_db *db, struct vv_head *head,
+                                               const vv_run *run, uint64_t first_sequence,
+                                               varve_error *out_err);
 
 #endif

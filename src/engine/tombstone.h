@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VV_ENGINE_TOMBSTONE_H
+#define VV_ENGINE_TOMBSTONE_H
+
+/*
+ * del/<id>.vtb: tombstones at rest. Written by the flush that drops the log records which held
+ * them, one file per flush that has any; immutable; named by the manifest. Format:
+ * docs/formats/tombstones.md.
+ */
+
+#include "base/vec.h"
+#include "engine/version.h"
+
+/** Write, publish (tmp, fsync, rename, directory fsync). The manifest does not name it yet. */
+VV_MUST_CHECK varve_status vv_tombstone_file_write(varve_db *db, uint64_t id,
+                                                   vv_tombstone *const *tombstones, size_t count,
+                                                   varve_error *out_err);
+/** Append the tombstones of a file to out (of vv_tombstone *, the caller's references), resolved
+ * against the catalogue, file_id set. E_CORRUPT, E_UNSUPPORTED, E_NOT_FOUND. */
+VV_MUST_CHECK varve_status vv_tombstone_file_read(varve_db *db, uint64_t id, vv_vec *out,
+                                                  varve_error *out_err);
+
+#endif
