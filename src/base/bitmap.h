@@ -81,7 +81,7 @@ typedef struct vv_idset {
         struct vv_idset_tree *tree;        /* form tree: owned */
     } u;
     uint32_t count;    /* ids in the set */
-    uint32_t capacity; /* 0: inline; else room in plain; VV_IDSET_IS_TREE: tree */
+    uint32_t capacity; /* 0: inline; UINT32_MAX: tree; else room in plain */
 } vv_idset;
 
 void vv_idset_init(vv_idset *set);
@@ -139,9 +139,8 @@ uint32_t vv_idset_and_count(const vv_idset *a, const vv_idset *b);
 /** Ascending iteration; the set must not change meanwhile. */
 typedef struct vv_idset_cursor {
     const vv_idset *set;
-    uint64_t next;      /* no id below it is left to give */
-    uint32_t container; /* index of the container that holds it, or of the next */
-    uint32_t position;  /* index in plain ids or in an array container */
+    uint32_t container; /* form tree: index of the container to read on in */
+    uint32_t position;  /* index of the next plain id or array item, or bit of a bitmap */
 } vv_idset_cursor;
 
 void vv_idset_cursor_init(vv_idset_cursor *cursor, const vv_idset *set);

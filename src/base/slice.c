@@ -25,6 +25,34 @@ int vv_bytes_compare(vv_bytes a, vv_bytes b)
     return slice_compare(a.data, a.size, b.data, b.size);
 }
 
+static void slice_sink(varve_text *texts, size_t index, size_t count)
+{
+    varve_text text = texts[index];
+    for (size_t child = 2 * index + 1; child < count; child = 2 * index + 1) {
+        child += child + 1 < count && vv_text_compare(texts[child + 1], texts[child]) > 0;
+        if (vv_text_compare(texts[child], text) <= 0) {
+            break;
+        }
+        texts[index] = texts[child];
+        index = child;
+    }
+    texts[index] = text;
+}
+
+/* Heap sort; qsort of the C library may allocate behind the allocator's back. */
+void vv_text_sort(varve_text *texts, size_t count)
+{
+    for (size_t index = count / 2; index > 0; index--) {
+        slice_sink(texts, index - 1, count);
+    }
+    for (size_t end = count; end > 1; end--) {
+        varve_text greatest = texts[0];
+        texts[0] = texts[end - 1];
+        texts[end - 1] = greatest;
+        slice_sink(texts, 0, end - 1);
+    }
+}
+
 bool vv_bytes_equal_constant_time(vv_bytes a, vv_bytes b)
 {
     if (a.size != b.size) {

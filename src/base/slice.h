@@ -74,6 +74,10 @@ int vv_bytes_compare(vv_bytes a, vv_bytes b);
 /** Compares all bytes whatever they are; for secrets. Sizes are not secret. */
 bool vv_bytes_equal_constant_time(vv_bytes a, vv_bytes b);
 
+/** Sort by bytes, in place and without memory; equal texts end up next to each other in any order.
+ */
+void vv_text_sort(varve_text *texts, size_t count);
+
 bool vv_text_starts_with(varve_text text, varve_text prefix);
 bool vv_text_ends_with(varve_text text, varve_text suffix);
 bool vv_text_contains(varve_text text, varve_text part);
