@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Threads and locks over POSIX threads, and the check of lock ranks.
- *
- * In debug builds each thread keeps the list of the mutexes it holds. Taking one compares its rank
- * with all of them, so an order that could deadlock is found on its first use by one thread, not by
- * the meeting of two.
- */
+/* Threads, locks and conditions over POSIX threads. The check of lock ranks is in lock_ranks.c. */
 #include "sys/thread.h"
 
 #include <errno.h>
@@ -16,169 +10,8 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "base/text.h"
 #include "sys/clock.h"
-
-const char *vv_lock_rank_name(vv_lock_rank rank)
-{
-    switch (rank) {
-#define THREAD_RANK_NAME(id, number, text) \
-    case VV_RANK_##id:                     \
-        return #id;
-        VV_LOCK_RANK_MAP(THREAD_RANK_NAME)
-#undef THREAD_RANK_NAME
-    }
-    return "?";
-}
-
-/* ---- rank check ----------------------------------------------------------------------------- */
-
-static struct {
-    vv_lock_failure_hook hook;
-    void *context;
-} thread_failure; /* set by tests before they start threads */
-
-void vv_lock_set_failure_hook(vv_lock_failure_hook hook, void *context)
-{
-    thread_failure.hook = hook;
-    thread_failure.context = context;
-}
-
-#ifndef NDEBUG
-
-/* Most locks one thread holds: all shards of the largest database, and some (arbitrary). */
-#define VV_LOCKS_HELD_MAX 512
-
-static _Thread_local struct {
-    const vv_mutex *held[VV_LOCKS_HELD_MAX];
-    size_t count;
-} thread_locks;
-
-static void thread_report(const char *text)
-{
-    if (thread_failure.hook != NULL) {
-        thread_failure.hook(thread_failure.context, text);
-        return;
-    }
-    vv_assert_failed(__FILE__, __LINE__, text);
-}
-
-/* May a thread that holds `held` wait for `wanted`? */
-static bool thread_is_ordered(const vv_mutex *held, const vv_mutex *wanted)
-{
-    if (held->rank != wanted->rank) {
-        return held->rank < wanted->rank;
-    }
-    return held->order < wanted->order;
-}
-
-static void thread_check_order(const vv_mutex *wanted)
-{
-    for (size_t index = 0; index < thread_locks.count; ++index) {
-        const vv_mutex *held = thread_locks.held[index];
-        if (!thread_is_ordered(held, wanted)) {
-            char text[160];
-            vv_text_format(text, sizeof text, "lock %s/%u is taken while %s/%u is held",
-                           vv_lock_rank_name(wanted->rank), wanted->order,
-                           vv_lock_rank_name(held->rank), held->order);
-            thread_report(text);
-            return;
-        }
-    }
-}
-
-static bool thread_holds(const vv_mutex *mutex)
-{
-    for (size_t index = thread_locks.count; index > 0; --index) {
-        if (thread_locks.held[index - 1] == mutex) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void thread_note_locked(const vv_mutex *mutex)
-{
-    VV_ASSERT(thread_locks.count < VV_LOCKS_HELD_MAX);
-    thread_locks.held[thread_locks.count] = mutex;
-    thread_locks.count += 1;
-}
-
-static void thread_note_unlocked(const vv_mutex *mutex)
-{
-    for (size_t index = thread_locks.count; index > 0; --index) {
-        if (thread_locks.held[index - 1] == mutex) {
-            thread_locks.count -= 1;
-            thread_locks.held[index - 1] = thread_locks.held[thread_locks.count];
-            return;
-        }
-    }
-    thread_report("a lock is released that this thread does not hold");
-}
-
-/* Waiting gives up `mutex` and takes it again, so it must come after all others that are held. */
-static void thread_check_wait(const vv_mutex *mutex)
-{
-    for (size_t index = 0; index < thread_locks.count; ++index) {
-        const vv_mutex *held = thread_locks.held[index];
-        if (held != mutex && !thread_is_ordered(held, mutex)) {
-            thread_report("a condition is waited for while a later lock is held");
-            return;
-        }
-    }
-}
-
-void vv_mutex_assert_held(const vv_mutex *mutex)
-{
-    if (!thread_holds(mutex)) {
-        char text[80];
-        vv_text_format(text, sizeof text, "lock %s is not held", vv_lock_rank_name(mutex->rank));
-        thread_report(text);
-    }
-}
-
-void vv_mutex_assert_none_held(void)
-{
-    if (thread_locks.count > 0) {
-        char text[80];
-        vv_text_format(text, sizeof text, "lock %s is held",
-                       vv_lock_rank_name(thread_locks.held[0]->rank));
-        thread_report(text);
-    }
-}
-
-#else
-
-static void thread_check_order(const vv_mutex *wanted)
-{
-    (void)wanted;
-}
-
-static void thread_check_wait(const vv_mutex *mutex)
-{
-    (void)mutex;
-}
-
-static void thread_note_locked(const vv_mutex *mutex)
-{
-    (void)mutex;
-}
-
-static void thread_note_unlocked(const vv_mutex *mutex)
-{
-    (void)mutex;
-}
-
-void vv_mutex_assert_held(const vv_mutex *mutex)
-{
-    (void)mutex;
-}
-
-void vv_mutex_assert_none_held(void)
-{
-}
-
-#endif
+#include "sys/lock_ranks_priv.h"
 
 /* ---- mutex ---------------------------------------------------------------------------------- */
 
@@ -201,10 +34,10 @@ void vv_mutex_deinit(vv_mutex *mutex)
 
 void vv_mutex_lock(vv_mutex *mutex)
 {
-    thread_check_order(mutex);
+    vv_lock_check_order(mutex);
     int result = pthread_mutex_lock(&mutex->native);
     VV_ASSERT(result == 0);
-    thread_note_locked(mutex);
+    vv_lock_note_taken(mutex);
 }
 
 bool vv_mutex_try_lock(vv_mutex *mutex)
@@ -214,13 +47,13 @@ bool vv_mutex_try_lock(vv_mutex *mutex)
         return false;
     }
     VV_ASSERT(result == 0);
-    thread_note_locked(mutex);
+    vv_lock_note_taken(mutex);
     return true;
 }
 
 void vv_mutex_unlock(vv_mutex *mutex)
 {
-    thread_note_unlocked(mutex);
+    vv_lock_note_given(mutex);
     int result = pthread_mutex_unlock(&mutex->native);
     VV_ASSERT(result == 0);
 }
@@ -253,7 +86,7 @@ void vv_cond_deinit(vv_cond *cond)
 bool vv_cond_wait_until(vv_cond *cond, vv_mutex *mutex, int64_t deadline_mono_ns)
 {
     vv_mutex_assert_held(mutex);
-    thread_check_wait(mutex);
+    vv_lock_check_wait(mutex);
     if (deadline_mono_ns == VV_NO_DEADLINE) {
         int result = pthread_cond_wait(&cond->native, &mutex->native);
         VV_ASSERT(result == 0);
