@@ -14,7 +14,6 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
-#include "codec/vector.h"
 #include "sys/env.h"
 #include "varve.h"
 
@@ -30,26 +29,41 @@ typedef struct vv_segment_info {
     uint64_t digest[2];                     /* XXH3-128 of the file before the footer */
 } vv_segment_info;
 
+/** Name of the file of a segment: "<20 digits>.vsg"; and while it is written: "<20 digits>.part".
+ */
+#define VV_SEGMENT_NAME_BYTES 32
+void vv_segment_name(uint64_t id, char out_name[VV_SEGMENT_NAME_BYTES]);
+void vv_segment_part_name(uint64_t id, char out_name[VV_SEGMENT_NAME_BYTES]);
+
 /* --- writing --- */
 
 typedef struct vv_segment_writer vv_segment_writer;
 
-/** Starts tmp/<id>.part. */
+/** Starts <tmp_directory>/<id>.part. After a failure of one of the functions below only finish
+ * (which fails the same way) and abort remain. */
 VV_MUST_CHECK varve_status vv_segment_writer_open(const vv_env *env, const char *tmp_directory,
                                                   uint64_t id, uint32_t level,
                                                   vv_segment_writer **out_writer,
                                                   varve_error *out_err);
-/** Define a field id that vectors use; any time before finish; the same id twice is fine. */
+/** Define a field id that vectors use; any time before finish; the same id twice is fine. What no
+ * vector uses is left out. */
 VV_MUST_CHECK varve_status vv_segment_writer_field(vv_segment_writer *writer, uint32_t field,
                                                    varve_text name, varve_error *out_err);
-/** Begin the next series (ascending, distinct). Labels sorted. */
+/** Begin the next series (ascending, distinct). Labels sorted. A series that gets no vector is left
+ * out. */
 VV_MUST_CHECK varve_status vv_segment_writer_series(vv_segment_writer *writer, varve_text metric,
                                                     const varve_label *labels, size_t label_count,
                                                     uint64_t first_sequence, uint64_t last_sequence,
                                                     varve_error *out_err);
-/** Append one encoded vector of the current series; vectors ascend in time. */
+/** Append one encoded vector of the current series; vectors ascend in time (equal times may meet at
+ * a border). */
 VV_MUST_CHECK varve_status vv_segment_writer_vector(vv_segment_writer *writer, vv_bytes vector,
                                                     varve_error *out_err);
+/** Bytes of the engine's own, kept in an optional section; at most once. */
+VV_MUST_CHECK varve_status vv_segment_writer_meta(vv_segment_writer *writer, vv_bytes meta,
+                                                  varve_error *out_err);
+/** Rows written so far. A segment without rows cannot be finished (E_INVALID): abort it. */
+uint64_t vv_segment_writer_rows(const vv_segment_writer *writer);
 /** Sections, footer, fsync, close; then the caller publishes (rename, directory sync). Frees the
  * writer, on failure too, and then removes the file. */
 VV_MUST_CHECK varve_status vv_segment_writer_finish(vv_segment_writer *writer,
@@ -98,12 +112,16 @@ VV_MUST_CHECK varve_status vv_segment_series(const vv_segment *segment, uint32_t
 uint32_t vv_segment_field_count(const vv_segment *segment);
 void vv_segment_field(const vv_segment *segment, uint32_t index, uint32_t *out_id,
                       varve_text *out_name);
-/** Fields of one series with their types (family), for the catalogue; out_ids are ids of the
- * segment. */
+/** Fields of one series with their types (family), for the catalogue, ascending by (id, type);
+ * out_ids are ids of the segment. A field whose type changed within the segment occurs once per
+ * type. *out_count is how many there are; the first `capacity` of them are written. */
 VV_MUST_CHECK varve_status vv_segment_series_fields(const vv_segment *segment, uint32_t index,
                                                     uint32_t *out_ids, uint32_t *out_types,
                                                     size_t capacity, size_t *out_count,
                                                     varve_error *out_err);
+
+/** What vv_segment_writer_meta was given; empty: nothing. Borrowed for the life of the segment. */
+vv_bytes vv_segment_meta(const vv_segment *segment);
 
 /** Where a vector lies and what it covers: enough to prune without reading its block. */
 typedef struct vv_vector_ref {
@@ -128,7 +146,9 @@ VV_MUST_CHECK varve_status vv_segment_vector_refs(const vv_segment *segment, con
                                                   uint32_t first, uint32_t count,
                                                   vv_vector_ref *out_refs, varve_error *out_err);
 /** The bytes of one vector; *pin is held until vv_block_unpin. A ref into the block that *pin
- * already holds (same segment and block) costs no look-up. */
+ * already holds (same segment and block) costs no look-up. A zeroed pin holds nothing; on failure
+ * *pin holds nothing. The bytes passed their checksum; whether they are the vector that ref tells
+ * of is seen by comparing rows and times after vv_vector_parse. */
 VV_MUST_CHECK varve_status vv_segment_vector(vv_segment *segment, const vv_vector_ref *ref,
                                              vv_block_pin *pin, vv_bytes *out_vector,
                                              varve_error *out_err);

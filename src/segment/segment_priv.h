@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VV_SEGMENT_SEGMENT_PRIV_H
+#define VV_SEGMENT_SEGMENT_PRIV_H
+
+/* An open segment, for reader.c and verify.c. */
+
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "segment/cache_priv.h"
+#include "segment/tables_priv.h"
+
+struct vv_segment {
+    /* fixed after open */
+    vv_alloc *alloc;
+    vv_block_cache *cache;
+    vv_file *file;
+    uint64_t owner; /* in the cache */
+    bool verify_always;
+    vv_segment_footer footer;
+    vv_section sections[VV_SECTION_COUNT];
+    vv_segment_tables tables;
+    vv_chunk_index index;
+    vv_arena arena; /* tables, index, payloads */
+
+    atomic_uint refs;
+};
+
+#endif
