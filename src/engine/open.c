@@ -422,7 +422,7 @@ varve_status vv_db_open(const char *path, const varve_options *options, varve_db
     VV_TRY(open_fill_options(options, &filled, out_err));
     varve_db *db = NULL;
     varve_status status = open_create_handle(path, &filled, &db, out_err);
-    if (status == VARVE_OK) {
+    if (status == VARVE_OK && db != NULL) {
         status = db->is_readonly ? open_readonly(db, out_err) : open_writable(db, out_err);
     }
     if (status != VARVE_OK) {

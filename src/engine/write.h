@@ -11,6 +11,8 @@
 #include "model/rows.h"
 #include "model/selection.h"
 
+/** The database of a batch. */
+varve_db *vv_batch_db(const varve_batch *batch);
 /** varve_batch_* and varve_write are thin wrappers of these. */
 VV_MUST_CHECK varve_status vv_batch_create(varve_db *db, varve_batch **out_batch,
                                            varve_error *out_err);

@@ -102,6 +102,7 @@ void vv_segment_ref(vv_segment *segment);
 void vv_segment_unref(vv_segment *segment); /* the last one closes the file */
 const vv_segment_info *vv_segment_get_info(const vv_segment *segment);
 
+uint32_t vv_segment_block_count(const vv_segment *segment);
 uint32_t vv_segment_series_count(const vv_segment *segment);
 /** Texts are borrowed for the life of the segment; labels are written to out_labels[capacity]. */
 VV_MUST_CHECK varve_status vv_segment_series(const vv_segment *segment, uint32_t index,

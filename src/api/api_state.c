@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Bodies of varve.h: tasks, verify, figures and health. The figures are one table: a row names a
+ * figure, its kind, its help and where it comes from.
+ */
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "engine/db.h"
+#include "engine/head.h"
+#include "engine/task.h"
+#include "engine/verify.h"
+#include "engine/version.h"
+#include "segment/segment.h"
+#include "wal/wal.h"
+
+/* ---- tasks: not of one database, so their memory is the process's ---- */
+
+varve_task *varve_task_create(void)
+{
+    varve_allocator source = vv_alloc_system();
+    varve_task *task = source.allocate(source.context, sizeof *task);
+    if (task != NULL) {
+        atomic_init(&task->is_cancelled, false);
+        atomic_init(&task->done, 0);
+        atomic_init(&task->total, 0);
+        task->check = NULL;
+        task->context = NULL;
+    }
+    return task;
+}
+
+void varve_task_free(varve_task *task)
+{
+    varve_allocator source = vv_alloc_system();
+    source.release(source.context, task, sizeof *task);
+}
+
+void varve_task_cancel(varve_task *task)
+{
+    atomic_store_explicit(&task->is_cancelled, true, memory_order_relaxed);
+}
+
+void varve_task_set_check(varve_task *task, varve_task_check check, void *context)
+{
+    task->check = check;
+    task->context = context;
+}
+
+void varve_task_progress(const varve_task *task, uint64_t *out_done, uint64_t *out_total)
+{
+    *out_done = atomic_load_explicit(&task->done, memory_order_relaxed);
+    *out_total = atomic_load_explicit(&task->total, memory_order_relaxed);
+}
+
+varve_status varve_verify(varve_db *db, varve_task *task, varve_verified *out_verified,
+                          varve_error *out_err)
+{
+    VV_TRY(vv_db_check(db, out_err));
+    if (out_verified == NULL || out_verified->struct_size < sizeof *out_verified) {
+        return vv_fail(out_err, VARVE_E_INVALID, "varve_verify: call varve_verified_init first");
+    }
+    return vv_verify(db, task, out_verified, out_err);
+}
+
+/* ---- figures ---- */
+
+/** What is gathered once and then read by the rows of the table. */
+typedef struct api_figures {
+    const vv_counters *counters;
+    vv_wal_stats wal;
+    vv_block_cache_stats cache;
+    uint64_t memory_bytes, memory_limit, wal_bytes, wal_durable_lsn;
+    uint64_t series, fields, metrics, catalogue_bytes;
+    uint64_t head_bytes, head_rows, frozen;
+    uint64_t segments, segment_bytes, segment_rows, tombstones, level_max;
+    uint64_t open_cursors, health, visible;
+} api_figures;
+
+static double api_counter(const atomic_uint_fast64_t *counter)
+{
+    return (double)atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* name, kind, value, help */
+#define API_FIGURES(X)                                                                             \
+    X("varve_rows_written_total", COUNTER, api_counter(&f->counters->rows_written),                \
+      "Rows accepted since open.")                                                                 \
+    X("varve_points_written_total", COUNTER, api_counter(&f->counters->points_written),            \
+      "Field values accepted since open.")                                                         \
+    X("varve_rows_late_total", COUNTER, api_counter(&f->counters->rows_late),                      \
+      "Rows older than the newest of their series.")                                               \
+    X("varve_rows_rejected_total", COUNTER, api_counter(&f->counters->rows_rejected),              \
+      "Rows left out of batches.")                                                                 \
+    X("varve_batches_total", COUNTER, api_counter(&f->counters->batches), "Batches committed.")    \
+    X("varve_deletes_total", COUNTER, api_counter(&f->counters->deletes), "Deletes committed.")    \
+    X("varve_queries_total", COUNTER, api_counter(&f->counters->queries), "Cursors opened.")       \
+    X("varve_query_rows_scanned_total", COUNTER, api_counter(&f->counters->rows_scanned),          \
+      "Rows decoded for queries.")                                                                 \
+    X("varve_query_vectors_decoded_total", COUNTER, api_counter(&f->counters->vectors_decoded),    \
+      "Vectors decoded for queries.")                                                              \
+    X("varve_query_vectors_by_statistics_total", COUNTER,                                          \
+      api_counter(&f->counters->vectors_by_statistics), "Vectors answered from their statistics.") \
+    X("varve_flushes_total", COUNTER, api_counter(&f->counters->flushes), "Flushes finished.")     \
+    X("varve_flush_failures_total", COUNTER, api_counter(&f->counters->flush_failures),            \
+      "Flushes that failed.")                                                                      \
+    X("varve_flush_rows_total", COUNTER, api_counter(&f->counters->flush_rows),                    \
+      "Rows written by flushes.")                                                                  \
+    X("varve_flush_bytes_total", COUNTER, api_counter(&f->counters->flush_bytes),                  \
+      "Bytes of segments written by flushes.")                                                     \
+    X("varve_merges_total", COUNTER, api_counter(&f->counters->merges), "Merges finished.")        \
+    X("varve_merge_rows_total", COUNTER, api_counter(&f->counters->merge_rows),                    \
+      "Rows written by merges.")                                                                   \
+    X("varve_merge_read_bytes_total", COUNTER, api_counter(&f->counters->merge_bytes_read),        \
+      "Bytes of segments read by merges.")                                                         \
+    X("varve_merge_written_bytes_total", COUNTER, api_counter(&f->counters->merge_bytes_written),  \
+      "Bytes of segments written by merges.")                                                      \
+    X("varve_wal_torn_tail_total", COUNTER, api_counter(&f->counters->torn_tails),                 \
+      "Torn ends of the log that were cut at open.")                                               \
+    X("varve_wal_replayed_rows_total", COUNTER, api_counter(&f->counters->replayed_rows),          \
+      "Rows read back from the log at open.")                                                      \
+    X("varve_wal_records_total", COUNTER, (double)f->wal.records, "Records put into the log.")     \
+    X("varve_wal_groups_total", COUNTER, (double)f->wal.groups, "Groups written to the log.")      \
+    X("varve_wal_syncs_total", COUNTER, (double)f->wal.syncs, "Syncs of the log.")                 \
+    X("varve_wal_sync_seconds_total", COUNTER, (double)f->wal.sync_ns / 1e9,                       \
+      "Time spent in syncs of the log.")                                                           \
+    X("varve_wal_written_bytes_total", COUNTER, (double)f->wal.bytes_written,                      \
+      "Bytes written to the log.")                                                                 \
+    X("varve_wal_rotations_total", COUNTER, (double)f->wal.rotations, "Log files finished.")       \
+    X("varve_wal_bytes", GAUGE, (double)f->wal_bytes, "Bytes of log files in use.")                \
+    X("varve_wal_durable_lsn", GAUGE, (double)f->wal_durable_lsn,                                  \
+      "Highest log sequence number on stable storage.")                                            \
+    X("varve_visible_sequence", GAUGE, (double)f->visible, "Row sequence that readers see up to.") \
+    X("varve_memory_bytes", GAUGE, (double)f->memory_bytes, "Memory counted.")                     \
+    X("varve_memory_limit_bytes", GAUGE, (double)f->memory_limit, "Memory at which writers wait.") \
+    X("varve_catalogue_bytes", GAUGE, (double)f->catalogue_bytes, "Memory of names and postings.") \
+    X("varve_series", GAUGE, (double)f->series, "Series known.")                                   \
+    X("varve_fields", GAUGE, (double)f->fields, "Field names known.")                              \
+    X("varve_metrics", GAUGE, (double)f->metrics, "Metrics known.")                                \
+    X("varve_head_bytes", GAUGE, (double)f->head_bytes, "Memory of unflushed rows.")               \
+    X("varve_head_rows", GAUGE, (double)f->head_rows, "Rows not flushed yet.")                     \
+    X("varve_heads_frozen", GAUGE, (double)f->frozen, "Heads waiting for their flush.")            \
+    X("varve_segments", GAUGE, (double)f->segments, "Segments.")                                   \
+    X("varve_segment_level_max", GAUGE, (double)f->level_max, "Highest level of a segment.")       \
+    X("varve_segment_bytes", GAUGE, (double)f->segment_bytes, "Bytes of segments.")                \
+    X("varve_segment_rows", GAUGE, (double)f->segment_rows, "Rows of segments.")                   \
+    X("varve_tombstones", GAUGE, (double)f->tombstones, "Deletes not yet applied everywhere.")     \
+    X("varve_cache_hits_total", COUNTER, (double)f->cache.hits, "Blocks found in the cache.")      \
+    X("varve_cache_misses_total", COUNTER, (double)f->cache.misses, "Blocks read from files.")     \
+    X("varve_cache_evictions_total", COUNTER, (double)f->cache.evictions, "Blocks let go.")        \
+    X("varve_cache_bytes", GAUGE, (double)f->cache.bytes, "Memory of cached blocks.")              \
+    X("varve_cursors_open", GAUGE, (double)f->open_cursors, "Cursors that are open.")              \
+    X("varve_health", GAUGE, (double)f->health, "State of health: 0 is ok.")
+
+static void api_gather(varve_db *db, api_figures *f)
+{
+    f->counters = &db->counters;
+    f->memory_bytes = vv_alloc_bytes(&db->alloc);
+    f->memory_limit = db->options.memory_limit_bytes;
+    if (db->wal != NULL) {
+        vv_wal_get_stats(db->wal, &f->wal);
+        f->wal_bytes = vv_wal_bytes(db->wal);
+        f->wal_durable_lsn = vv_wal_durable_lsn(db->wal);
+    }
+    vv_block_cache_get_stats(db->cache, &f->cache);
+    f->series = vv_catalogue_series_count(db->catalogue);
+    f->fields = vv_catalogue_field_count(db->catalogue);
+    f->metrics = vv_catalogue_metric_count(db->catalogue);
+    f->catalogue_bytes = vv_catalogue_bytes(db->catalogue);
+    f->health = varve_health(db, NULL);
+    vv_mutex_lock(&db->shards[0].lock);
+    vv_mutex_lock(&db->state_lock);
+    f->visible = db->wal != NULL ? vv_wal_visible(db->wal) : db->readonly_visible;
+    f->frozen = db->frozen_count;
+    f->open_cursors = db->open_cursors;
+    f->head_bytes = vv_head_bytes(db->head);
+    f->head_rows = vv_head_rows(db->head);
+    for (size_t i = 0; i < db->frozen_count; i++) {
+        f->head_bytes += vv_head_bytes(db->frozen[i]);
+        f->head_rows += vv_head_rows(db->frozen[i]);
+    }
+    const vv_version *version = db->version;
+    f->segments = version->segment_count;
+    f->tombstones = version->tombstone_count;
+    for (size_t i = 0; i < version->segment_count; i++) {
+        const vv_segment_info *info = &version->segments[i]->info;
+        f->segment_bytes += info->bytes;
+        f->segment_rows += info->rows;
+        f->level_max = info->level > f->level_max ? info->level : f->level_max;
+    }
+    vv_mutex_unlock(&db->state_lock);
+    vv_mutex_unlock(&db->shards[0].lock);
+}
+
+varve_status varve_stats(varve_db *db, varve_stat *out_stats, size_t capacity, size_t *out_count,
+                         varve_error *out_err)
+{
+    VV_TRY(vv_db_check(db, out_err));
+    if (out_count == NULL || (out_stats == NULL && capacity > 0)) {
+        return vv_fail(out_err, VARVE_E_INVALID, "varve_stats: a pointer is NULL");
+    }
+    api_figures figures = {0};
+    const api_figures *f = &figures;
+    api_gather(db, &figures);
+    size_t count = 0;
+#define API_FIGURE(figure_name, figure_kind, figure_value, figure_help)   \
+    if (count < capacity) {                                               \
+        out_stats[count] = (varve_stat){.name = (figure_name),            \
+                                        .kind = VARVE_STAT_##figure_kind, \
+                                        .value = (figure_value),          \
+                                        .help = (figure_help)};           \
+    }                                                                     \
+    count++;
+    API_FIGURES(API_FIGURE)
+#undef API_FIGURE
+    *out_count = count;
+    return VARVE_OK;
+}
+
+uint32_t varve_health(varve_db *db, varve_error *out_reason)
+{
+    varve_error log_reason = {0};
+    uint32_t log_health =
+        db->wal != NULL ? vv_wal_health(db->wal, &log_reason) : (uint32_t)VARVE_HEALTH_OK;
+    vv_mutex_lock(&db->state_lock);
+    uint32_t health = db->health;
+    varve_error reason = db->health_reason;
+    vv_mutex_unlock(&db->state_lock);
+    if (log_health > health) {
+        health = log_health;
+        reason = log_reason;
+    }
+    if (out_reason != NULL) {
+        *out_reason = reason;
+    }
+    return health;
+}
