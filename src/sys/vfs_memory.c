@@ -8,12 +8,14 @@
  * when it flushes or merges, not when it reads. A file that is unlinked while open keeps its bytes
  * until the last close, as on a disk.
  */
+#include "sys/vfs_memory.h"
+
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/status.h"
 #include "sys/thread.h"
-#include "sys/vfs_memory.h"
 
 enum { MEMORY_FILE_BYTES_MIN = 4096 }; /* first size of a file; doubles from there */
 
@@ -21,6 +23,7 @@ typedef struct memory_node {
     char *path; /* NULL: unlinked, or a free slot when `opens` is 0 as well */
     bool is_directory;
     uint32_t opens;
+    const vv_file *lock_owner; /* NULL: not locked */
     uint8_t *bytes;
     size_t size, capacity;
 } memory_node;
@@ -28,10 +31,14 @@ typedef struct memory_node {
 typedef struct memory_fs {
     vv_vfs vfs;
     vv_alloc *alloc;
-    vv_mutex lock; /* everything below */
+    uint64_t device; /* different for each, so that a registry tells them apart */
+    vv_mutex lock;   /* everything below */
     memory_node *nodes;
     size_t count, capacity;
 } memory_fs;
+
+/* Far from the device numbers of the machine and of simulations (arbitrary). */
+static atomic_uint_least64_t memory_device_next = UINT64_C(1) << 52;
 
 static void memory_drop(memory_fs *fs, memory_node *node)
 {
@@ -56,6 +63,41 @@ static memory_node *memory_find(memory_fs *fs, const char *path)
         }
     }
     return NULL;
+}
+
+/** An errno, 0 when a name may be made there: the directory that would hold it exists. What has no
+ *  slash but the first lies in the root, which always exists. */
+static int memory_check_parent(memory_fs *fs, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t size = slash == NULL ? 0 : (size_t)(slash - path);
+    if (size == 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < fs->count; i++) {
+        const char *name = fs->nodes[i].path;
+        if (name != NULL && strncmp(name, path, size) == 0 && name[size] == '\0') {
+            return fs->nodes[i].is_directory ? 0 : ENOTDIR;
+        }
+    }
+    return ENOENT;
+}
+
+/** True when `path` lies below `directory`, at any depth. */
+static bool memory_is_below(const char *directory, const char *path)
+{
+    size_t size = strlen(directory);
+    return strncmp(path, directory, size) == 0 && path[size] == '/';
+}
+
+static bool memory_has_entries(const memory_fs *fs, const char *directory)
+{
+    for (size_t i = 0; i < fs->count; i++) {
+        if (fs->nodes[i].path != NULL && memory_is_below(directory, fs->nodes[i].path)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static memory_node *memory_free_slot(memory_fs *fs)
@@ -132,6 +174,10 @@ static varve_status memory_open_locked(memory_fs *fs, vv_file *file, varve_error
         if ((file->flags & VV_OPEN_CREATE) == 0) {
             return vv_os_fail(out_err, ENOENT, "open", file->path);
         }
+        int os_errno = memory_check_parent(fs, file->path);
+        if (os_errno != 0) {
+            return vv_os_fail(out_err, os_errno, "open", file->path);
+        }
         node = memory_add(fs, file->path, /* is_directory */ false);
         if (node == NULL) {
             return vv_fail(out_err, VARVE_E_NOMEM, "open %s: no memory", file->path);
@@ -162,6 +208,9 @@ static varve_status memory_close(void *context, vv_file *file, varve_error *out_
     vv_mutex_lock(&fs->lock);
     memory_node *node = memory_of(fs, file);
     node->opens--;
+    if (node->lock_owner == file) {
+        node->lock_owner = NULL;
+    }
     memory_drop(fs, node);
     vv_mutex_unlock(&fs->lock);
     return VARVE_OK;
@@ -189,6 +238,9 @@ static varve_status memory_pwritev(void *context, vv_file *file, int64_t offset,
                                    size_t count, size_t *out_size, varve_error *out_err)
 {
     memory_fs *fs = context;
+    if ((file->flags & VV_OPEN_WRITE) == 0) {
+        return vv_os_fail(out_err, EBADF, "write", file->path);
+    }
     size_t total = 0;
     for (size_t i = 0; i < count; i++) {
         total += iov[i].size;
@@ -251,6 +303,7 @@ static vv_file_info memory_info(const memory_fs *fs, const memory_node *node)
     return (vv_file_info){
         .kind = node->is_directory ? VV_KIND_DIRECTORY : VV_KIND_FILE,
         .size = (int64_t)node->size,
+        .device = fs->device,
         .inode = (uint64_t)(node - fs->nodes) + 1,
     };
 }
@@ -268,9 +321,30 @@ static varve_status memory_file_stat(void *context, vv_file *file, vv_file_info 
 
 static varve_status memory_lock(void *context, vv_file *file, varve_error *out_err)
 {
-    (void)context; /* nobody else can reach these files */
-    (void)file;
+    memory_fs *fs = context;
+    vv_mutex_lock(&fs->lock);
+    memory_node *node = memory_of(fs, file);
+    bool is_mine = node->lock_owner == NULL || node->lock_owner == file;
+    if (is_mine) {
+        node->lock_owner = file;
+    }
+    vv_mutex_unlock(&fs->lock);
+    if (!is_mine) {
+        return vv_fail(out_err, VARVE_E_LOCKED, "lock %s: held by another writer", file->path);
+    }
+    return VARVE_OK;
+}
+
+static varve_status memory_unlock(void *context, vv_file *file, varve_error *out_err)
+{
     (void)out_err;
+    memory_fs *fs = context;
+    vv_mutex_lock(&fs->lock);
+    memory_node *node = memory_of(fs, file);
+    if (node->lock_owner == file) {
+        node->lock_owner = NULL;
+    }
+    vv_mutex_unlock(&fs->lock);
     return VARVE_OK;
 }
 
@@ -305,32 +379,90 @@ static void memory_unmap(void *context, const void *memory, size_t size)
 
 /* ---- names ---- */
 
+/** An errno, 0 when the source may take the target's place. */
+static int memory_check_rename(memory_fs *fs, const memory_node *source, const char *target_path)
+{
+    const memory_node *target = memory_find(fs, target_path);
+    if (source == NULL) {
+        return ENOENT;
+    }
+    if (memory_is_below(source->path, target_path)) {
+        return EINVAL;
+    }
+    if (target == NULL || target == source) {
+        return memory_check_parent(fs, target_path);
+    }
+    if (source->is_directory != target->is_directory) {
+        return source->is_directory ? ENOTDIR : EISDIR;
+    }
+    return memory_has_entries(fs, target->path) ? ENOTEMPTY : 0;
+}
+
+/** Gives the node the name; false, with nothing changed, when there is no memory. */
+static bool memory_name(memory_fs *fs, memory_node *node, const char *head, const char *tail)
+{
+    size_t head_size = strlen(head);
+    size_t tail_size = strlen(tail);
+    char *path = vv_alloc_new(fs->alloc, head_size + tail_size + 1);
+    if (path == NULL) {
+        return false;
+    }
+    memcpy(path, head, head_size);
+    memcpy(path + head_size, tail, tail_size + 1);
+    vv_alloc_free(fs->alloc, node->path, strlen(node->path) + 1);
+    node->path = path;
+    return true;
+}
+
+/** Renames what lies below a directory; false when memory ran out in the middle. */
+static bool memory_rename_below(memory_fs *fs, const char *source, const char *target)
+{
+    size_t size = strlen(source);
+    for (size_t i = 0; i < fs->count; i++) {
+        memory_node *node = &fs->nodes[i];
+        if (node->path != NULL && memory_is_below(source, node->path) &&
+            !memory_name(fs, node, target, node->path + size)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static varve_status memory_rename_locked(memory_fs *fs, const char *source, const char *target,
+                                         varve_error *out_err)
+{
+    memory_node *node = memory_find(fs, source);
+    int os_errno = memory_check_rename(fs, node, target);
+    if (os_errno != 0) {
+        return vv_os_fail(out_err, os_errno, "rename to", target);
+    }
+    memory_node *old = memory_find(fs, target);
+    if (old == node) {
+        return VARVE_OK;
+    }
+    if (node->is_directory && !memory_rename_below(fs, source, target)) {
+        /* The names moved so far go back into the room they came from, or stay: nothing is lost. */
+        VV_IGNORE(memory_rename_below(fs, target, source));
+        return vv_fail(out_err, VARVE_E_NOMEM, "rename to %s: no memory", target);
+    }
+    if (!memory_name(fs, node, target, "")) {
+        return vv_fail(out_err, VARVE_E_NOMEM, "rename to %s: no memory", target);
+    }
+    if (old != NULL) {
+        memory_unname(fs, old);
+    }
+    return VARVE_OK;
+}
+
 static varve_status memory_rename(void *context, const char *source, const char *target,
                                   vv_sync_site site, varve_error *out_err)
 {
     (void)site;
     memory_fs *fs = context;
-    size_t size = strlen(target) + 1;
-    char *copy = vv_alloc_new(fs->alloc, size);
-    if (copy == NULL) {
-        return vv_fail(out_err, VARVE_E_NOMEM, "rename %s: no memory", source);
-    }
-    memcpy(copy, target, size);
     vv_mutex_lock(&fs->lock);
-    memory_node *node = memory_find(fs, source);
-    if (node == NULL) {
-        vv_mutex_unlock(&fs->lock);
-        vv_alloc_free(fs->alloc, copy, size);
-        return vv_os_fail(out_err, ENOENT, "rename", source);
-    }
-    memory_node *old = memory_find(fs, target);
-    if (old != NULL && old != node) {
-        memory_unname(fs, old);
-    }
-    vv_alloc_free(fs->alloc, node->path, strlen(node->path) + 1);
-    node->path = copy;
+    varve_status status = memory_rename_locked(fs, source, target, out_err);
     vv_mutex_unlock(&fs->lock);
-    return VARVE_OK;
+    return status;
 }
 
 static varve_status memory_link(void *context, const char *source, const char *target,
@@ -341,17 +473,30 @@ static varve_status memory_link(void *context, const char *source, const char *t
     return vv_fail(out_err, VARVE_E_UNSUPPORTED, "link %s: there are no links in memory", source);
 }
 
+/** An errno, 0 when it is gone. */
+static int memory_remove_locked(memory_fs *fs, const char *path, bool is_directory)
+{
+    memory_node *node = memory_find(fs, path);
+    if (node == NULL) {
+        return ENOENT;
+    }
+    if (node->is_directory != is_directory) {
+        return is_directory ? ENOTDIR : EISDIR;
+    }
+    if (is_directory && memory_has_entries(fs, path)) {
+        return ENOTEMPTY;
+    }
+    memory_unname(fs, node);
+    return 0;
+}
+
 static varve_status memory_remove(memory_fs *fs, const char *path, bool is_directory,
                                   const char *operation, varve_error *out_err)
 {
     vv_mutex_lock(&fs->lock);
-    memory_node *node = memory_find(fs, path);
-    bool is_there = node != NULL && node->is_directory == is_directory;
-    if (is_there) {
-        memory_unname(fs, node);
-    }
+    int os_errno = memory_remove_locked(fs, path, is_directory);
     vv_mutex_unlock(&fs->lock);
-    return is_there ? VARVE_OK : vv_os_fail(out_err, ENOENT, operation, path);
+    return os_errno == 0 ? VARVE_OK : vv_os_fail(out_err, os_errno, operation, path);
 }
 
 static varve_status memory_unlink(void *context, const char *path, varve_error *out_err)
@@ -368,13 +513,12 @@ static varve_status memory_mkdir(void *context, const char *path, varve_error *o
 {
     memory_fs *fs = context;
     vv_mutex_lock(&fs->lock);
-    bool exists = memory_find(fs, path) != NULL;
-    memory_node *node = exists ? NULL : memory_add(fs, path, /* is_directory */ true);
-    vv_mutex_unlock(&fs->lock);
-    if (exists) {
-        return vv_os_fail(out_err, EEXIST, "mkdir", path);
+    int os_errno = memory_find(fs, path) != NULL ? EEXIST : memory_check_parent(fs, path);
+    if (os_errno == 0 && memory_add(fs, path, /* is_directory */ true) == NULL) {
+        os_errno = ENOMEM;
     }
-    return node != NULL ? VARVE_OK : vv_fail(out_err, VARVE_E_NOMEM, "mkdir %s: no memory", path);
+    vv_mutex_unlock(&fs->lock);
+    return os_errno == 0 ? VARVE_OK : vv_os_fail(out_err, os_errno, "mkdir", path);
 }
 
 /** Name of an entry when `path` lies directly in `directory`, else NULL. */
@@ -412,11 +556,14 @@ static varve_status memory_list(void *context, const char *path, vv_dir_visitor 
 static varve_status memory_sync_dir(void *context, const char *path, vv_sync_site site,
                                     varve_error *out_err)
 {
-    (void)context;
-    (void)path;
     (void)site;
-    (void)out_err;
-    return VARVE_OK;
+    memory_fs *fs = context;
+    vv_mutex_lock(&fs->lock);
+    const memory_node *node = memory_find(fs, path);
+    bool is_root = strcmp(path, "/") == 0 || strcmp(path, ".") == 0;
+    bool is_there = is_root || (node != NULL && node->is_directory);
+    vv_mutex_unlock(&fs->lock);
+    return is_there ? VARVE_OK : vv_os_fail(out_err, ENOENT, "sync directory", path);
 }
 
 static varve_status memory_stat(void *context, const char *path, vv_file_info *out_info,
@@ -453,7 +600,7 @@ static const vv_vfs_ops memory_ops = {
     .allocate = memory_allocate,
     .file_stat = memory_file_stat,
     .lock = memory_lock,
-    .unlock = memory_lock,
+    .unlock = memory_unlock,
     .advise = memory_advise,
     .map = memory_map,
     .unmap = memory_unmap,
@@ -481,6 +628,7 @@ varve_status vv_vfs_memory_create(vv_alloc *alloc, vv_vfs **out_vfs, varve_error
         return status;
     }
     fs->alloc = alloc;
+    fs->device = atomic_fetch_add(&memory_device_next, 1);
     fs->vfs = (vv_vfs){.ops = &memory_ops, .context = fs};
     *out_vfs = &fs->vfs;
     return VARVE_OK;
