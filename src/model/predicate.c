@@ -434,6 +434,12 @@ vv_verdict vv_predicate_prune(const vv_predicate *predicate, const vv_bounds *bo
     if (bounds->values == 0) {
         return VV_VERDICT_NONE;
     }
+    if (predicate->family == VARVE_TYPE_F64 && bounds->nans == bounds->values) {
+        bool is_full = bounds->values == bounds->rows;
+        return !predicate->is_inverted ? VV_VERDICT_NONE
+               : is_full               ? VV_VERDICT_ALL
+                                       : VV_VERDICT_SOME;
+    }
     bool has_numbers = bounds->has_range && vv_type_is_number(bounds->min.type);
     if (predicate->family != VARVE_TYPE_F64 || !has_numbers) {
         return VV_VERDICT_SOME;

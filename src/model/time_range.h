@@ -42,7 +42,8 @@ static inline bool vv_range_covers(varve_range range, int64_t first, int64_t las
 /** The common part; false when there is none. */
 bool vv_range_intersect(varve_range a, varve_range b, varve_range *out_common);
 
-/** The range that holds exactly the closed [first, last]; last + 1 where that exists (T1). */
+/** The range of the closed [first, last]. Where last is INT64_MAX - 1 it holds INT64_MAX as well:
+ * no range ends just before that (T1). */
 static inline varve_range vv_range_of_closed(int64_t first, int64_t last)
 {
     return (varve_range){.start = first, .end = last == INT64_MAX ? INT64_MAX : last + 1};
@@ -95,7 +96,8 @@ static inline int64_t vv_buckets_start(const vv_buckets *buckets, uint64_t index
     return (int64_t)(from_min ^ (UINT64_C(1) << 63));
 }
 
-/** The range of a bucket that exists (T1). */
+/** The range of a bucket that exists. One that ends at INT64_MAX need not hold that instant, though
+ * T1 says so: what bucket holds an instant is asked of vv_buckets_index. */
 varve_range vv_buckets_range(const vv_buckets *buckets, uint64_t index);
 
 /** How many buckets the range touches, saturating: first and last included. */
