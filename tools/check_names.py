@@ -34,7 +34,7 @@ BANNED = [
      "malloc calloc realloc free aligned_alloc posix_memalign memalign strdup strndup asprintf vasprintf",
      ("base/alloc.c",)),
     ("the library never prints: use its log function",
-     "printf fprintf vprintf vfprintf puts fputs putchar fputc perror dprintf", ("cli/",)),
+     "printf fprintf vprintf vfprintf puts fputs putchar fputc perror dprintf", ("base/text.c", "cli/")),
     ("VV_ASSERT is the assertion of the code", "assert", ()),
 ]
 

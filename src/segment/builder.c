@@ -585,7 +585,9 @@ static void builder_write_schemas(const vv_segment_builder *builder, vv_buf *out
         uint32_t before = 0;
         for (size_t entry = schema->begin; entry < schema->begin + schema->count; ++entry) {
             uint64_t key = *VV_VEC_AT(&builder->schema_entries, uint64_t, entry);
-            uint32_t field = builder_field_find(builder, (uint32_t)(key >> 32))->index;
+            const builder_field *found = builder_field_find(builder, (uint32_t)(key >> 32));
+            VV_ASSERT(found != NULL);
+            uint32_t field = found->index;
             vv_buf_append_varint(out, field - before);
             vv_buf_append_u8(out, (uint8_t)(key & 0xFF));
             before = field;
@@ -760,7 +762,7 @@ varve_status vv_segment_builder_section(vv_segment_builder *builder, uint32_t ki
         status = builder_write_postings(builder, out, out_err);
         break;
     default:
-        VV_ASSERT(!"a section of the builder");
+        VV_ASSERT(false); /* not a section of the builder */
     }
     if (status == VARVE_OK) {
         status = vv_buf_check(out, out_err);

@@ -409,6 +409,7 @@ static varve_status vfs_sim_ops_list(void *context, const char *path, vv_dir_vis
     vv_sim_listing listing = {0};
     VV_TRY(vfs_sim_ops_end(sim, vfs_sim_ops_listing_locked(sim, path, &listing), VV_VFS_OP_LIST,
                            path, out_err));
+    VV_ASSERT(listing.dir != NULL);
     varve_status status = VARVE_OK;
     for (size_t index = 0; index < listing.dir->count && status == VARVE_OK; ++index) {
         status = visit(visit_context, listing.dir->entries[index].name->text, listing.kinds[index],

@@ -127,7 +127,7 @@ static void random_column(vv_random *random, uint32_t type, size_t rows, numbers
         n->is_present[row] = is_full || vv_random_below(random, 4) > 0;
         if (n->is_present[row]) {
             memcpy(&n->packed[row], &n->values[row].as, sizeof n->packed[row]);
-            n->bools[row] = n->values[row].as.boolean;
+            n->bools[row] = type == VARVE_TYPE_BOOL && n->values[row].as.boolean;
             vv_bits_set(n->present, row);
         }
     }
