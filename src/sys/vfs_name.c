@@ -31,7 +31,7 @@ varve_status vv_path_parent(const char *path, char out_path[VV_PATH_BYTES_MAX],
                             varve_error *out_err)
 {
     size_t end = strlen(path);
-    while (end > 0 && path[end - 1] == '/') { /* "dir//" names the same as "dir" */
+    while (end > 1 && path[end - 1] == '/') { /* "dir//" names the same as "dir" */
         end -= 1;
     }
     while (end > 0 && path[end - 1] != '/') {
