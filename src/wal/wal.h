@@ -136,10 +136,11 @@ void vv_wal_release(vv_wal *wal, uint64_t lsn);
 /** First file that may hold records above the released LSN: log_start of the manifest. */
 uint64_t vv_wal_first_file(const vv_wal *wal);
 /** The same for an LSN that is to be released once the manifest says so. */
-uint64_t vv_wal_first_file_above(const vv_wal *wal, uint64_t lsn);
+uint64_t vv_wal_first_file_above(vv_wal *wal, uint64_t lsn);
 /** Bytes of files that hold records, buffer included. */
 uint64_t vv_wal_bytes(const vv_wal *wal);
-/** Health: OK, NOSPACE or WRITE_FAILED, with its error. */
+/** Health: OK, NOSPACE (the next file cannot be made: reservations are refused once the present one
+ *  is full, and each tries again) or WRITE_FAILED, with its error. */
 uint32_t vv_wal_health(vv_wal *wal, varve_error *out_reason);
 
 /** Write, sync and seal (SEAL{last_lsn, durable_lsn, edit_seq, clean}); stops the thread. Then

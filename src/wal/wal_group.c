@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Groups: who writes, who waits, and what may be seen.
+ *
+ * A caller that needs something written and finds no leader becomes one: it closes the open group,
+ * swaps the buffers, and writes cut by cut without the lock. Callers that come meanwhile append to
+ * the other buffer and wait; when the leader is done, one of them leads the next group. No timer is
+ * involved unless group_delay asks for one.
+ *
+ *        caller 1   append  lead |--- write, sync ---|
+ *        caller 2       append   wait ................ lead |--- write, sync ---|
+ *        caller 3         append wait ................ wait ....................
+ *
+ * written and durable are prefixes of the tickets, so the state of any ticket, however old, is
+ * known from two numbers; only batches that are not visible yet have an entry of their own.
+ *
+ * After the first failed write or sync (G4) nothing is written any more: the kernel may have
+ * dropped the pages and will not say so a second time.
+ */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/crc.h"
+#include "base/status.h"
+#include "wal/wal_priv.h"
+
+enum {
+    WAL_GROUP_BUFFER_KEEP_BYTES = 4 * 1024 * 1024, /* a larger buffer is given back when empty */
+};
+
+/* ---- visibility ----------------------------------------------------------------------------- */
+
+static bool wal_group_is_safe(const vv_wal *wal, uint64_t ticket, uint32_t sync)
+{
+    if (!wal->has_files) {
+        return true;
+    }
+    switch (sync) {
+    case VARVE_SYNC_GROUP:
+    case VARVE_SYNC_ALWAYS:
+        return ticket <= wal->durable_ticket;
+    case VARVE_SYNC_INTERVAL:
+    case VARVE_SYNC_NONE:
+        return ticket <= wal->written_ticket;
+    default:
+        return true; /* BUFFERED, NO_LOG: it is in the buffer */
+    }
+}
+
+void vv_wal_advance_locked(vv_wal *wal)
+{
+    vv_mutex_assert_held(&wal->lock);
+    if (wal->is_failed) {
+        return;
+    }
+    uint64_t visible = 0;
+    while (wal->first_pending <= wal->last_ticket) {
+        const vv_wal_batch *batch = &wal->ring[wal->first_pending & (wal->ring_capacity - 1)];
+        if (!batch->is_applied || !wal_group_is_safe(wal, wal->first_pending, batch->sync)) {
+            break;
+        }
+        visible = batch->last_sequence;
+        wal->visible_ticket = wal->first_pending;
+        wal->first_pending += 1;
+    }
+    if (visible != 0) {
+        VV_ASSERT(visible >= atomic_load(&wal->visible_sequence));
+        atomic_store_explicit(&wal->visible_sequence, visible, memory_order_release);
+        vv_cond_broadcast(&wal->progress);
+    }
+}
+
+/* ---- failing -------------------------------------------------------------------------------- */
+
+void vv_wal_fail_locked(vv_wal *wal, const varve_error *reason)
+{
+    vv_mutex_assert_held(&wal->lock);
+    if (!wal->is_failed) {
+        wal->is_failed = true;
+        wal->failure = *reason;
+        wal->failed_ticket = wal->last_ticket;
+    }
+    vv_cond_broadcast(&wal->progress);
+}
+
+varve_status vv_wal_refuse_locked(const vv_wal *wal, varve_error *out_err)
+{
+    if (wal->is_failed) {
+        return vv_fail(out_err, VARVE_E_FENCED,
+                       "the log failed and takes no more writes until the database is opened "
+                       "again: %s",
+                       wal->failure.message);
+    }
+    return vv_fail(out_err, VARVE_E_FENCED, "the log is sealed");
+}
+
+/* ---- the leader, without the lock ----------------------------------------------------------- */
+
+/* What happened to one cut. */
+typedef struct wal_group_progress {
+    uint64_t logged_durable_lsn;
+    bool is_synced;
+    int64_t sync_ns;
+} wal_group_progress;
+
+/* Fill in what only the leader knows, in the last record of a cut. */
+static void wal_group_fill_late(vv_wal *wal, uint8_t *record, uint8_t type)
+{
+    uint8_t *payload = record + VV_FRAME_HEADER_BYTES;
+    uint64_t durable_lsn = atomic_load(&wal->durable_lsn);
+    size_t size = 0;
+    if (type == VV_WAL_COMMIT) {
+        int64_t wall_ns = vv_env_wall_ns(&wal->env);
+        memcpy(payload + 16, &durable_lsn, 8);
+        memcpy(payload + 24, &wall_ns, 8);
+        size = VV_WAL_COMMIT_BYTES;
+    } else if (type == VV_WAL_MARK) {
+        memcpy(payload, &durable_lsn, 8);
+        size = VV_WAL_MARK_BYTES;
+    } else if (type == VV_WAL_SEAL) {
+        memcpy(payload + 8, &durable_lsn, 8);
+        size = VV_WAL_SEAL_BYTES;
+    }
+    if (size > 0) {
+        vv_frame_set_payload_crc(record, vv_crc32c(0, payload, size));
+    }
+}
+
+/* Chain and header checksums of the records of one cut. */
+static void wal_group_finish_records(vv_wal *wal, uint8_t *bytes, size_t size)
+{
+    vv_wal_target *target = &wal->target;
+    size_t position = 0;
+    while (position < size) {
+        uint8_t *record = bytes + position;
+        vv_frame frame = vv_frame_get(record);
+        wal_group_fill_late(wal, record, frame.type);
+        target->chain = vv_frame_finish(record, target->salt, target->chain);
+        position += vv_frame_bytes(frame.payload_size);
+    }
+    VV_ASSERT(position == size);
+}
+
+static varve_status wal_group_sync(vv_wal *wal, vv_sync_site site, wal_group_progress *progress,
+                                   varve_error *out_err)
+{
+    int64_t start_ns = vv_wal_now(wal);
+    varve_status status = wal->target.is_preallocated
+                              ? vv_file_fdatasync(wal->target.file, site, out_err)
+                              : vv_file_fsync(wal->target.file, site, out_err);
+    progress->is_synced = status == VARVE_OK;
+    progress->sync_ns = vv_wal_now(wal) - start_ns;
+    atomic_fetch_add_explicit(&wal->stat_syncs, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&wal->stat_sync_ns, (uint64_t)progress->sync_ns,
+                              memory_order_relaxed);
+    return status;
+}
+
+static varve_status wal_group_write(vv_wal *wal, const vv_wal_cut *cut, uint8_t *bytes, size_t size,
+                                    bool must_sync, wal_group_progress *progress,
+                                    varve_error *out_err)
+{
+    progress->logged_durable_lsn = atomic_load(&wal->durable_lsn);
+    wal_group_finish_records(wal, bytes, size);
+    vv_iov piece = {.data = bytes, .size = size};
+    VV_TRY(vv_file_append_all(wal->target.file, &wal->target.offset, &piece, 1, out_err));
+    atomic_fetch_add_explicit(&wal->stat_bytes, size, memory_order_relaxed);
+    if (cut->kind == VV_WAL_CUT_SEAL) {
+        return wal_group_sync(wal, VV_SITE_WAL_SEAL, progress, out_err);
+    }
+    if (cut->kind == VV_WAL_CUT_GROUP) {
+        atomic_fetch_add_explicit(&wal->stat_groups, 1, memory_order_relaxed);
+    }
+    return must_sync ? wal_group_sync(wal, VV_SITE_WAL_GROUP, progress, out_err) : VARVE_OK;
+}
+
+/* ---- the leader, with the lock -------------------------------------------------------------- */
+
+static void wal_group_note_sync(vv_wal *wal)
+{
+    atomic_store(&wal->durable_lsn, wal->written_lsn);
+    wal->durable_ticket = wal->written_ticket;
+    wal->unsynced_since_ns = 0;
+    wal->last_sync_ns = vv_wal_now(wal);
+}
+
+/* The sealed file is left; the next cut goes to the one behind it. */
+static varve_status wal_group_leave_file(vv_wal *wal, varve_error *out_err)
+{
+    vv_wal_file *sealed = vv_wal_find_file_locked(wal, wal->target.seq);
+    vv_wal_file *next = vv_wal_find_file_locked(wal, wal->target.seq + 1);
+    VV_ASSERT(sealed != NULL);
+    sealed->is_sealed = true;
+    sealed->last_lsn = wal->written_lsn;
+    vv_file *file = sealed->file;
+    sealed->file = NULL;
+    if (next != NULL) {
+        wal->target = (vv_wal_target){.file = next->file,
+                                      .seq = next->seq,
+                                      .salt = next->salt,
+                                      .offset = VV_FRAME_FILE_HEADER_BYTES,
+                                      .chain = vv_frame_chain_first(next->salt),
+                                      .is_preallocated = next->is_preallocated};
+    } else {
+        wal->target.file = NULL; /* the SEAL of a clean close */
+    }
+    return vv_file_close(file, out_err);
+}
+
+static bool wal_group_interval_is_due(const vv_wal *wal)
+{
+    return wal->unsynced_since_ns != 0 && vv_wal_now(wal) - wal->unsynced_since_ns >=
+                                              (int64_t)wal->options.sync_interval_ms * VV_NS_PER_MS;
+}
+
+static void wal_group_note_cut(vv_wal *wal, const vv_wal_cut *cut,
+                               const wal_group_progress *progress)
+{
+    wal->written_ticket = cut->last_ticket;
+    wal->written_lsn = cut->last_lsn;
+    wal->logged_durable_lsn = progress->logged_durable_lsn;
+    if (cut->has_interval && wal->unsynced_since_ns == 0) {
+        wal->unsynced_since_ns = vv_wal_now(wal);
+    }
+    if (progress->is_synced) {
+        wal_group_note_sync(wal);
+    }
+    vv_wal_advance_locked(wal);
+    vv_cond_broadcast(&wal->progress);
+}
+
+/* Write the swapped-out buffer, cut by cut. Drops the lock around the work on the file. */
+static varve_status wal_group_write_buffer(vv_wal *wal, vv_wal_buffer *buffer, bool must_sync,
+                                           varve_error *out_err)
+{
+    size_t begin = 0;
+    for (size_t i = 0; i < buffer->cuts.count; ++i) {
+        vv_wal_cut cut = *VV_VEC_AT(&buffer->cuts, vv_wal_cut, i);
+        bool is_last = i + 1 == buffer->cuts.count;
+        bool syncs = cut.needs_sync || (must_sync && is_last) || wal_group_interval_is_due(wal);
+        wal_group_progress progress = {0};
+        vv_mutex_unlock(&wal->lock);
+        varve_status status = wal_group_write(wal, &cut, buffer->bytes.data + begin,
+                                              cut.end - begin, syncs, &progress, out_err);
+        vv_mutex_lock(&wal->lock);
+        VV_TRY(status);
+        begin = cut.end;
+        wal_group_note_cut(wal, &cut, &progress);
+        if (cut.kind == VV_WAL_CUT_SEAL) {
+            VV_TRY(wal_group_leave_file(wal, out_err));
+        }
+    }
+    return VARVE_OK;
+}
+
+/* Nothing was left to write: only the sync is missing. */
+static varve_status wal_group_sync_written(vv_wal *wal, varve_error *out_err)
+{
+    wal_group_progress progress = {0};
+    vv_mutex_unlock(&wal->lock);
+    varve_status status = wal_group_sync(wal, VV_SITE_WAL_MARK, &progress, out_err);
+    vv_mutex_lock(&wal->lock);
+    VV_TRY(status);
+    wal_group_note_sync(wal);
+    vv_wal_advance_locked(wal);
+    return VARVE_OK;
+}
+
+/* Wait for company, as group_delay asks: not when a batch asked for ALWAYS, nor beyond the caps. */
+static void wal_group_delay(vv_wal *wal)
+{
+    if (wal->options.group_delay_us == 0 || !wal->options.has_threads) {
+        return;
+    }
+    int64_t deadline_ns = vv_deadline_after_ns((int64_t)wal->options.group_delay_us * VV_NS_PER_US);
+    while (!wal->group_is_urgent && !wal->is_stopping && wal->group_needs_sync && wal->has_group &&
+           wal->filling->bytes.size < VV_WAL_GROUP_BYTES_MAX &&
+           wal->group_batches < VV_WAL_GROUP_BATCHES_MAX && vv_mono_now_ns() < deadline_ns) {
+        VV_IGNORE(vv_cond_wait_until(&wal->progress, &wal->lock, deadline_ns));
+    }
+}
+
+static void wal_group_empty(vv_wal_buffer *buffer)
+{
+    vv_vec_clear(&buffer->cuts);
+    if (buffer->bytes.capacity > WAL_GROUP_BUFFER_KEEP_BYTES) {
+        vv_buf_deinit(&buffer->bytes);
+    }
+    vv_buf_reset(&buffer->bytes);
+}
+
+/* Whether the buffer may be given back: a reservation may count on its room. */
+static bool wal_group_may_shrink(const vv_wal *wal)
+{
+    return wal->reserved_batches == 0;
+}
+
+void vv_wal_lead_locked(vv_wal *wal, bool must_sync)
+{
+    vv_mutex_assert_held(&wal->lock);
+    VV_ASSERT(!wal->is_leading && wal->has_files);
+    if (wal->is_failed || wal->is_sealed) {
+        return;
+    }
+    wal->is_leading = true;
+    wal_group_delay(wal);
+    vv_wal_close_group_locked(wal);
+    vv_wal_buffer *buffer = wal->filling;
+    wal->filling = wal->spare;
+    wal->spare = buffer;
+    varve_error error;
+    varve_status status = VARVE_OK;
+    if (buffer->cuts.count > 0) {
+        status = wal_group_write_buffer(wal, buffer, must_sync, &error);
+    } else if (must_sync && atomic_load(&wal->durable_lsn) < wal->written_lsn) {
+        status = wal_group_sync_written(wal, &error);
+    }
+    wal->is_leading = false;
+    if (status != VARVE_OK) {
+        vv_wal_fail_locked(wal, &error);
+    }
+    vv_vec_clear(&buffer->cuts);
+    vv_buf_reset(&buffer->bytes);
+    if (wal_group_may_shrink(wal)) {
+        wal_group_empty(buffer);
+    }
+    if (vv_wal_has_pending(wal)) {
+        vv_wal_wake_locked(wal, vv_wal_now(wal) + VV_WAL_UNWAITED_AGE_NS);
+    }
+    vv_cond_broadcast(&wal->progress);
+}
+
+/* ---- followers ------------------------------------------------------------------------------ */
+
+static uint32_t wal_group_ack(const vv_wal *wal, uint64_t ticket)
+{
+    if (!wal->has_files || ticket > wal->written_ticket) {
+        return VARVE_ACK_VOLATILE;
+    }
+    return ticket <= wal->durable_ticket ? VARVE_ACK_DURABLE : VARVE_ACK_APPENDED;
+}
+
+/* The answer for a ticket that a failure caught. */
+static varve_status wal_group_answer_failed(const vv_wal *wal, uint64_t ticket,
+                                            varve_error *out_err)
+{
+    if (ticket > wal->failed_ticket) {
+        return vv_wal_refuse_locked(wal, out_err);
+    }
+    varve_status status =
+        vv_fail(out_err, VARVE_E_IO, "outcome unknown, the log failed: %s", wal->failure.message);
+    if (out_err != NULL) {
+        out_err->os_errno = wal->failure.os_errno;
+    }
+    return status;
+}
+
+/* Whether leading would bring this ticket on: something before it waits for a write. A mere look
+ * (no time to wait) leads only where nobody else would. */
+static bool wal_group_should_lead(const vv_wal *wal, uint64_t ticket, uint64_t timeout_ms)
+{
+    return (timeout_ms > 0 || !wal->options.has_threads) && wal->has_files && !wal->is_leading &&
+           ticket > wal->written_ticket && wal->last_unbuffered > wal->written_ticket;
+}
+
+static int64_t wal_group_deadline(uint64_t timeout_ms)
+{
+    if (timeout_ms > (uint64_t)(INT64_MAX / VV_NS_PER_MS)) {
+        return VV_NO_DEADLINE;
+    }
+    return vv_deadline_after_ns((int64_t)timeout_ms * VV_NS_PER_MS);
+}
+
+varve_status vv_wal_wait(vv_wal *wal, uint64_t ticket_id, uint64_t timeout_ms, uint32_t *out_ack,
+                         varve_error *out_err)
+{
+    int64_t deadline_ns = wal_group_deadline(timeout_ms);
+    varve_status status = VARVE_OK;
+    vv_mutex_lock(&wal->lock);
+    if (ticket_id == 0 || ticket_id > wal->last_ticket) {
+        status = vv_fail(out_err, VARVE_E_INVALID, "no batch has the ticket %llu",
+                         (unsigned long long)ticket_id);
+    }
+    while (status == VARVE_OK && ticket_id > wal->visible_ticket) {
+        if (wal->is_failed) {
+            status = wal_group_answer_failed(wal, ticket_id, out_err);
+        } else if (wal_group_should_lead(wal, ticket_id, timeout_ms)) {
+            vv_wal_lead_locked(wal, /* sync */ false);
+        } else if (!vv_cond_wait_until(&wal->progress, &wal->lock, deadline_ns) &&
+                   ticket_id > wal->visible_ticket && !wal->is_failed) {
+            status = vv_fail(out_err, VARVE_E_TIMEOUT, "batch %llu is not as safe as asked yet",
+                             (unsigned long long)ticket_id);
+        }
+    }
+    if (status == VARVE_OK && out_ack != NULL) {
+        *out_ack = wal_group_ack(wal, ticket_id);
+    }
+    vv_mutex_unlock(&wal->lock);
+    return status;
+}
+
+varve_status vv_wal_wait_visible(vv_wal *wal, uint64_t sequence, uint64_t timeout_ms,
+                                 varve_error *out_err)
+{
+    int64_t deadline_ns = wal_group_deadline(timeout_ms);
+    varve_status status = VARVE_OK;
+    vv_mutex_lock(&wal->lock);
+    while (status == VARVE_OK && vv_wal_visible(wal) <= sequence) {
+        if (wal->is_failed || wal->is_sealed) {
+            status = vv_wal_refuse_locked(wal, out_err);
+        } else if (!wal->options.has_threads &&
+                   wal_group_should_lead(wal, wal->last_ticket, timeout_ms)) {
+            vv_wal_lead_locked(wal, /* sync */ false);
+        } else if (!vv_cond_wait_until(&wal->progress, &wal->lock, deadline_ns) &&
+                   vv_wal_visible(wal) <= sequence && !wal->is_failed) {
+            status = vv_fail(out_err, VARVE_E_TIMEOUT, "no row above sequence %llu yet",
+                             (unsigned long long)sequence);
+        }
+    }
+    vv_mutex_unlock(&wal->lock);
+    return status;
+}
+
+/* Durable, and every batch up to lsn visible? */
+static bool wal_group_has_reached(const vv_wal *wal, uint64_t lsn)
+{
+    if (wal->has_files && atomic_load(&wal->durable_lsn) < lsn) {
+        return false;
+    }
+    return wal->first_pending > wal->last_ticket ||
+           wal->ring[wal->first_pending & (wal->ring_capacity - 1)].last_lsn > lsn;
+}
+
+varve_status vv_wal_sync(vv_wal *wal, uint64_t lsn, varve_error *out_err)
+{
+    varve_status status = VARVE_OK;
+    vv_mutex_lock(&wal->lock);
+    VV_ASSERT(lsn < wal->next_lsn);
+    while (status == VARVE_OK && !wal_group_has_reached(wal, lsn)) {
+        if (wal->is_failed) {
+            status = wal_group_answer_failed(wal, wal->failed_ticket, out_err);
+        } else if (wal->has_files && !wal->is_leading && atomic_load(&wal->durable_lsn) < lsn) {
+            vv_wal_lead_locked(wal, /* sync */ true);
+        } else {
+            VV_IGNORE(vv_cond_wait_until(&wal->progress, &wal->lock, VV_NO_DEADLINE));
+        }
+    }
+    if (status == VARVE_OK && !wal->has_files && atomic_load(&wal->durable_lsn) < lsn) {
+        atomic_store(&wal->durable_lsn, lsn);
+    }
+    vv_mutex_unlock(&wal->lock);
+    return status;
+}
