@@ -53,7 +53,7 @@ static const status_errno_row status_errnos[] = {
     {EDEADLK, "deadlock avoided"},
     {ENAMETOOLONG, "file name too long"},
     {ENOLCK, "no locks available"},
-    {ENOSYS, "function not implemented"},
+    {ENOSYS, "system call not available"},
     {ENOTEMPTY, "directory not empty"},
     {ELOOP, "too many symbolic links"},
     {EOVERFLOW, "value too large"},

@@ -72,7 +72,8 @@ static size_t text_time_scan_parts(varve_text text, size_t position, int64_t *ou
             return 0;
         }
         int64_t part;
-        if (number > INT64_MAX || !vv_mul_i64((int64_t)number, -text_time_units[unit].ns, &part) ||
+        if (number > (uint64_t)INT64_MAX + 1 ||
+            !vv_mul_i64((int64_t)(0 - number), text_time_units[unit].ns, &part) ||
             !vv_add_i64(sum, part, &sum)) {
             return 0;
         }

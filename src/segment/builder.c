@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Collects the names of a segment while its vectors are written, and turns them into sections.
+ * Collects the names of a segment while its vectors are written; builder_sections.c turns them into
+ * sections.
  *
  * Series come in order, their labels do not come in the order of label numbers: (name, value) pairs
  * are interned as they come and numbered at the end, when all are known:
@@ -17,34 +18,13 @@
  */
 #include "segment/builder_priv.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/bitmap.h"
 #include "base/hash.h"
 #include "base/status.h"
 #include "base/utf8.h"
 #include "segment/layout_priv.h"
-
-typedef struct builder_pair {
-    varve_text value;
-    uint32_t name;   /* index in names */
-    uint32_t count;  /* series that have it */
-    uint32_t number; /* label number, after numbering */
-} builder_pair;
-
-typedef struct builder_field {
-    varve_text name;
-    uint32_t id;
-    uint32_t index; /* in the field table, after numbering */
-    bool is_used;   /* by some schema, after numbering */
-} builder_field;
-
-typedef struct builder_schema {
-    size_t begin; /* in schema_entries */
-    size_t count;
-} builder_schema;
 
 /* Key of the pair map. */
 typedef struct builder_pair_key {
@@ -68,7 +48,7 @@ static bool builder_pair_equal(const void *context, const void *key, uint64_t va
 {
     const vv_segment_builder *builder = context;
     const builder_pair_key *wanted = key;
-    const builder_pair *pair = VV_VEC_AT(&builder->pairs, builder_pair, (size_t)value);
+    const vv_builder_pair *pair = VV_VEC_AT(&builder->pairs, vv_builder_pair, (size_t)value);
     return pair->name == wanted->name && vv_text_equal(pair->value, wanted->value);
 }
 
@@ -76,7 +56,8 @@ static bool builder_schema_equal(const void *context, const void *key, uint64_t 
 {
     const vv_segment_builder *builder = context;
     const vv_vec *wanted = key;
-    const builder_schema *schema = VV_VEC_AT(&builder->schemas, builder_schema, (size_t)value);
+    const vv_builder_schema *schema =
+        VV_VEC_AT(&builder->schemas, vv_builder_schema, (size_t)value);
     return schema->count == wanted->count &&
            (schema->count == 0 ||
             memcmp(VV_VEC_AT(&builder->schema_entries, uint64_t, schema->begin), wanted->items,
@@ -90,15 +71,15 @@ void vv_segment_builder_init(vv_segment_builder *builder, vv_alloc *alloc)
     vv_arena_init(&builder->texts, alloc, SIZE_MAX);
     vv_vec_init(&builder->names, alloc, sizeof(varve_text), UINT32_MAX);
     vv_map_init(&builder->name_map, alloc, 0, builder_name_equal, builder);
-    vv_vec_init(&builder->pairs, alloc, sizeof(builder_pair), UINT32_MAX);
+    vv_vec_init(&builder->pairs, alloc, sizeof(vv_builder_pair), UINT32_MAX);
     vv_map_init(&builder->pair_map, alloc, 0, builder_pair_equal, builder);
-    vv_vec_init(&builder->fields, alloc, sizeof(builder_field), UINT32_MAX);
+    vv_vec_init(&builder->fields, alloc, sizeof(vv_builder_field), UINT32_MAX);
     vv_buf_init(&builder->metrics, alloc, VV_SEGMENT_SECTION_BYTES_MAX);
     vv_buf_init(&builder->last_metric, alloc, VV_METRIC_BYTES_MAX);
     vv_vec_init(&builder->series, alloc, sizeof(uint32_t), SIZE_MAX);
     vv_vec_init(&builder->schema, alloc, sizeof(uint64_t), UINT32_MAX);
     vv_vec_init(&builder->schema_entries, alloc, sizeof(uint64_t), SIZE_MAX);
-    vv_vec_init(&builder->schemas, alloc, sizeof(builder_schema), UINT32_MAX);
+    vv_vec_init(&builder->schemas, alloc, sizeof(vv_builder_schema), UINT32_MAX);
     vv_map_init(&builder->schema_map, alloc, 0, builder_schema_equal, builder);
     vv_buf_init(&builder->current_bytes, alloc, SIZE_MAX);
 }
@@ -130,7 +111,7 @@ static size_t builder_field_position(const vv_segment_builder *builder, uint32_t
     size_t end = builder->fields.count;
     while (begin < end) {
         size_t middle = begin + (end - begin) / 2;
-        if (VV_VEC_AT(&builder->fields, builder_field, middle)->id < id) {
+        if (VV_VEC_AT(&builder->fields, vv_builder_field, middle)->id < id) {
             begin = middle + 1;
         } else {
             end = middle;
@@ -139,13 +120,13 @@ static size_t builder_field_position(const vv_segment_builder *builder, uint32_t
     return begin;
 }
 
-static builder_field *builder_field_find(const vv_segment_builder *builder, uint32_t id)
+vv_builder_field *vv_builder_field_find(const vv_segment_builder *builder, uint32_t id)
 {
     size_t position = builder_field_position(builder, id);
     if (position == builder->fields.count) {
         return NULL;
     }
-    builder_field *field = VV_VEC_AT(&builder->fields, builder_field, position);
+    vv_builder_field *field = VV_VEC_AT(&builder->fields, vv_builder_field, position);
     return field->id == id ? field : NULL;
 }
 
@@ -157,14 +138,14 @@ varve_status vv_segment_builder_field(vv_segment_builder *builder, uint32_t fiel
         return vv_fail(out_err, VARVE_E_INVALID,
                        "field %u of a segment: a name of %zu bytes, or no UTF-8", field, name.size);
     }
-    const builder_field *known = builder_field_find(builder, field);
+    const vv_builder_field *known = vv_builder_field_find(builder, field);
     if (known != NULL) {
         if (vv_text_equal(known->name, name)) {
             return VARVE_OK;
         }
         return vv_fail(out_err, VARVE_E_INVALID, "field %u of a segment has two names", field);
     }
-    builder_field added = {.id = field};
+    vv_builder_field added = {.id = field};
     if (vv_arena_copy(&builder->texts, name, &added.name) != VARVE_OK) {
         return vv_arena_fail(&builder->texts, name.size, out_err);
     }
@@ -300,7 +281,7 @@ static varve_status builder_intern_pair(vv_segment_builder *builder, const varve
         *out_index = (uint32_t)found;
         return VARVE_OK;
     }
-    builder_pair pair = {.name = key.name};
+    vv_builder_pair pair = {.name = key.name};
     if (!vv_utf8_is_valid(key.value)) {
         return vv_fail(out_err, VARVE_E_INVALID, "value of label \"%.*s\" of a segment is no UTF-8",
                        VV_TEXT_ARGS(label->name));
@@ -320,8 +301,7 @@ static varve_status builder_intern_pair(vv_segment_builder *builder, const varve
     return VARVE_OK;
 }
 
-/* A name as it is stored: what it shares with the one before it, and the rest. */
-static void builder_append_text(vv_buf *out, varve_text before, varve_text text)
+void vv_builder_append_text(vv_buf *out, varve_text before, varve_text text)
 {
     size_t shared = 0;
     while (shared < before.size && shared < text.size && before.data[shared] == text.data[shared]) {
@@ -348,7 +328,7 @@ static varve_status builder_enter_metric(vv_segment_builder *builder, varve_erro
     if (builder->metric_count > 0) {
         vv_buf_append_varint(&builder->metrics, builder->metric_series);
     }
-    builder_append_text(&builder->metrics, last, metric);
+    vv_builder_append_text(&builder->metrics, last, metric);
     VV_TRY(vv_buf_check(&builder->metrics, out_err));
     builder->metric_count += 1;
     builder->metric_series = 1;
@@ -375,7 +355,7 @@ static varve_status builder_enter_series(vv_segment_builder *builder, varve_erro
     for (size_t index = 0; index < builder->current_count; ++index) {
         uint32_t pair;
         VV_TRY(builder_intern_pair(builder, &builder->current_labels[index], &pair, out_err));
-        VV_VEC_AT(&builder->pairs, builder_pair, pair)->count += 1;
+        VV_VEC_AT(&builder->pairs, vv_builder_pair, pair)->count += 1;
         VV_IGNORE(vv_vec_push(&builder->series, &pair)); /* reserved */
     }
     builder->label_total += builder->current_count;
@@ -423,7 +403,7 @@ static varve_status builder_intern_schema(vv_segment_builder *builder, uint32_t 
         *out_index = (uint32_t)found;
         return VARVE_OK;
     }
-    builder_schema schema = {.begin = builder->schema_entries.count, .count = entries->count};
+    vv_builder_schema schema = {.begin = builder->schema_entries.count, .count = entries->count};
     varve_status status =
         vv_vec_push_many(&builder->schema_entries, entries->items, entries->count);
     if (status == VARVE_OK) {
@@ -449,326 +429,4 @@ varve_status vv_segment_builder_end(vv_segment_builder *builder, varve_error *ou
     *VV_VEC_AT(&builder->series, uint32_t, builder->series_begin) = schema;
     builder->is_current_open = false;
     return VARVE_OK;
-}
-
-/* --- numbering --- */
-
-/* What is sorted: label pairs by (rank of name, value). Names use it with rank 0. */
-typedef struct builder_sort_item {
-    varve_text text;
-    uint32_t rank;
-    uint32_t index;
-} builder_sort_item;
-
-static int builder_compare_items(const void *a, const void *b)
-{
-    const builder_sort_item *left = a;
-    const builder_sort_item *right = b;
-    if (left->rank != right->rank) {
-        return left->rank < right->rank ? -1 : 1;
-    }
-    return vv_text_compare(left->text, right->text);
-}
-
-/* Rank of each name by its text. */
-static varve_status builder_rank_names(const vv_segment_builder *builder, uint32_t *out_ranks,
-                                       varve_error *out_err)
-{
-    size_t count = builder->names.count;
-    builder_sort_item *items = vv_alloc_array(builder->alloc, count, sizeof *items);
-    if (items == NULL) {
-        return vv_fail_nomem(out_err, "label names of a segment", count * sizeof *items);
-    }
-    for (size_t index = 0; index < count; ++index) {
-        items[index] = (builder_sort_item){
-            .text = *VV_VEC_AT(&builder->names, varve_text, index),
-            .index = (uint32_t)index,
-        };
-    }
-    qsort(items, count, sizeof *items, builder_compare_items);
-    for (size_t rank = 0; rank < count; ++rank) {
-        out_ranks[items[rank].index] = (uint32_t)rank;
-    }
-    vv_alloc_free(builder->alloc, items, count * sizeof *items);
-    return VARVE_OK;
-}
-
-static varve_status builder_number_pairs(vv_segment_builder *builder, const uint32_t *ranks,
-                                         varve_error *out_err)
-{
-    size_t count = builder->pairs.count;
-    builder_sort_item *items = vv_alloc_array(builder->alloc, count, sizeof *items);
-    if (items == NULL) {
-        return vv_fail_nomem(out_err, "labels of a segment", count * sizeof *items);
-    }
-    builder_pair *pairs = VV_VEC_ITEMS(&builder->pairs, builder_pair);
-    for (size_t index = 0; index < count; ++index) {
-        items[index] = (builder_sort_item){
-            .text = pairs[index].value,
-            .rank = ranks[pairs[index].name],
-            .index = (uint32_t)index,
-        };
-    }
-    qsort(items, count, sizeof *items, builder_compare_items);
-    for (size_t number = 0; number < count; ++number) {
-        pairs[items[number].index].number = (uint32_t)number;
-    }
-    vv_alloc_free(builder->alloc, items, count * sizeof *items);
-    return VARVE_OK;
-}
-
-/* B4: which fields are used, and that all are defined. */
-static varve_status builder_number_fields(vv_segment_builder *builder, varve_error *out_err)
-{
-    for (size_t index = 0; index < builder->schema_entries.count; ++index) {
-        uint32_t id = (uint32_t)(*VV_VEC_AT(&builder->schema_entries, uint64_t, index) >> 32);
-        builder_field *field = builder_field_find(builder, id);
-        if (field == NULL) {
-            return vv_fail(out_err, VARVE_E_INVALID,
-                           "a vector of a segment has field %u, which has no name", id);
-        }
-        field->is_used = true;
-    }
-    uint32_t next = 0;
-    for (size_t index = 0; index < builder->fields.count; ++index) {
-        builder_field *field = VV_VEC_AT(&builder->fields, builder_field, index);
-        field->index = next;
-        next += field->is_used ? 1 : 0;
-    }
-    return VARVE_OK;
-}
-
-varve_status vv_segment_builder_number(vv_segment_builder *builder, varve_error *out_err)
-{
-    VV_ASSERT(!builder->is_current_open);
-    VV_TRY(builder_number_fields(builder, out_err));
-    size_t bytes = builder->names.count * sizeof(uint32_t);
-    uint32_t *ranks = vv_alloc_new(builder->alloc, bytes);
-    if (ranks == NULL) {
-        return vv_fail_nomem(out_err, "label names of a segment", bytes);
-    }
-    varve_status status = builder_rank_names(builder, ranks, out_err);
-    if (status == VARVE_OK) {
-        status = builder_number_pairs(builder, ranks, out_err);
-    }
-    vv_alloc_free(builder->alloc, ranks, bytes);
-    return status;
-}
-
-/* --- sections --- */
-
-static void builder_write_fields(const vv_segment_builder *builder, vv_buf *out)
-{
-    uint32_t used = 0;
-    for (size_t index = 0; index < builder->fields.count; ++index) {
-        used += VV_VEC_AT(&builder->fields, builder_field, index)->is_used ? 1 : 0;
-    }
-    vv_buf_append_varint(out, used);
-    uint32_t before = 0;
-    for (size_t index = 0; index < builder->fields.count; ++index) {
-        const builder_field *field = VV_VEC_AT(&builder->fields, builder_field, index);
-        if (field->is_used) {
-            vv_buf_append_varint(out, field->id - before);
-            vv_buf_append_varint(out, field->name.size);
-            vv_buf_append_text(out, field->name);
-            before = field->id;
-        }
-    }
-}
-
-static void builder_write_schemas(const vv_segment_builder *builder, vv_buf *out)
-{
-    vv_buf_append_varint(out, builder->schemas.count);
-    for (size_t index = 0; index < builder->schemas.count; ++index) {
-        const builder_schema *schema = VV_VEC_AT(&builder->schemas, builder_schema, index);
-        vv_buf_append_varint(out, schema->count);
-        uint32_t before = 0;
-        for (size_t entry = schema->begin; entry < schema->begin + schema->count; ++entry) {
-            uint64_t key = *VV_VEC_AT(&builder->schema_entries, uint64_t, entry);
-            const builder_field *found = builder_field_find(builder, (uint32_t)(key >> 32));
-            VV_ASSERT(found != NULL);
-            uint32_t field = found->index;
-            vv_buf_append_varint(out, field - before);
-            vv_buf_append_u8(out, (uint8_t)(key & 0xFF));
-            before = field;
-        }
-    }
-}
-
-static void builder_write_metrics(const vv_segment_builder *builder, vv_buf *out)
-{
-    vv_buf_append_varint(out, builder->metric_count);
-    vv_buf_append(out, builder->metrics.data, builder->metrics.size);
-    vv_buf_append_varint(out, builder->metric_series);
-}
-
-/* Pairs by label number. */
-static varve_status builder_order_pairs(const vv_segment_builder *builder, uint32_t **out_order,
-                                        varve_error *out_err)
-{
-    size_t count = builder->pairs.count;
-    uint32_t *order = vv_alloc_array(builder->alloc, count, sizeof *order);
-    if (order == NULL) {
-        return vv_fail_nomem(out_err, "labels of a segment", count * sizeof *order);
-    }
-    for (size_t index = 0; index < count; ++index) {
-        order[VV_VEC_AT(&builder->pairs, builder_pair, index)->number] = (uint32_t)index;
-    }
-    *out_order = order;
-    return VARVE_OK;
-}
-
-/* One name with its values: the pairs order[begin] .. order[end - 1]. */
-static void builder_write_label_name(const vv_segment_builder *builder, const uint32_t *order,
-                                     size_t begin, size_t end, varve_text name_before, vv_buf *out)
-{
-    const builder_pair *pairs = VV_VEC_ITEMS(&builder->pairs, builder_pair);
-    varve_text name = *VV_VEC_AT(&builder->names, varve_text, pairs[order[begin]].name);
-    builder_append_text(out, name_before, name);
-    vv_buf_append_varint(out, end - begin);
-    varve_text before = {.data = NULL, .size = 0};
-    for (size_t index = begin; index < end; ++index) {
-        builder_append_text(out, before, pairs[order[index]].value);
-        before = pairs[order[index]].value;
-    }
-}
-
-static varve_status builder_write_labels(const vv_segment_builder *builder, vv_buf *out,
-                                         varve_error *out_err)
-{
-    uint32_t *order;
-    VV_TRY(builder_order_pairs(builder, &order, out_err));
-    const builder_pair *pairs = VV_VEC_ITEMS(&builder->pairs, builder_pair);
-    size_t count = builder->pairs.count;
-    vv_buf_append_varint(out, builder->names.count); /* a name is interned with a value */
-    varve_text before = {.data = NULL, .size = 0};
-    for (size_t begin = 0; begin < count;) {
-        uint32_t name = pairs[order[begin]].name;
-        size_t end = begin + 1;
-        while (end < count && pairs[order[end]].name == name) {
-            end += 1;
-        }
-        builder_write_label_name(builder, order, begin, end, before, out);
-        before = *VV_VEC_AT(&builder->names, varve_text, name);
-        begin = end;
-    }
-    vv_alloc_free(builder->alloc, order, count * sizeof *order);
-    return VARVE_OK;
-}
-
-static void builder_write_series(const vv_segment_builder *builder, vv_buf *out)
-{
-    const uint32_t *item = VV_VEC_ITEMS(&builder->series, uint32_t);
-    const builder_pair *pairs = VV_VEC_ITEMS(&builder->pairs, builder_pair);
-    for (uint32_t series = 0; series < builder->series_count; ++series) {
-        uint32_t label_count = item[1];
-        vv_buf_append_varint(out, item[0]);
-        vv_buf_append_varint(out, label_count);
-        uint32_t before = 0;
-        for (uint32_t label = 0; label < label_count; ++label) {
-            uint32_t number = pairs[item[2 + label]].number;
-            VV_DEBUG_ASSERT(label == 0 || number > before); /* B3 */
-            vv_buf_append_varint(out, number - before);
-            before = number;
-        }
-        item += 2 + label_count;
-    }
-}
-
-/* Series of each label number, by counting: ends[number] is where its list ends in `lists`. */
-static void builder_fill_postings(const vv_segment_builder *builder, uint64_t *ends,
-                                  uint32_t *lists)
-{
-    const builder_pair *pairs = VV_VEC_ITEMS(&builder->pairs, builder_pair);
-    for (size_t index = 0; index < builder->pairs.count; ++index) {
-        ends[pairs[index].number] = pairs[index].count;
-    }
-    uint64_t begin = 0;
-    for (size_t number = 0; number < builder->pairs.count; ++number) {
-        uint64_t count = ends[number];
-        ends[number] = begin;
-        begin += count;
-    }
-    const uint32_t *item = VV_VEC_ITEMS(&builder->series, uint32_t);
-    for (uint32_t series = 0; series < builder->series_count; ++series) {
-        for (uint32_t label = 0; label < item[1]; ++label) {
-            uint64_t *end = &ends[pairs[item[2 + label]].number];
-            lists[*end] = series;
-            *end += 1;
-        }
-        item += 2 + item[1];
-    }
-    VV_ASSERT(begin == builder->label_total);
-}
-
-static varve_status builder_write_lists(const vv_segment_builder *builder, const uint64_t *ends,
-                                        const uint32_t *lists, vv_buf *out, varve_error *out_err)
-{
-    uint64_t begin = 0;
-    for (size_t number = 0; number < builder->pairs.count; ++number) {
-        vv_idset set;
-        if (vv_idset_from_sorted(lists + begin, (size_t)(ends[number] - begin), builder->alloc,
-                                 &set) != VARVE_OK) {
-            return vv_fail_nomem(out_err, "postings of a segment", (size_t)(ends[number] - begin));
-        }
-        vv_idset_write(&set, out);
-        vv_idset_deinit(&set, builder->alloc);
-        begin = ends[number];
-    }
-    return VARVE_OK;
-}
-
-static varve_status builder_write_postings(const vv_segment_builder *builder, vv_buf *out,
-                                           varve_error *out_err)
-{
-    size_t ends_bytes = builder->pairs.count * sizeof(uint64_t);
-    size_t lists_bytes = (size_t)builder->label_total * sizeof(uint32_t);
-    uint64_t *ends = vv_alloc_new(builder->alloc, ends_bytes);
-    uint32_t *lists = vv_alloc_new(builder->alloc, lists_bytes);
-    varve_status status;
-    if (ends == NULL || lists == NULL) {
-        status = vv_fail_nomem(out_err, "postings of a segment", ends_bytes + lists_bytes);
-    } else {
-        builder_fill_postings(builder, ends, lists);
-        status = builder_write_lists(builder, ends, lists, out, out_err);
-    }
-    vv_alloc_free(builder->alloc, lists, lists_bytes);
-    vv_alloc_free(builder->alloc, ends, ends_bytes);
-    return status;
-}
-
-varve_status vv_segment_builder_section(vv_segment_builder *builder, uint32_t kind, vv_buf *out,
-                                        varve_error *out_err)
-{
-    VV_ASSERT(builder->series_count > 0);
-    varve_status status = VARVE_OK;
-    switch (kind) {
-    case VV_SECTION_FIELDS:
-        builder_write_fields(builder, out);
-        break;
-    case VV_SECTION_SCHEMAS:
-        builder_write_schemas(builder, out);
-        break;
-    case VV_SECTION_METRICS:
-        builder_write_metrics(builder, out);
-        break;
-    case VV_SECTION_LABELS:
-        status = builder_write_labels(builder, out, out_err);
-        break;
-    case VV_SECTION_SERIES:
-        builder_write_series(builder, out);
-        break;
-    case VV_SECTION_POSTINGS:
-        status = builder_write_postings(builder, out, out_err);
-        break;
-    default:
-        VV_ASSERT(false); /* not a section of the builder */
-    }
-    if (status == VARVE_OK) {
-        status = vv_buf_check(out, out_err);
-        if (status != VARVE_OK) {
-            vv_error_prefix(out_err, "section %s of a segment", vv_section_name(kind));
-        }
-    }
-    return status;
 }

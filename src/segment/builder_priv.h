@@ -13,15 +13,34 @@
 #include "model/rows.h"
 #include "varve.h"
 
+typedef struct vv_builder_pair {
+    varve_text value;
+    uint32_t name;   /* index in names */
+    uint32_t count;  /* series that have it */
+    uint32_t number; /* label number, after numbering */
+} vv_builder_pair;
+
+typedef struct vv_builder_field {
+    varve_text name;
+    uint32_t id;
+    uint32_t index; /* in the field table, after numbering */
+    bool is_used;   /* by some schema, after numbering */
+} vv_builder_field;
+
+typedef struct vv_builder_schema {
+    size_t begin; /* in schema_entries */
+    size_t count;
+} vv_builder_schema;
+
 typedef struct vv_segment_builder {
     vv_alloc *alloc;
     vv_arena texts; /* label names and values, field names */
 
     vv_vec names; /* varve_text, in order of first use */
     vv_map name_map;
-    vv_vec pairs; /* builder_pair, in order of first use */
+    vv_vec pairs; /* vv_builder_pair, in order of first use */
     vv_map pair_map;
-    vv_vec fields; /* builder_field, ascending by id */
+    vv_vec fields; /* vv_builder_field, ascending by id */
 
     vv_buf metrics; /* payload of the section behind its count */
     uint32_t metric_count;
@@ -33,7 +52,7 @@ typedef struct vv_segment_builder {
     uint64_t label_total;   /* labels of all of them */
     vv_vec schema;          /* uint64_t: entries of the current series, ascending */
     vv_vec schema_entries;  /* uint64_t: of all schemas, one behind the other */
-    vv_vec schemas;         /* builder_schema */
+    vv_vec schemas;         /* vv_builder_schema */
     vv_map schema_map;
 
     vv_buf current_bytes; /* texts of the series begun last; ... */
@@ -43,6 +62,12 @@ typedef struct vv_segment_builder {
     bool has_current;     /* ... a series was begun */
     bool is_current_open; /* and has a vector */
 } vv_segment_builder;
+
+/** The field of an id; NULL when it was not defined. */
+vv_builder_field *vv_builder_field_find(const vv_segment_builder *builder, uint32_t id);
+/** A name as it is stored: what it shares with the one before it, and the rest. Sticky as vv_buf.
+ */
+void vv_builder_append_text(vv_buf *out, varve_text before, varve_text text);
 
 void vv_segment_builder_init(vv_segment_builder *builder, vv_alloc *alloc);
 void vv_segment_builder_deinit(vv_segment_builder *builder);

@@ -5,7 +5,9 @@
  *     key (owner, block) -> hash -> shard: [lock | map | ring of entries with a hand]
  *
  * Eviction is CLOCK ("A Paging Experiment with the Multics System", Corbato): the hand goes round
- * the ring; an entry that was used since it came by last is spared once, a pinned one always.
+ * the ring; an entry that was found since it came by last is spared once, a pinned one always.
+ * Being loaded does not count as use, so one pass over many blocks does not drive out what is in
+ * use.
  *
  *   K1  A pinned entry is not freed and its bytes do not change.
  *   K2  bytes of a shard exceed its budget only by entries that are pinned.
@@ -35,7 +37,7 @@ struct vv_block_entry {
     uint32_t shard;                  /* fixed */
     size_t size;                     /* fixed: of the payload */
     uint32_t pins;                   /* guarded by the shard's lock, as all below */
-    bool is_used;                    /* since the hand came by last */
+    bool is_used;                    /* found since the hand came by last */
     bool is_private;                 /* K4: in no map and no ring */
     vv_block_entry *next, *previous; /* ring */
     uint8_t frame[];
@@ -171,7 +173,6 @@ static void cache_evict_locked(vv_block_cache *cache, cache_shard *shard)
 static void cache_pin_locked(vv_block_entry *entry, vv_block_pin *out_pin)
 {
     entry->pins += 1;
-    entry->is_used = true;
     *out_pin = (vv_block_pin){
         .bytes = {.data = entry->frame + VV_SEGMENT_FRAME_BYTES, .size = entry->size},
         .entry = entry,
@@ -196,6 +197,7 @@ bool vv_block_cache_find(vv_block_cache *cache, uint64_t owner, uint32_t block,
     bool is_there = vv_map_find(&shard->map, hash, &key, &found);
     if (is_there) {
         cache_pin_locked(cache_entry_of(found), out_pin);
+        cache_entry_of(found)->is_used = true;
         shard->hits += 1;
     } else {
         shard->misses += 1;

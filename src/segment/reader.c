@@ -252,6 +252,11 @@ const vv_segment_info *vv_segment_get_info(const vv_segment *segment)
     return &segment->footer.info;
 }
 
+uint32_t vv_segment_block_count(const vv_segment *segment)
+{
+    return segment->index.block_count;
+}
+
 uint32_t vv_segment_series_count(const vv_segment *segment)
 {
     return segment->tables.series_count;

@@ -2,7 +2,7 @@
 #ifndef VV_SEGMENT_SEGMENT_PRIV_H
 #define VV_SEGMENT_SEGMENT_PRIV_H
 
-/* An open segment, for reader.c and verify.c. */
+/* An open segment, for reader.c and segment_verify.c. */
 
 #include <stdatomic.h>
 

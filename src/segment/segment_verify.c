@@ -395,7 +395,13 @@ static varve_status verify_postings(const verify_state *state, vv_bytes payload,
     uint64_t total = 0;
     for (uint32_t label = 0; label < tables->label_count; ++label) {
         vv_idset set;
-        VV_TRY(vv_idset_read(&reader, tables->series_count, state->alloc, &set, out_err));
+        varve_status status =
+            vv_idset_read(&reader, tables->series_count, state->alloc, &set, out_err);
+        if (status == VARVE_E_CORRUPT || status == VARVE_E_LIMIT) {
+            return vv_section_fail(section, vv_reader_position(&reader), "no set of series",
+                                   out_err);
+        }
+        VV_TRY(status);
         bool is_right = verify_list(state, &set, label, &total);
         vv_idset_deinit(&set, state->alloc);
         if (!is_right) {
@@ -453,6 +459,10 @@ static varve_status verify_header_and_footer(verify_state *state, varve_error *o
     /* The footer as it is now; what was believed is what was read when the file was opened. */
     size_t size = (size_t)(info->bytes - state->offset);
     VV_TRY(verify_read(state, size, out_err));
+    uint32_t size_again;
+    VV_TRY(vv_segment_trailer_read(
+        vv_bytes_make(state->frame + size - VV_SEGMENT_TRAILER_BYTES, VV_SEGMENT_TRAILER_BYTES),
+        path, info->bytes, &size_again, out_err));
     vv_segment_footer *again = vv_arena_new(&state->arena, sizeof *again);
     if (again == NULL) {
         return vv_arena_fail(&state->arena, sizeof *again, out_err);
