@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Accumulators: values in, answers out. Sums, extremes and moments are those of codec/stats.h, so
+ * an answer is the same whether it came from the statistics of vectors or from their values.
+ */
+
+#include "query/accumulator.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bitmap.h"
+#include "base/slice.h"
+#include "base/status.h"
+#include "model/value.h"
+
+/* The NaN that a propagated one becomes (model: Numbers). */
+static double accumulator_nan(void)
+{
+    uint64_t bits = UINT64_C(0x7ff8000000000001);
+    double nan;
+    memcpy(&nan, &bits, sizeof nan);
+    return nan;
+}
+
+uint32_t vv_accumulator_needs(uint32_t aggregation, uint32_t type)
+{
+    bool is_number = vv_type_is_number(type);
+    switch (aggregation) {
+    case VARVE_AGG_SUM:
+    case VARVE_AGG_AVG:
+    case VARVE_AGG_COUNT:
+        return VV_NEEDS_STATS;
+    case VARVE_AGG_MIN:
+    case VARVE_AGG_MAX:
+        return is_number ? VV_NEEDS_STATS | VV_NEEDS_MORE : VV_NEEDS_EXTREMES;
+    case VARVE_AGG_RANGE:
+    case VARVE_AGG_VARIANCE:
+    case VARVE_AGG_STDDEV:
+        return VV_NEEDS_STATS | VV_NEEDS_MORE;
+    case VARVE_AGG_MEDIAN:
+    case VARVE_AGG_QUANTILE:
+        return VV_NEEDS_STATS | VV_NEEDS_VALUES;
+    case VARVE_AGG_MIN_TIME:
+    case VARVE_AGG_MAX_TIME:
+        return (is_number ? VV_NEEDS_STATS | VV_NEEDS_MORE : VV_NEEDS_EXTREMES) | VV_NEEDS_PLACES;
+    default: /* FIRST, LAST and their times */
+        return VV_NEEDS_EDGES;
+    }
+}
+
+uint32_t vv_aggregate_type(uint32_t aggregation, uint32_t type)
+{
+    bool counts = type == VARVE_TYPE_F64 || type == VARVE_TYPE_I64 || type == VARVE_TYPE_U64;
+    bool has_order = type != VARVE_TYPE_HISTOGRAM;
+    switch (aggregation) {
+    case VARVE_AGG_SUM:
+    case VARVE_AGG_RANGE:
+        return counts ? type : (uint32_t)VARVE_TYPE_NONE;
+    case VARVE_AGG_AVG:
+    case VARVE_AGG_MEDIAN:
+    case VARVE_AGG_QUANTILE:
+    case VARVE_AGG_VARIANCE:
+    case VARVE_AGG_STDDEV:
+        return counts ? (uint32_t)VARVE_TYPE_F64 : (uint32_t)VARVE_TYPE_NONE;
+    case VARVE_AGG_MIN:
+    case VARVE_AGG_MAX:
+        return has_order ? type : (uint32_t)VARVE_TYPE_NONE;
+    case VARVE_AGG_MIN_TIME:
+    case VARVE_AGG_MAX_TIME:
+        return has_order ? (uint32_t)VARVE_TYPE_I64 : (uint32_t)VARVE_TYPE_NONE;
+    case VARVE_AGG_FIRST_TIME:
+    case VARVE_AGG_LAST_TIME:
+        return VARVE_TYPE_I64;
+    case VARVE_AGG_COUNT:
+        return VARVE_TYPE_U64;
+    default: /* NONE, FIRST, LAST */
+        return type;
+    }
+}
+
+void vv_accumulator_init(vv_accumulator *accumulator, uint32_t type)
+{
+    memset(accumulator, 0, sizeof *accumulator);
+    vv_stats_init(&accumulator->stats, vv_type_is_number(type) ? type : (uint32_t)VARVE_TYPE_F64);
+}
+
+/* ---- adding ---- */
+
+/** A blob that outlives the rows it came with. */
+static varve_status accumulator_copy(varve_value *value, vv_arena *arena, varve_error *out_err)
+{
+    if (vv_type_is_blob(value->type) && value->as.bytes.size > 0) {
+        size_t size = value->as.bytes.size;
+        value->as.bytes.data = vv_arena_copy_bytes(arena, value->as.bytes.data, size);
+        if (value->as.bytes.data == NULL) {
+            return vv_arena_fail(arena, size, out_err);
+        }
+    }
+    return VARVE_OK;
+}
+
+/** First and last: at equal times the first added stays first, the last added becomes last. */
+static varve_status accumulator_add_edges(vv_accumulator *accumulator, const varve_column *column,
+                                          const int64_t *times, size_t first, size_t last,
+                                          vv_arena *arena, varve_error *out_err)
+{
+    if (!accumulator->has_edges || times[first] < accumulator->first_time) {
+        accumulator->first_time = times[first];
+        accumulator->first = vv_block_value_of(column, first);
+        VV_TRY(accumulator_copy(&accumulator->first, arena, out_err));
+    }
+    if (!accumulator->has_edges || times[last] >= accumulator->last_time) {
+        accumulator->last_time = times[last];
+        accumulator->last = vv_block_value_of(column, last);
+        VV_TRY(accumulator_copy(&accumulator->last, arena, out_err));
+    }
+    accumulator->has_edges = true;
+    return VARVE_OK;
+}
+
+static varve_status accumulator_add_values(vv_accumulator *accumulator, const double *values,
+                                           size_t count, vv_arena *arena, varve_error *out_err)
+{
+    if (accumulator->value_count + count > accumulator->value_capacity) {
+        size_t capacity = accumulator->value_capacity == 0 ? 64 : accumulator->value_capacity * 2;
+        while (capacity < accumulator->value_count + count) {
+            capacity *= 2;
+        }
+        double *grown = vv_arena_array(arena, capacity, sizeof *grown);
+        if (grown == NULL) {
+            return vv_arena_fail(arena, capacity * sizeof *grown, out_err);
+        }
+        if (accumulator->value_count > 0) {
+            memcpy(grown, accumulator->values, accumulator->value_count * sizeof *grown);
+        }
+        accumulator->values = grown;
+        accumulator->value_capacity = capacity;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!isnan(values[i])) {
+            accumulator->values[accumulator->value_count++] = values[i];
+        }
+    }
+    return VARVE_OK;
+}
+
+/** Times of the extremes, the earliest of equal ones. */
+static void accumulator_add_places(vv_accumulator *accumulator, const varve_value *value,
+                                   int64_t time, const varve_value *min, const varve_value *max)
+{
+    if (!accumulator->has_places) {
+        accumulator->has_places = true;
+        accumulator->min_time = time;
+        accumulator->max_time = time;
+        return;
+    }
+    bool is_number = vv_type_is_number(value->type);
+    int below =
+        is_number ? vv_number_compare(value, min) : vv_text_compare(value->as.bytes, min->as.bytes);
+    int above =
+        is_number ? vv_number_compare(value, max) : vv_text_compare(value->as.bytes, max->as.bytes);
+    if (below < 0 || (below == 0 && time < accumulator->min_time)) {
+        accumulator->min_time = time;
+    }
+    if (above > 0 || (above == 0 && time < accumulator->max_time)) {
+        accumulator->max_time = time;
+    }
+}
+
+static varve_value accumulator_scalar(uint32_t type, vv_scalar scalar)
+{
+    varve_value value = {.type = type};
+    if (type == VARVE_TYPE_F64) {
+        value.as.f64 = scalar.f64;
+    } else if (type == VARVE_TYPE_I64) {
+        value.as.i64 = scalar.i64;
+    } else if (type == VARVE_TYPE_BOOL) {
+        value.as.boolean = scalar.u64 != 0;
+    } else {
+        value.as.u64 = scalar.u64;
+    }
+    return value;
+}
+
+/** Values of the gather buffer into the statistics, then places against the old extremes. */
+static void accumulator_add_gathered(vv_accumulator *accumulator, uint32_t type, uint32_t needs,
+                                     const void *values, const int64_t *times, size_t count)
+{
+    if ((needs & VV_NEEDS_PLACES) != 0) {
+        for (size_t i = 0; i < count; i++) {
+            varve_column column = {.type = type, .values = values};
+            varve_value value = vv_block_value_of(&column, i);
+            if (type == VARVE_TYPE_F64 && isnan(value.as.f64)) {
+                continue;
+            }
+            accumulator_add_places(accumulator, &value, times[i], &accumulator->min,
+                                   &accumulator->max);
+            bool is_first = accumulator->min.type == VARVE_TYPE_NONE;
+            if (is_first || vv_number_compare(&value, &accumulator->min) < 0) {
+                accumulator->min = value;
+            }
+            if (is_first || vv_number_compare(&value, &accumulator->max) > 0) {
+                accumulator->max = value;
+            }
+        }
+    }
+    if (type == VARVE_TYPE_F64 && (needs & VV_NEEDS_MORE) == 0) {
+        vv_stats_sum_f64(&accumulator->stats, values, count);
+    } else if (type == VARVE_TYPE_F64) {
+        vv_stats_add_f64(&accumulator->stats, values, NULL, count);
+    } else if (type == VARVE_TYPE_I64) {
+        vv_stats_add_i64(&accumulator->stats, values, NULL, count);
+    } else if (type == VARVE_TYPE_U64) {
+        vv_stats_add_u64(&accumulator->stats, values, NULL, count);
+    } else {
+        vv_stats_add_bool(&accumulator->stats, values, NULL, count);
+    }
+}
+
+static void accumulator_gather(vv_gather *gather, uint32_t type, const varve_column *column,
+                               size_t from, size_t to)
+{
+    if (type == column->type) {
+        size_t width = vv_type_width(type);
+        memcpy((uint8_t *)&gather->values + to * width,
+               (const uint8_t *)column->values + from * width, width);
+    } else {
+        varve_value value = vv_block_value_of(column, from);
+        gather->values.f64[to] = vv_number_to_f64(&value);
+    }
+}
+
+static varve_status accumulator_add_numbers(vv_accumulator *accumulator, uint32_t type,
+                                            uint32_t needs, const void *values,
+                                            const int64_t *times, size_t count, vv_arena *arena,
+                                            varve_error *out_err)
+{
+    accumulator_add_gathered(accumulator, type, needs, values, times, count);
+    if ((needs & VV_NEEDS_VALUES) == 0) {
+        return VARVE_OK;
+    }
+    if (type != VARVE_TYPE_F64) {
+        varve_column column = {.type = type, .values = values};
+        double *numbers = vv_arena_array(arena, count, sizeof *numbers);
+        if (numbers == NULL) {
+            return vv_arena_fail(arena, count * sizeof *numbers, out_err);
+        }
+        for (size_t i = 0; i < count; i++) {
+            varve_value value = vv_block_value_of(&column, i);
+            numbers[i] = vv_number_to_f64(&value);
+        }
+        return accumulator_add_values(accumulator, numbers, count, arena, out_err);
+    }
+    return accumulator_add_values(accumulator, values, count, arena, out_err);
+}
+
+/** Bytes family and histograms: counted, and the extremes of bytes kept. */
+static varve_status accumulator_add_blob(vv_accumulator *accumulator, uint32_t needs,
+                                         const varve_value *given, int64_t time, vv_arena *arena,
+                                         varve_error *out_err)
+{
+    accumulator->blobs++;
+    if ((needs & VV_NEEDS_EXTREMES) == 0) {
+        return VARVE_OK;
+    }
+    if ((needs & VV_NEEDS_PLACES) != 0) {
+        accumulator_add_places(accumulator, given, time, &accumulator->min, &accumulator->max);
+    }
+    if (!accumulator->has_extremes ||
+        vv_text_compare(given->as.bytes, accumulator->min.as.bytes) < 0) {
+        accumulator->min = *given;
+        VV_TRY(accumulator_copy(&accumulator->min, arena, out_err));
+    }
+    if (!accumulator->has_extremes ||
+        vv_text_compare(given->as.bytes, accumulator->max.as.bytes) > 0) {
+        accumulator->max = *given;
+        VV_TRY(accumulator_copy(&accumulator->max, arena, out_err));
+    }
+    accumulator->has_extremes = true;
+    return VARVE_OK;
+}
+
+varve_status vv_accumulator_add(vv_accumulator *accumulator, uint32_t type, uint32_t needs,
+                                const varve_column *column, const int64_t *times,
+                                const uint64_t *selected, size_t begin, size_t end,
+                                vv_gather *gather, vv_arena *arena, uint64_t *out_added,
+                                varve_error *out_err)
+{
+    *out_added = 0;
+    bool is_number = vv_type_is_number(column->type);
+    bool is_whole =
+        is_number && selected == NULL && column->present == NULL && type == column->type;
+    size_t first = end;
+    size_t last = end;
+    size_t count = 0;
+    if (is_whole) {
+        first = begin;
+        last = end - 1;
+        count = end - begin;
+        const uint8_t *values = (const uint8_t *)column->values + begin * vv_type_width(type);
+        VV_TRY(accumulator_add_numbers(accumulator, type, needs, values, times + begin, count,
+                                       arena, out_err));
+    } else {
+        for (size_t row = begin; row < end; row++) {
+            if ((selected != NULL && !vv_bits_get(selected, row)) || !vv_column_has(column, row)) {
+                continue;
+            }
+            first = count == 0 ? row : first;
+            last = row;
+            if (is_number) {
+                accumulator_gather(gather, type, column, row, count);
+                gather->times[count] = times[row];
+            } else {
+                varve_value value = vv_block_value_of(column, row);
+                VV_TRY(
+                    accumulator_add_blob(accumulator, needs, &value, times[row], arena, out_err));
+            }
+            count++;
+        }
+        if (is_number && count > 0) {
+            VV_TRY(accumulator_add_numbers(accumulator, type, needs, &gather->values, gather->times,
+                                           count, arena, out_err));
+        }
+    }
+    *out_added = count;
+    if (count > 0 && (needs & VV_NEEDS_EDGES) != 0) {
+        return accumulator_add_edges(accumulator, column, times, first, last, arena, out_err);
+    }
+    return VARVE_OK;
+}
+
+/* ---- answers ---- */
+
+static int accumulator_compare(const void *a, const void *b)
+{
+    double x;
+    double y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return (x > y) - (x < y);
+}
+
+/** Exact, linear between neighbours: position q * (n - 1) of the sorted values. */
+static double accumulator_quantile(vv_accumulator *accumulator, double q)
+{
+    double *values = accumulator->values;
+    size_t count = accumulator->value_count;
+    qsort(values, count, sizeof *values, accumulator_compare);
+    double position = q * (double)(count - 1);
+    size_t low = (size_t)position;
+    double part = position - (double)low;
+    if (low + 1 >= count || part == 0.0) {
+        return values[low];
+    }
+    double a = values[low];
+    double b = values[low + 1];
+    if (a == b) {
+        return a;
+    }
+    /* The mean of two middles without overflow; infinities of both signs have no middle. */
+    return part == 0.5 ? a / 2 + b / 2 : a * (1 - part) + b * part;
+}
+
+/** A 128-bit sum in the column's own type; false when it was saturated. */
+static bool accumulator_saturate(vv_i128 sum, uint32_t type, varve_value *out_value)
+{
+    out_value->type = type;
+    if (type == VARVE_TYPE_I64) {
+        bool fits = sum >= INT64_MIN && sum <= INT64_MAX;
+        out_value->as.i64 = fits ? (int64_t)sum : (sum < 0 ? INT64_MIN : INT64_MAX);
+        return fits;
+    }
+    bool fits = sum >= 0 && sum <= (vv_i128)UINT64_MAX;
+    out_value->as.u64 = fits ? (uint64_t)sum : (sum < 0 ? 0 : UINT64_MAX);
+    return fits;
+}
+
+static varve_value accumulator_range(const vv_stats *stats, uint32_t type)
+{
+    varve_value value = {.type = type};
+    if (type == VARVE_TYPE_F64) {
+        value.as.f64 = stats->max.f64 - stats->min.f64;
+    } else if (type == VARVE_TYPE_I64) {
+        VV_IGNORE(accumulator_saturate((vv_i128)stats->max.i64 - stats->min.i64, type, &value));
+    } else {
+        value.as.u64 = stats->max.u64 - stats->min.u64;
+    }
+    return value;
+}
+
+static varve_value accumulator_f64(double number)
+{
+    return (varve_value){.type = VARVE_TYPE_F64, .as.f64 = number};
+}
+
+/** Answers that need at least one number. */
+static bool accumulator_number(vv_accumulator *accumulator, uint32_t type, uint32_t aggregation,
+                               double parameter, varve_value *out_value, double *out_approximate)
+{
+    const vv_stats *stats = &accumulator->stats;
+    switch (aggregation) {
+    case VARVE_AGG_SUM:
+        if (type == VARVE_TYPE_F64) {
+            *out_value = accumulator_f64(vv_stats_sum(stats));
+            return false;
+        }
+        *out_approximate = (double)stats->sum;
+        return !accumulator_saturate(stats->sum, type, out_value);
+    case VARVE_AGG_AVG:
+        *out_value = accumulator_f64(vv_stats_mean(stats));
+        return false;
+    case VARVE_AGG_VARIANCE:
+        *out_value = accumulator_f64(vv_stats_variance(stats));
+        return false;
+    case VARVE_AGG_STDDEV:
+        *out_value = accumulator_f64(sqrt(vv_stats_variance(stats)));
+        return false;
+    case VARVE_AGG_RANGE:
+        *out_value = accumulator_range(stats, type);
+        return false;
+    case VARVE_AGG_MIN:
+        *out_value = accumulator_scalar(type, stats->min);
+        return false;
+    case VARVE_AGG_MAX:
+        *out_value = accumulator_scalar(type, stats->max);
+        return false;
+    case VARVE_AGG_MEDIAN:
+        *out_value = accumulator_f64(accumulator_quantile(accumulator, 0.5));
+        return false;
+    default: /* QUANTILE */
+        *out_value = accumulator_f64(accumulator_quantile(accumulator, parameter));
+        return false;
+    }
+}
+
+/** Answers that do not depend on the values being numbers. */
+static bool accumulator_plain(const vv_accumulator *accumulator, uint32_t type,
+                              uint32_t aggregation, uint32_t nan_rule, varve_value *out_value)
+{
+    bool is_number = vv_type_is_number(type);
+    switch (aggregation) {
+    case VARVE_AGG_COUNT:
+        out_value->type = VARVE_TYPE_U64;
+        out_value->as.u64 = accumulator->blobs + accumulator->stats.count;
+        if (nan_rule == VARVE_NAN_PROPAGATE) {
+            out_value->as.u64 += accumulator->stats.nan_count;
+        }
+        return true;
+    case VARVE_AGG_NONE:
+    case VARVE_AGG_LAST:
+        *out_value = accumulator->last;
+        return true;
+    case VARVE_AGG_FIRST:
+        *out_value = accumulator->first;
+        return true;
+    case VARVE_AGG_FIRST_TIME:
+    case VARVE_AGG_LAST_TIME:
+        if (accumulator->has_edges) {
+            out_value->type = VARVE_TYPE_I64;
+            out_value->as.i64 = aggregation == VARVE_AGG_FIRST_TIME ? accumulator->first_time
+                                                                    : accumulator->last_time;
+        }
+        return true;
+    case VARVE_AGG_MIN_TIME:
+    case VARVE_AGG_MAX_TIME:
+        if (accumulator->has_places) {
+            out_value->type = VARVE_TYPE_I64;
+            out_value->as.i64 =
+                aggregation == VARVE_AGG_MIN_TIME ? accumulator->min_time : accumulator->max_time;
+        }
+        return true;
+    case VARVE_AGG_MIN:
+    case VARVE_AGG_MAX:
+        if (!is_number) {
+            *out_value = aggregation == VARVE_AGG_MIN ? accumulator->min : accumulator->max;
+        }
+        return !is_number;
+    default:
+        return !is_number;
+    }
+}
+
+bool vv_accumulator_result(vv_accumulator *accumulator, uint32_t type, uint32_t aggregation,
+                           uint32_t nan_rule, double parameter, varve_value *out_value,
+                           double *out_approximate)
+{
+    *out_value = (varve_value){0};
+    if (accumulator_plain(accumulator, type, aggregation, nan_rule, out_value)) {
+        return false;
+    }
+    if (nan_rule == VARVE_NAN_PROPAGATE && accumulator->stats.nan_count > 0) {
+        *out_value = accumulator_f64(accumulator_nan());
+        return false;
+    }
+    if (accumulator->stats.count == 0) {
+        return false;
+    }
+    return accumulator_number(accumulator, type, aggregation, parameter, out_value,
+                              out_approximate);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Cursors: their making, their end, their blocks' frames (K1, K2 of cursor_priv.h).
+ */
+
+#include "query/query.h"
+
+#include <string.h>
+
+#include "base/status.h"
+#include "codec/vector.h"
+#include "engine/task.h"
+#include "query/cursor_priv.h"
+
+/* ---- memory of a cursor comes from the database's allocator ---- */
+
+static void *cursor_allocate(void *context, size_t size)
+{
+    return vv_alloc_new(context, size);
+}
+
+static void *cursor_reallocate(void *context, void *memory, size_t old_size, size_t new_size)
+{
+    return vv_alloc_resize(context, memory, old_size, new_size);
+}
+
+static void cursor_release(void *context, void *memory, size_t size)
+{
+    vv_alloc_free(context, memory, size);
+}
+
+varve_status vv_cursor_create(varve_db *db, const vv_cursor_ops *ops, uint64_t memory_max,
+                              varve_cursor **out_cursor, varve_error *out_err)
+{
+    *out_cursor = NULL;
+    varve_cursor *cursor = vv_alloc_zeroed(&db->alloc, sizeof *cursor);
+    if (cursor == NULL) {
+        return vv_fail(out_err, VARVE_E_NOMEM, "no memory for a cursor");
+    }
+    varve_allocator source = {.context = &db->alloc,
+                              .allocate = cursor_allocate,
+                              .reallocate = cursor_reallocate,
+                              .release = cursor_release};
+    cursor->ops = ops;
+    cursor->db = db;
+    cursor->memory_max = memory_max;
+    vv_alloc_init_limited(&cursor->alloc, &source,
+                          memory_max > SIZE_MAX ? SIZE_MAX : (size_t)memory_max);
+    vv_arena_init(&cursor->arena, &cursor->alloc, SIZE_MAX);
+    varve_status status = vv_view_open(db, &cursor->view, out_err);
+    if (status == VARVE_OK) {
+        status = vv_codec_scratch_create(&cursor->alloc, &cursor->scratch, out_err);
+    }
+    if (status != VARVE_OK) {
+        vv_view_unref(cursor->view);
+        vv_arena_deinit(&cursor->arena);
+        vv_alloc_free(&db->alloc, cursor, sizeof *cursor);
+        return status;
+    }
+    vv_mutex_lock(&db->state_lock);
+    db->open_cursors++;
+    vv_mutex_unlock(&db->state_lock);
+    atomic_fetch_add_explicit(&db->counters.queries, 1, memory_order_relaxed);
+    *out_cursor = cursor;
+    return VARVE_OK;
+}
+
+varve_status vv_cursor_memory(varve_cursor *cursor, varve_error *out_err)
+{
+    /* A refusal close to the limit was the limit's: no single piece of a cursor is larger than
+     * that. */
+    if (vv_alloc_bytes(&cursor->alloc) >= cursor->memory_max / 2) {
+        return vv_fail(out_err, VARVE_E_LIMIT,
+                       "the query needs more memory than memory_max (%llu bytes)",
+                       (unsigned long long)cursor->memory_max);
+    }
+    return vv_fail(out_err, VARVE_E_NOMEM, "no memory for a query");
+}
+
+varve_status vv_cursor_poll(varve_cursor *cursor, varve_error *out_err)
+{
+    VV_TRY(vv_task_poll(cursor->task, out_err));
+    if (cursor->deadline_ns != 0 && vv_env_mono_ns(&cursor->db->env) > cursor->deadline_ns) {
+        return vv_fail(out_err, VARVE_E_TIMEOUT, "the query ran past its deadline");
+    }
+    return VARVE_OK;
+}
+
+/* ---- frames ---- */
+
+static void cursor_frame_free(vv_frame *frame)
+{
+    if (frame != NULL && atomic_fetch_sub_explicit(&frame->refs, 1, memory_order_acq_rel) == 1) {
+        varve_allocator source = frame->source;
+        vv_arena_deinit(&frame->arena);
+        source.release(source.context, frame, sizeof *frame);
+    }
+}
+
+varve_status vv_cursor_frame(varve_cursor *cursor, varve_error *out_err)
+{
+    if (cursor->frame != NULL) {
+        vv_arena_reset(&cursor->frame->arena);
+        memset(&cursor->frame->block, 0, sizeof cursor->frame->block);
+        return VARVE_OK;
+    }
+    varve_allocator source = cursor->db->alloc.source;
+    vv_frame *frame = source.allocate(source.context, sizeof *frame);
+    if (frame == NULL) {
+        return vv_fail(out_err, VARVE_E_NOMEM, "no memory for a block");
+    }
+    memset(frame, 0, sizeof *frame);
+    frame->source = source;
+    atomic_init(&frame->refs, 1);
+    vv_alloc_init(&frame->alloc, &source);
+    vv_arena_init(&frame->arena, &frame->alloc, SIZE_MAX);
+    cursor->frame = frame;
+    return VARVE_OK;
+}
+
+const varve_block *vv_cursor_keep(varve_cursor *cursor)
+{
+    if (!cursor->has_block) {
+        return NULL;
+    }
+    const varve_block *block = &cursor->frame->block;
+    cursor->frame = NULL;
+    cursor->has_block = false;
+    return block;
+}
+
+/** The block is the frame's first member, lent as const. */
+static vv_frame *cursor_frame_of(const varve_block *block)
+{
+    vv_frame *frame = NULL;
+    memcpy(&frame, &block, sizeof frame);
+    return frame;
+}
+
+void vv_block_share(const varve_block *block)
+{
+    atomic_fetch_add_explicit(&cursor_frame_of(block)->refs, 1, memory_order_relaxed);
+}
+
+void vv_block_release(const varve_block *block)
+{
+    cursor_frame_free(cursor_frame_of(block));
+}
+
+/* ---- the handle ---- */
+
+varve_status vv_cursor_next(varve_cursor *cursor, const varve_block **out_block,
+                            varve_error *out_err)
+{
+    VV_TRY(vv_db_check(cursor->db, out_err));
+    cursor->has_block = false;
+    cursor->was_read = true;
+    if (cursor->error.status != VARVE_OK) {
+        if (out_err != NULL) {
+            *out_err = cursor->error;
+        }
+        return cursor->error.status;
+    }
+    if (cursor->is_end) {
+        return VARVE_OK;
+    }
+    varve_error error = {0};
+    varve_status status = vv_cursor_poll(cursor, &error);
+    if (status == VARVE_OK) {
+        status = cursor->ops->next(cursor, &error);
+    }
+    if (status != VARVE_OK) {
+        if (status == VARVE_E_NOMEM && vv_alloc_bytes(&cursor->alloc) >= cursor->memory_max / 2) {
+            status = vv_cursor_memory(cursor, &error);
+        }
+        cursor->error = error;
+        cursor->error.status = status;
+        cursor->has_block = false;
+        if (out_err != NULL) {
+            *out_err = cursor->error;
+        }
+        return status;
+    }
+    if (cursor->has_block) {
+        *out_block = &cursor->frame->block;
+    }
+    return VARVE_OK;
+}
+
+varve_status vv_cursor_split(varve_cursor *cursor, varve_cursor **out_parts, size_t capacity,
+                             size_t *out_count, varve_error *out_err)
+{
+    VV_TRY(vv_db_check(cursor->db, out_err));
+    if (cursor->was_read) {
+        return vv_fail(out_err, VARVE_E_INVALID, "a cursor is split before its first block");
+    }
+    if (cursor->ops->split == NULL) {
+        return vv_fail(out_err, VARVE_E_UNSUPPORTED, "this kind of cursor cannot be split");
+    }
+    return cursor->ops->split(cursor, out_parts, capacity, out_count, out_err);
+}
+
+uint64_t vv_cursor_last_row_id(const varve_cursor *cursor)
+{
+    return cursor->view->visible;
+}
+
+void vv_cursor_close(varve_cursor *cursor)
+{
+    if (cursor == NULL) {
+        return;
+    }
+    varve_db *db = cursor->db;
+    if (cursor->ops->deinit != NULL) {
+        cursor->ops->deinit(cursor);
+    }
+    cursor_frame_free(cursor->frame);
+    vv_codec_scratch_free(cursor->scratch);
+    vv_view_unref(cursor->view);
+    vv_arena_deinit(&cursor->arena);
+    vv_mutex_lock(&db->state_lock);
+    db->open_cursors--;
+    vv_mutex_unlock(&db->state_lock);
+    vv_alloc_free(&db->alloc, cursor, sizeof *cursor);
+}

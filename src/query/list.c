@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Listings: metrics, series, label names, label values, fields. They name what has a visible row in
+ * the range: candidates come from the catalogue, and a candidate is asked for a row only until its
+ * name is sure to be listed. The names are found when the cursor is opened and given out block by
+ * block.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bitmap.h"
+#include "base/map.h"
+#include "base/slice.h"
+#include "base/status.h"
+#include "base/vec.h"
+#include "engine/scan.h"
+#include "engine/task.h"
+#include "index/catalogue.h"
+#include "model/rows.h"
+#include "model/selection.h"
+#include "model/time_range.h"
+#include "query/cursor_priv.h"
+
+/* Memory of a listing's cursor: names are kept by reference, 32 bytes each. */
+#define LIST_MEMORY_MAX (UINT64_C(1) << 30)
+enum { LIST_BLOCK_ROWS = 1024 };
+
+typedef struct list_item {
+    varve_text text;  /* metric, name or value */
+    varve_text field; /* FIELDS */
+    uint32_t id;      /* SERIES: series; FIELDS: type */
+} list_item;
+
+typedef struct list_state {
+    vv_list_kind kind;
+    varve_text name;
+    varve_range range;
+    uint64_t limit;
+    uint32_t *series; /* candidates, ascending ids; in the arena */
+    size_t series_count;
+    vv_scan *scan;
+    vv_vec items; /* list_item */
+    vv_map seen;  /* texts of items, by index */
+    size_t given_at;
+} list_state;
+
+static bool list_equal(const void *context, const void *key, uint64_t value)
+{
+    const list_state *state = context;
+    const list_item *items = (const void *)state->items.items;
+    const varve_text *text = key;
+    return vv_text_equal(items[value].text, *text);
+}
+
+/* ---- candidates ---- */
+
+static varve_status list_select(varve_cursor *cursor, list_state *state,
+                                const varve_list_options *options, varve_error *out_err)
+{
+    vv_selection *selection;
+    VV_TRY(vv_selection_compile(options->selections, options->selection_count,
+                                (options->flags & VARVE_QUERY_INTERNAL) != 0, &cursor->db->alloc,
+                                &selection, out_err));
+    vv_idset ids;
+    vv_idset_init(&ids);
+    varve_status status = vv_catalogue_select(cursor->db->catalogue, selection, &ids, out_err);
+    vv_selection_free(selection);
+    VV_TRY(status);
+    size_t count = vv_idset_count(&ids);
+    state->series = vv_arena_array(&cursor->arena, count + 1, sizeof *state->series);
+    if (state->series != NULL) {
+        vv_idset_cursor walk;
+        vv_idset_cursor_init(&walk, &ids);
+        state->series_count = vv_idset_cursor_read(&walk, state->series, count);
+    } else {
+        status = vv_cursor_memory(cursor, out_err);
+    }
+    vv_idset_deinit(&ids, &cursor->db->alloc);
+    return status;
+}
+
+/** Whether a series has a visible row in the range. */
+static varve_status list_exists(varve_cursor *cursor, list_state *state, uint32_t series,
+                                bool *out_exists, varve_error *out_err)
+{
+    static const uint32_t nothing = 0;
+    VV_TRY(vv_cursor_poll(cursor, out_err));
+    if (state->scan == NULL) {
+        vv_scan_options options = {
+            .range = state->range,
+            .fields = &nothing,
+            .keep_all_rows = true,
+            .alloc = &cursor->alloc,
+            .scratch = cursor->scratch,
+        };
+        VV_TRY(vv_scan_open(cursor->view, series, &options, &state->scan, out_err));
+    } else {
+        VV_TRY(vv_scan_restart(state->scan, series, out_err));
+    }
+    const vv_part *part;
+    VV_TRY(vv_scan_next(state->scan, &part, out_err));
+    *out_exists = part != NULL;
+    return VARVE_OK;
+}
+
+/* ---- items ---- */
+
+static varve_status list_push(varve_cursor *cursor, list_state *state, const list_item *item,
+                              varve_error *out_err)
+{
+    return vv_vec_push(&state->items, item) == VARVE_OK ? VARVE_OK
+                                                        : vv_cursor_memory(cursor, out_err);
+}
+
+static bool list_has(const list_state *state, varve_text text, uint64_t *out_hash)
+{
+    uint64_t index;
+    *out_hash = vv_map_hash(&state->seen, text.data, text.size);
+    return vv_map_find(&state->seen, *out_hash, &text, &index);
+}
+
+/** Add a text that was not seen yet. */
+static varve_status list_add(varve_cursor *cursor, list_state *state, varve_text text,
+                             uint64_t hash, varve_error *out_err)
+{
+    list_item item = {0};
+    if (vv_arena_copy(&cursor->arena, text, &item.text) != VARVE_OK) {
+        return vv_cursor_memory(cursor, out_err);
+    }
+    VV_TRY(list_push(cursor, state, &item, out_err));
+    if (vv_map_insert(&state->seen, hash, state->items.count - 1) != VARVE_OK) {
+        return vv_cursor_memory(cursor, out_err);
+    }
+    return VARVE_OK;
+}
+
+/** Metrics, or values of a label: the first visible series with each. */
+static varve_status list_values(varve_cursor *cursor, list_state *state, varve_error *out_err)
+{
+    const vv_catalogue *catalogue = cursor->db->catalogue;
+    bool is_metric =
+        state->kind == VV_LIST_METRICS || vv_text_equal(state->name, VARVE_STR("__name__"));
+    for (size_t i = 0; i < state->series_count; i++) {
+        varve_text value;
+        uint64_t hash;
+        bool exists;
+        if (is_metric) {
+            value = vv_catalogue_metric(catalogue, state->series[i]);
+        } else if (!vv_catalogue_label(catalogue, state->series[i], state->name, &value)) {
+            continue;
+        }
+        if (list_has(state, value, &hash)) {
+            continue;
+        }
+        VV_TRY(list_exists(cursor, state, state->series[i], &exists, out_err));
+        if (exists) {
+            VV_TRY(list_add(cursor, state, value, hash, out_err));
+        }
+    }
+    return VARVE_OK;
+}
+
+typedef struct list_names_visit {
+    varve_cursor *cursor;
+    vv_vec *names; /* varve_text, copied */
+    bool has_failed;
+} list_names_visit;
+
+static bool list_visit_name(void *context, varve_text text, const vv_idset *series)
+{
+    (void)series;
+    list_names_visit *visit = context;
+    varve_text copy;
+    visit->has_failed = vv_arena_copy(&visit->cursor->arena, text, &copy) != VARVE_OK ||
+                        vv_vec_push(visit->names, &copy) != VARVE_OK;
+    return !visit->has_failed;
+}
+
+/** Each name that the catalogue knows is listed when some visible candidate has the label. */
+static varve_status list_names(varve_cursor *cursor, list_state *state, varve_error *out_err)
+{
+    const vv_catalogue *catalogue = cursor->db->catalogue;
+    vv_vec names;
+    vv_vec_init(&names, &cursor->alloc, sizeof(varve_text), SIZE_MAX);
+    list_names_visit visit = {.cursor = cursor, .names = &names};
+    varve_status status =
+        vv_catalogue_visit_names(cursor->db->catalogue, list_visit_name, &visit, out_err);
+    if (status == VARVE_OK && visit.has_failed) {
+        status = vv_cursor_memory(cursor, out_err);
+    }
+    const varve_text *found = (const void *)names.items;
+    for (size_t i = 0; i < names.count && status == VARVE_OK; i++) {
+        bool exists = false;
+        for (size_t at = 0; at < state->series_count && !exists && status == VARVE_OK; at++) {
+            varve_text value;
+            if (vv_catalogue_label(catalogue, state->series[at], found[i], &value)) {
+                status = list_exists(cursor, state, state->series[at], &exists, out_err);
+            }
+        }
+        if (exists && status == VARVE_OK) {
+            list_item item = {.text = found[i]};
+            status = list_push(cursor, state, &item, out_err);
+        }
+    }
+    vv_vec_deinit(&names);
+    return status;
+}
+
+static varve_status list_series(varve_cursor *cursor, list_state *state, varve_error *out_err)
+{
+    for (size_t i = 0; i < state->series_count; i++) {
+        bool exists;
+        VV_TRY(list_exists(cursor, state, state->series[i], &exists, out_err));
+        if (exists) {
+            list_item item = {
+                .text = vv_catalogue_metric(cursor->db->catalogue, state->series[i]),
+                .id = state->series[i],
+            };
+            VV_TRY(list_push(cursor, state, &item, out_err));
+        }
+    }
+    return VARVE_OK;
+}
+
+/** (metric, field) pairs are keyed by their ids; a second type makes them mixed. */
+static varve_status list_add_field(varve_cursor *cursor, list_state *state, uint32_t series,
+                                   const vv_schema_field *field, varve_error *out_err)
+{
+    varve_text metric = vv_catalogue_metric(cursor->db->catalogue, series);
+    varve_text name = vv_catalogue_field_name(cursor->db->catalogue, field->field);
+    list_item *items = (list_item *)(void *)state->items.items;
+    for (size_t i = state->items.count; i-- > 0;) {
+        if (vv_text_equal(items[i].text, metric) && vv_text_equal(items[i].field, name)) {
+            items[i].id = items[i].id == field->type ? field->type : (uint32_t)VARVE_TYPE_MIXED;
+            return VARVE_OK;
+        }
+    }
+    list_item item = {.text = metric, .field = name, .id = field->type};
+    return list_push(cursor, state, &item, out_err);
+}
+
+/** Whether some visible value of the field lies in the range. */
+static varve_status list_field_exists(varve_cursor *cursor, const list_state *state,
+                                      uint32_t series, uint32_t field, bool *out_exists,
+                                      varve_error *out_err)
+{
+    vv_scan_options options = {
+        .range = state->range,
+        .fields = &field,
+        .field_count = 1,
+        .no_vectors = true,
+        .alloc = &cursor->alloc,
+        .scratch = cursor->scratch,
+    };
+    vv_scan *scan;
+    VV_TRY(vv_scan_open(cursor->view, series, &options, &scan, out_err));
+    const vv_part *part;
+    varve_status status = vv_scan_next(scan, &part, out_err);
+    *out_exists = status == VARVE_OK && part != NULL;
+    vv_scan_close(scan);
+    return status;
+}
+
+static varve_status list_fields(varve_cursor *cursor, list_state *state, varve_error *out_err)
+{
+    const vv_schema *last = NULL;
+    uint32_t last_metric = 0;
+    for (size_t i = 0; i < state->series_count; i++) {
+        uint32_t series = state->series[i];
+        const vv_schema *schema = vv_catalogue_schema(cursor->db->catalogue, series);
+        uint32_t metric = vv_catalogue_metric_id(cursor->db->catalogue, series);
+        if (schema == last && metric == last_metric) {
+            continue; /* the series before had the same fields, and they were visible */
+        }
+        bool has_all = true;
+        VV_TRY(vv_cursor_poll(cursor, out_err));
+        for (uint32_t at = 0; at < schema->count; at++) {
+            bool exists;
+            VV_TRY(list_field_exists(cursor, state, series, schema->fields[at].field, &exists,
+                                     out_err));
+            if (exists) {
+                VV_TRY(list_add_field(cursor, state, series, &schema->fields[at], out_err));
+            }
+            has_all = has_all && exists;
+        }
+        last = has_all ? schema : NULL;
+        last_metric = metric;
+    }
+    return VARVE_OK;
+}
+
+/* ---- order ---- */
+
+static int list_compare_items(const void *a, const void *b)
+{
+    const list_item *x = a;
+    const list_item *y = b;
+    int order = vv_text_compare(x->text, y->text);
+    return order != 0 ? order : vv_text_compare(x->field, y->field);
+}
+
+/** Series by metric, then labels: merge sort of their items, comparing through the catalogue. */
+static varve_status list_sort_series(varve_cursor *cursor, list_state *state, varve_error *out_err)
+{
+    size_t count = state->items.count;
+    list_item *items = (list_item *)(void *)state->items.items;
+    list_item *spare = vv_arena_array(&cursor->arena, count + 1, sizeof *spare);
+    list_item *own = items;
+    if (spare == NULL) {
+        return vv_cursor_memory(cursor, out_err);
+    }
+    for (size_t width = 1; width < count; width *= 2) {
+        for (size_t begin = 0; begin < count; begin += 2 * width) {
+            size_t middle = begin + width < count ? begin + width : count;
+            size_t end = begin + 2 * width < count ? begin + 2 * width : count;
+            size_t left = begin;
+            size_t right = middle;
+            for (size_t to = begin; to < end; to++) {
+                bool takes_left =
+                    left < middle &&
+                    (right >= end || vv_catalogue_compare(cursor->db->catalogue, items[left].id,
+                                                          items[right].id) <= 0);
+                spare[to] = takes_left ? items[left++] : items[right++];
+            }
+        }
+        list_item *swap = items;
+        items = spare;
+        spare = swap;
+    }
+    if (items != own && count > 0) {
+        memcpy(own, items, count * sizeof *own);
+    }
+    return VARVE_OK;
+}
+
+static varve_status list_find(varve_cursor *cursor, list_state *state, varve_error *out_err)
+{
+    switch (state->kind) {
+    case VV_LIST_METRICS:
+    case VV_LIST_LABEL_VALUES:
+        VV_TRY(list_values(cursor, state, out_err));
+        break;
+    case VV_LIST_SERIES:
+        VV_TRY(list_series(cursor, state, out_err));
+        return list_sort_series(cursor, state, out_err);
+    case VV_LIST_LABEL_NAMES:
+        VV_TRY(list_names(cursor, state, out_err));
+        break;
+    case VV_LIST_FIELD_NAMES:
+        VV_TRY(list_fields(cursor, state, out_err));
+        break;
+    }
+    if (state->items.count > 0) {
+        qsort(state->items.items, state->items.count, sizeof(list_item), list_compare_items);
+    }
+    return VARVE_OK;
+}
+
+/* ---- blocks ---- */
+
+static varve_status list_put(vv_block_builder *builder, size_t column, varve_text text,
+                             varve_error *out_err)
+{
+    varve_value value = {.type = VARVE_TYPE_STRING, .as.bytes = text};
+    return vv_block_put(builder, column, builder->rows, &value, out_err);
+}
+
+static varve_status list_put_type(vv_block_builder *builder, uint32_t type, varve_error *out_err)
+{
+    const char *name = varve_type_name(type);
+    return list_put(builder, 2, (varve_text){.data = name, .size = strlen(name)}, out_err);
+}
+
+static varve_status list_next(varve_cursor *cursor, varve_error *out_err)
+{
+    static const char *const columns[] = {"metric", "metric", "name", "value", "metric"};
+    list_state *state = cursor->state;
+    size_t count = state->items.count < state->limit ? state->items.count : (size_t)state->limit;
+    bool has_fields = state->kind == VV_LIST_FIELD_NAMES;
+    if (state->given_at >= count) {
+        cursor->is_end = true;
+        return VARVE_OK;
+    }
+    size_t left = count - state->given_at;
+    size_t rows = left < LIST_BLOCK_ROWS ? left : (size_t)LIST_BLOCK_ROWS;
+    vv_block_builder builder;
+    VV_TRY(vv_block_begin(&builder, cursor, has_fields ? 3 : 1, rows, out_err));
+    varve_text name = {.data = columns[state->kind], .size = strlen(columns[state->kind])};
+    VV_TRY(vv_block_column_set(&builder, 0, name, VARVE_TYPE_STRING, out_err));
+    if (has_fields) {
+        VV_TRY(vv_block_column_set(&builder, 1, VARVE_STR("field"), VARVE_TYPE_STRING, out_err));
+        VV_TRY(vv_block_column_set(&builder, 2, VARVE_STR("type"), VARVE_TYPE_STRING, out_err));
+    }
+    builder.has_row_series = state->kind == VV_LIST_SERIES;
+    const list_item *items = (const void *)state->items.items;
+    for (size_t i = 0; i < rows; i++) {
+        const list_item *item = &items[state->given_at++];
+        VV_TRY(list_put(&builder, 0, item->text, out_err));
+        if (has_fields) {
+            VV_TRY(list_put(&builder, 1, item->field, out_err));
+            VV_TRY(list_put_type(&builder, item->id, out_err));
+        }
+        builder.row_series[builder.rows] = (varve_series){.id = item->id};
+        builder.rows++;
+    }
+    return vv_block_finish(&builder, out_err);
+}
+
+static void list_deinit(varve_cursor *cursor)
+{
+    list_state *state = cursor->state;
+    if (state != NULL) {
+        vv_scan_close(state->scan);
+        vv_map_deinit(&state->seen);
+        vv_vec_deinit(&state->items);
+    }
+}
+
+static const vv_cursor_ops list_ops = {.next = list_next, .deinit = list_deinit};
+
+static varve_status list_start(varve_cursor *cursor, vv_list_kind kind, varve_text name,
+                               const varve_list_options *options, varve_error *out_err)
+{
+    list_state *state = vv_arena_zeroed(&cursor->arena, sizeof *state);
+    if (state == NULL || vv_arena_copy(&cursor->arena, name, &state->name) != VARVE_OK) {
+        return vv_cursor_memory(cursor, out_err);
+    }
+    state->kind = kind;
+    state->range = options->range;
+    state->limit = options->limit;
+    vv_vec_init(&state->items, &cursor->alloc, sizeof(list_item), SIZE_MAX);
+    vv_map_init(&state->seen, &cursor->alloc, (uint64_t)(uintptr_t)state, list_equal, state);
+    cursor->state = state;
+    cursor->task = options->task;
+    cursor->layout = VARVE_LAYOUT_TABLE;
+    VV_TRY(vv_range_check(options->range, out_err));
+    VV_TRY(list_select(cursor, state, options, out_err));
+    return list_find(cursor, state, out_err);
+}
+
+varve_status vv_list_open(varve_db *db, vv_list_kind kind, varve_text name,
+                          const varve_list_options *options, varve_cursor **out_cursor,
+                          varve_error *out_err)
+{
+    if ((options->flags & ~(uint32_t)VARVE_QUERY_INTERNAL) != 0 ||
+        (options->selections == NULL && options->selection_count > 0)) {
+        return vv_fail(out_err, VARVE_E_INVALID, "a listing: options are not valid");
+    }
+    varve_cursor *cursor;
+    VV_TRY(vv_cursor_create(db, &list_ops, LIST_MEMORY_MAX, &cursor, out_err));
+    varve_status status = list_start(cursor, kind, name, options, out_err);
+    if (status != VARVE_OK) {
+        vv_cursor_close(cursor);
+        return status;
+    }
+    *out_cursor = cursor;
+    return VARVE_OK;
+}

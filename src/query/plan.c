@@ -1,0 +1,682 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * From options to a plan: arguments checked and copied, selections resolved to series in the order
+ * of output, wanted fields resolved to ids and types.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bitmap.h"
+#include "base/slice.h"
+#include "base/status.h"
+#include "base/vec.h"
+#include "engine/db.h"
+#include "index/catalogue.h"
+#include "model/labels.h"
+#include "model/predicate.h"
+#include "model/selection.h"
+#include "model/time_range.h"
+#include "model/value.h"
+#include "query/cursor_priv.h"
+
+enum { PLAN_OUTPUTS_MAX = 4096, PLAN_PREDICATES_MAX = 256, PLAN_GROUP_LABELS_MAX = 64 };
+
+static varve_status plan_memory(varve_cursor *cursor, varve_error *out_err)
+{
+    return vv_cursor_memory(cursor, out_err);
+}
+
+/* ---- checks ---- */
+
+static varve_status plan_check_enum(const char *what, uint32_t value, uint32_t most,
+                                    varve_error *out_err)
+{
+    return value <= most
+               ? VARVE_OK
+               : vv_fail(out_err, VARVE_E_INVALID, "query: %s %u is not known", what, value);
+}
+
+static varve_status plan_check(const varve_query_options *options, varve_error *out_err)
+{
+    VV_TRY(plan_check_enum("grouping", options->grouping, VARVE_GROUP_WITHOUT, out_err));
+    VV_TRY(plan_check_enum("order", options->order, VARVE_ORDER_NONE, out_err));
+    VV_TRY(plan_check_enum("layout", options->layout, VARVE_LAYOUT_ROWS, out_err));
+    VV_TRY(plan_check_enum("kind of bucket", options->bucket.kind, VARVE_BUCKET_CALENDAR, out_err));
+    uint32_t known = VARVE_QUERY_DESCENDING | VARVE_QUERY_STORED_TIMES | VARVE_QUERY_PARTIAL |
+                     VARVE_QUERY_ROW_IDS | VARVE_QUERY_INTERNAL | VARVE_QUERY_NO_STATISTICS;
+    if ((options->flags & ~known) != 0) {
+        return vv_fail(out_err, VARVE_E_INVALID, "query: unknown flags 0x%x",
+                       options->flags & ~known);
+    }
+    VV_TRY(vv_range_check(options->range, out_err));
+    if (options->output_count > PLAN_OUTPUTS_MAX ||
+        options->predicate_count > PLAN_PREDICATES_MAX ||
+        options->group_label_count > PLAN_GROUP_LABELS_MAX) {
+        return vv_fail(out_err, VARVE_E_LIMIT,
+                       "query: at most %d outputs, %d predicates, %d group labels",
+                       PLAN_OUTPUTS_MAX, PLAN_PREDICATES_MAX, PLAN_GROUP_LABELS_MAX);
+    }
+    if ((options->outputs == NULL && options->output_count > 0) ||
+        (options->predicates == NULL && options->predicate_count > 0) ||
+        (options->selections == NULL && options->selection_count > 0) ||
+        (options->group_labels == NULL && options->group_label_count > 0)) {
+        return vv_fail(out_err, VARVE_E_INVALID, "query: a count is set, its array is NULL");
+    }
+    if (options->block_rows_max == 0 || options->block_bytes_max == 0) {
+        return vv_fail(out_err, VARVE_E_INVALID,
+                       "query: block_rows_max and block_bytes_max must not be 0");
+    }
+    return VARVE_OK;
+}
+
+/** What the kind of query and the layouts rule out. */
+static varve_status plan_check_shape(const vv_plan *plan, varve_error *out_err)
+{
+    bool is_by_series = plan->order == VARVE_ORDER_SERIES || plan->order == VARVE_ORDER_GIVEN ||
+                        plan->order == VARVE_ORDER_NONE;
+    if (plan->layout == VARVE_LAYOUT_SERIES && !is_by_series) {
+        return vv_fail(out_err, VARVE_E_INVALID,
+                       "query: orders TIME and ARRIVAL need layout TABLE or ROWS");
+    }
+    if (plan->is_aggregate && plan->order == VARVE_ORDER_ARRIVAL) {
+        return vv_fail(out_err, VARVE_E_INVALID, "query: aggregates have no order of arrival");
+    }
+    if (plan->is_aggregate && plan->layout == VARVE_LAYOUT_ROWS) {
+        return vv_fail(out_err, VARVE_E_INVALID, "query: layout ROWS is for rows, not aggregates");
+    }
+    if (!plan->is_aggregate && plan->grouping != VARVE_GROUP_SERIES) {
+        return vv_fail(out_err, VARVE_E_INVALID, "query: grouping needs aggregates");
+    }
+    for (size_t i = 0; i < plan->output_count; i++) {
+        if (plan->outputs[i].kind != VARVE_OUTPUT_FIELD &&
+            (plan->layout != VARVE_LAYOUT_TABLE || plan->grouping != VARVE_GROUP_SERIES)) {
+            return vv_fail(out_err, VARVE_E_INVALID,
+                           "query: label and metric outputs need layout TABLE and one output per "
+                           "series");
+        }
+    }
+    return VARVE_OK;
+}
+
+/* ---- outputs and predicates ---- */
+
+static varve_status plan_output(varve_cursor *cursor, const varve_output *given,
+                                vv_plan_output *output, varve_error *out_err)
+{
+    VV_TRY(plan_check_enum("kind of output", given->kind, VARVE_OUTPUT_METRIC, out_err));
+    VV_TRY(plan_check_enum("aggregation", given->aggregation, VARVE_AGG_LAST_TIME, out_err));
+    VV_TRY(plan_check_enum("nan_rule", given->nan_rule, VARVE_NAN_PROPAGATE, out_err));
+    if (given->as_type != 0 && given->as_type != VARVE_TYPE_F64) {
+        return vv_fail(out_err, VARVE_E_INVALID, "query: an output converts to f64 only");
+    }
+    if (given->aggregation == VARVE_AGG_QUANTILE &&
+        !(given->parameter >= 0.0 && given->parameter <= 1.0)) {
+        return vv_fail(out_err, VARVE_E_INVALID, "query: a quantile's parameter lies in 0..1");
+    }
+    *output = (vv_plan_output){
+        .kind = given->kind,
+        .aggregation = given->aggregation,
+        .nan_rule = given->nan_rule,
+        .as_type = given->as_type,
+        .parameter = given->parameter,
+    };
+    if (vv_arena_copy(&cursor->arena, given->name, &output->name) != VARVE_OK) {
+        return plan_memory(cursor, out_err);
+    }
+    if (given->kind == VARVE_OUTPUT_FIELD) {
+        VV_TRY(vv_field_name_check(given->name, out_err));
+        uint32_t field = 0;
+        varve_status status = vv_catalogue_field(cursor->db->catalogue, given->name,
+                                                 /* existing_only */ true, &field, out_err);
+        if (status != VARVE_OK && status != VARVE_E_NOT_FOUND) {
+            return status;
+        }
+        output->field = status == VARVE_OK ? field : 0;
+    } else if (given->aggregation != VARVE_AGG_NONE) {
+        return vv_fail(out_err, VARVE_E_INVALID, "query: labels and metrics are not aggregated");
+    }
+    return VARVE_OK;
+}
+
+static varve_status plan_outputs(varve_cursor *cursor, const varve_query_options *options,
+                                 vv_plan *plan, varve_error *out_err)
+{
+    size_t raw = 0;
+    size_t aggregates = 0;
+    plan->outputs =
+        vv_arena_zeroed(&cursor->arena, (options->output_count + 1) * sizeof *plan->outputs);
+    if (plan->outputs == NULL) {
+        return plan_memory(cursor, out_err);
+    }
+    for (size_t i = 0; i < options->output_count; i++) {
+        VV_TRY(plan_output(cursor, &options->outputs[i], &plan->outputs[i], out_err));
+        if (plan->outputs[i].kind == VARVE_OUTPUT_FIELD) {
+            raw += plan->outputs[i].aggregation == VARVE_AGG_NONE;
+            aggregates += plan->outputs[i].aggregation != VARVE_AGG_NONE;
+        }
+    }
+    plan->output_count = options->output_count;
+    plan->wants_all_fields = raw + aggregates == 0;
+    if (plan->bucket.kind != VARVE_BUCKET_NONE) {
+        /* A raw output in a bucket is the last value of the bucket. */
+        for (size_t i = 0; i < plan->output_count; i++) {
+            if (plan->outputs[i].kind == VARVE_OUTPUT_FIELD &&
+                plan->outputs[i].aggregation == VARVE_AGG_NONE) {
+                plan->outputs[i].aggregation = VARVE_AGG_LAST;
+            }
+        }
+        plan->is_aggregate = true;
+        return VARVE_OK;
+    }
+    if (raw > 0 && aggregates > 0) {
+        return vv_fail(out_err, VARVE_E_INVALID,
+                       "query: raw and aggregated outputs do not mix without buckets");
+    }
+    plan->is_aggregate = aggregates > 0;
+    return VARVE_OK;
+}
+
+static varve_status plan_predicates(varve_cursor *cursor, const varve_query_options *options,
+                                    vv_plan *plan, varve_error *out_err)
+{
+    size_t count = options->predicate_count;
+    plan->predicates = vv_arena_zeroed(&cursor->arena, (count + 1) * sizeof *plan->predicates);
+    plan->predicate_fields =
+        vv_arena_zeroed(&cursor->arena, (count + 1) * sizeof *plan->predicate_fields);
+    if (plan->predicates == NULL || plan->predicate_fields == NULL) {
+        return plan_memory(cursor, out_err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        varve_predicate own = options->predicates[i];
+        if (vv_arena_copy(&cursor->arena, own.field, &own.field) != VARVE_OK ||
+            (vv_type_family(own.value.type) == VARVE_TYPE_STRING &&
+             vv_arena_copy(&cursor->arena, own.value.as.bytes, &own.value.as.bytes) != VARVE_OK)) {
+            return plan_memory(cursor, out_err);
+        }
+        VV_TRY(vv_predicate_compile(&own, &plan->predicates[i], out_err));
+        uint32_t field = 0;
+        varve_status status = vv_catalogue_field(cursor->db->catalogue, own.field,
+                                                 /* existing_only */ true, &field, out_err);
+        if (status != VARVE_OK && status != VARVE_E_NOT_FOUND) {
+            return status;
+        }
+        plan->predicate_fields[i] = status == VARVE_OK ? field : 0;
+    }
+    plan->predicate_count = count;
+    return VARVE_OK;
+}
+
+static int plan_compare_u32(const void *a, const void *b)
+{
+    uint32_t x;
+    uint32_t y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return (x > y) - (x < y);
+}
+
+/** The fields that scans must decode: of outputs and predicates, ascending, each once. */
+static varve_status plan_fields(varve_cursor *cursor, vv_plan *plan, varve_error *out_err)
+{
+    if (plan->wants_all_fields) {
+        plan->fields = NULL;
+        return VARVE_OK;
+    }
+    size_t most = plan->output_count + plan->predicate_count + 1;
+    plan->fields = vv_arena_array(&cursor->arena, most, sizeof *plan->fields);
+    if (plan->fields == NULL) {
+        return plan_memory(cursor, out_err);
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < plan->output_count; i++) {
+        if (plan->outputs[i].field != 0) {
+            plan->fields[count++] = plan->outputs[i].field;
+        }
+    }
+    for (size_t i = 0; i < plan->predicate_count; i++) {
+        if (plan->predicate_fields[i] != 0) {
+            plan->fields[count++] = plan->predicate_fields[i];
+        }
+    }
+    qsort(plan->fields, count, sizeof *plan->fields, plan_compare_u32);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || plan->fields[kept - 1] != plan->fields[i]) {
+            plan->fields[kept++] = plan->fields[i];
+        }
+    }
+    plan->field_count = kept;
+    return VARVE_OK;
+}
+
+/* ---- series ---- */
+
+typedef struct plan_sorter {
+    const vv_catalogue *catalogue;
+    uint32_t *ids, *spare;
+} plan_sorter;
+
+/** Merge sort: stable, n log n comparisons whatever the input, no recursion on what users choose.
+ */
+static void plan_sort(plan_sorter *sorter, size_t count)
+{
+    for (size_t width = 1; width < count; width *= 2) {
+        for (size_t begin = 0; begin < count; begin += 2 * width) {
+            size_t middle = begin + width < count ? begin + width : count;
+            size_t end = begin + 2 * width < count ? begin + 2 * width : count;
+            size_t left = begin;
+            size_t right = middle;
+            for (size_t to = begin; to < end; to++) {
+                bool takes_left =
+                    left < middle &&
+                    (right >= end || vv_catalogue_compare(sorter->catalogue, sorter->ids[left],
+                                                          sorter->ids[right]) <= 0);
+                sorter->spare[to] = takes_left ? sorter->ids[left++] : sorter->ids[right++];
+            }
+        }
+        uint32_t *swap = sorter->ids;
+        sorter->ids = sorter->spare;
+        sorter->spare = swap;
+    }
+}
+
+static varve_status plan_sort_by_name(varve_cursor *cursor, vv_plan *plan, size_t begin,
+                                      varve_error *out_err)
+{
+    size_t count = plan->series_count - begin;
+    uint32_t *spare = vv_alloc_array(&cursor->alloc, count + 1, sizeof *spare);
+    uint32_t *ids = vv_alloc_array(&cursor->alloc, count + 1, sizeof *ids);
+    varve_status status = VARVE_OK;
+    if (spare == NULL || ids == NULL) {
+        status = plan_memory(cursor, out_err);
+    } else if (count > 0) {
+        memcpy(ids, plan->series + begin, count * sizeof *ids);
+        plan_sorter sorter = {.catalogue = cursor->db->catalogue, .ids = ids, .spare = spare};
+        plan_sort(&sorter, count);
+        memcpy(plan->series + begin, sorter.ids, count * sizeof *ids);
+    }
+    vv_alloc_free(&cursor->alloc, spare, (count + 1) * sizeof *spare);
+    vv_alloc_free(&cursor->alloc, ids, (count + 1) * sizeof *ids);
+    return status;
+}
+
+/** Ids of some selections, ascending, into plan->series. */
+static varve_status plan_select(varve_cursor *cursor, const varve_selection *selections,
+                                size_t count, bool with_internal, vv_idset *out_ids,
+                                varve_error *out_err)
+{
+    vv_selection *selection;
+    VV_TRY(vv_selection_compile(selections, count, with_internal, &cursor->db->alloc, &selection,
+                                out_err));
+    varve_status status = vv_catalogue_select(cursor->db->catalogue, selection, out_ids, out_err);
+    vv_selection_free(selection);
+    return status;
+}
+
+static varve_status plan_take_ids(varve_cursor *cursor, vv_plan *plan, const vv_idset *ids,
+                                  varve_error *out_err)
+{
+    size_t count = vv_idset_count(ids);
+    plan->series = vv_arena_array(&cursor->arena, count + 1, sizeof *plan->series);
+    if (plan->series == NULL) {
+        return plan_memory(cursor, out_err);
+    }
+    vv_idset_cursor iter;
+    vv_idset_cursor_init(&iter, ids);
+    uint32_t id;
+    while (vv_idset_cursor_next(&iter, &id)) {
+        plan->series[plan->series_count++] = id;
+    }
+    return VARVE_OK;
+}
+
+/** Order GIVEN: selection by selection, a list as it stands, each series at its first place. */
+static varve_status plan_select_given(varve_cursor *cursor, const varve_query_options *options,
+                                      vv_plan *plan, varve_error *out_err)
+{
+    bool with_internal = (options->flags & VARVE_QUERY_INTERNAL) != 0;
+    size_t known = vv_catalogue_series_count(cursor->db->catalogue);
+    uint64_t *seen = vv_arena_zeroed(&cursor->arena, vv_bits_words(known + 1) * 8);
+    plan->series = vv_arena_array(&cursor->arena, known + 1, sizeof *plan->series);
+    if (seen == NULL || plan->series == NULL) {
+        return plan_memory(cursor, out_err);
+    }
+    for (size_t i = 0; i < options->selection_count; i++) {
+        const varve_selection *given = &options->selections[i];
+        vv_idset ids;
+        vv_idset_init(&ids);
+        VV_TRY(plan_select(cursor, given, 1, with_internal, &ids, out_err));
+        size_t begin = plan->series_count;
+        size_t listed = given->kind == VARVE_SELECT_LIST ? given->series_count : 0;
+        for (size_t at = 0; at < listed; at++) {
+            uint64_t id = given->series[at].id;
+            if (id <= known && vv_idset_contains(&ids, (uint32_t)id) && !vv_bits_get(seen, id)) {
+                vv_bits_set(seen, id);
+                plan->series[plan->series_count++] = (uint32_t)id;
+            }
+        }
+        vv_idset_cursor iter;
+        vv_idset_cursor_init(&iter, &ids);
+        uint32_t id;
+        while (listed == 0 && vv_idset_cursor_next(&iter, &id)) {
+            if (id <= known && !vv_bits_get(seen, id)) {
+                vv_bits_set(seen, id);
+                plan->series[plan->series_count++] = id;
+            }
+        }
+        vv_idset_deinit(&ids, &cursor->db->alloc);
+        if (listed == 0) {
+            VV_TRY(plan_sort_by_name(cursor, plan, begin, out_err));
+        }
+    }
+    return VARVE_OK;
+}
+
+static varve_status plan_series(varve_cursor *cursor, const varve_query_options *options,
+                                vv_plan *plan, varve_error *out_err)
+{
+    if (plan->order == VARVE_ORDER_GIVEN && options->selection_count > 0) {
+        return plan_select_given(cursor, options, plan, out_err);
+    }
+    vv_idset ids;
+    vv_idset_init(&ids);
+    VV_TRY(plan_select(cursor, options->selections, options->selection_count,
+                       (options->flags & VARVE_QUERY_INTERNAL) != 0, &ids, out_err));
+    varve_status status = plan_take_ids(cursor, plan, &ids, out_err);
+    vv_idset_deinit(&ids, &cursor->db->alloc);
+    VV_TRY(status);
+    return plan->order == VARVE_ORDER_NONE ? VARVE_OK : plan_sort_by_name(cursor, plan, 0, out_err);
+}
+
+/** Row ids asked of a metric that keeps none. */
+static varve_status plan_check_row_ids(const varve_cursor *cursor, const vv_plan *plan,
+                                       varve_error *out_err)
+{
+    const vv_catalogue *catalogue = cursor->db->catalogue;
+    for (size_t i = 0; plan->with_row_ids && i < plan->series_count; i++) {
+        uint32_t metric = vv_catalogue_metric_id(catalogue, plan->series[i]);
+        if (!vv_catalogue_policy(catalogue, metric).has_row_ids) {
+            varve_text name = vv_catalogue_metric(catalogue, plan->series[i]);
+            return vv_fail(out_err, VARVE_E_UNSUPPORTED,
+                           "metric %.*s keeps no row ids; open it with VARVE_ROW_IDS_ON",
+                           (int)(name.size < 100 ? name.size : 100), name.data);
+        }
+    }
+    return VARVE_OK;
+}
+
+/* ---- types ---- */
+
+varve_status vv_plan_type(const varve_cursor *cursor, const uint32_t *series, size_t count,
+                          uint32_t field, bool is_aggregate, uint32_t *out_type,
+                          bool *out_is_numeric, varve_error *out_err)
+{
+    uint32_t type = VARVE_TYPE_NONE;
+    bool has_number = false;
+    bool has_other = false;
+    const vv_schema *last = NULL;
+    for (size_t i = 0; i < count && field != 0; i++) {
+        const vv_schema *schema = vv_catalogue_schema(cursor->db->catalogue, series[i]);
+        if (schema == last) {
+            continue; /* series of one metric mostly share theirs */
+        }
+        last = schema;
+        for (uint32_t at = 0; at < schema->count; at++) {
+            if (schema->fields[at].field != field) {
+                continue;
+            }
+            uint32_t has = schema->fields[at].type;
+            has_number = has_number || vv_type_is_number(has);
+            has_other = has_other || !vv_type_is_number(has);
+            type = type == VARVE_TYPE_NONE || type == has ? has : (uint32_t)VARVE_TYPE_MIXED;
+        }
+    }
+    *out_type = type;
+    *out_is_numeric = has_number && !has_other;
+    if (has_number && has_other && is_aggregate) {
+        varve_text name = vv_catalogue_field_name(cursor->db->catalogue, field);
+        return vv_fail(out_err, VARVE_E_INVALID,
+                       "field %.*s is a number in some of the series and none in others; select "
+                       "them apart",
+                       (int)(name.size < 100 ? name.size : 100), name.data);
+    }
+    return VARVE_OK;
+}
+
+typedef struct plan_named_field {
+    varve_text name;
+    uint32_t field;
+} plan_named_field;
+
+static int plan_compare_named(const void *a, const void *b)
+{
+    plan_named_field x;
+    plan_named_field y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return vv_text_compare(x.name, y.name);
+}
+
+/** Every field of every series becomes an output, in order of names; for fixed columns and buckets.
+ */
+static varve_status plan_all_fields(varve_cursor *cursor, vv_plan *plan, uint32_t aggregation,
+                                    varve_error *out_err)
+{
+    uint32_t known = vv_catalogue_field_count(cursor->db->catalogue);
+    uint64_t *has = vv_arena_zeroed(&cursor->arena, vv_bits_words(known + 1) * 8);
+    if (has == NULL) {
+        return plan_memory(cursor, out_err);
+    }
+    const vv_schema *last = NULL;
+    for (size_t i = 0; i < plan->series_count; i++) {
+        const vv_schema *schema = vv_catalogue_schema(cursor->db->catalogue, plan->series[i]);
+        for (uint32_t at = 0; schema != last && at < schema->count; at++) {
+            if (schema->fields[at].field <= known) {
+                vv_bits_set(has, schema->fields[at].field);
+            }
+        }
+        last = schema;
+    }
+    size_t count = vv_bits_count(has, 0, known + 1);
+    plan_named_field *named = vv_arena_array(&cursor->arena, count + 1, sizeof *named);
+    vv_plan_output *outputs =
+        vv_arena_zeroed(&cursor->arena, (count + plan->output_count + 1) * sizeof *outputs);
+    if (named == NULL || outputs == NULL) {
+        return plan_memory(cursor, out_err);
+    }
+    size_t found = 0;
+    for (uint32_t field = 1; field <= known; field++) {
+        if (vv_bits_get(has, field)) {
+            named[found].name = vv_catalogue_field_name(cursor->db->catalogue, field);
+            named[found++].field = field;
+        }
+    }
+    qsort(named, count, sizeof *named, plan_compare_named);
+    memcpy(outputs, plan->outputs, plan->output_count * sizeof *outputs);
+    for (size_t i = 0; i < count; i++) {
+        outputs[plan->output_count + i] = (vv_plan_output){.kind = VARVE_OUTPUT_FIELD,
+                                                           .aggregation = aggregation,
+                                                           .name = named[i].name,
+                                                           .field = named[i].field};
+    }
+    plan->outputs = outputs;
+    plan->output_count += count;
+    plan->wants_all_fields = false;
+    return VARVE_OK;
+}
+
+/** Types of the columns of a TABLE. */
+static varve_status plan_types(varve_cursor *cursor, vv_plan *plan, varve_error *out_err)
+{
+    for (size_t i = 0; i < plan->output_count; i++) {
+        vv_plan_output *output = &plan->outputs[i];
+        bool is_numeric;
+        if (output->kind != VARVE_OUTPUT_FIELD) {
+            output->type = VARVE_TYPE_STRING;
+            continue;
+        }
+        VV_TRY(vv_plan_type(cursor, plan->series, plan->series_count, output->field,
+                            plan->is_aggregate, &output->type, &is_numeric, out_err));
+        if (output->as_type == VARVE_TYPE_F64 && output->type != VARVE_TYPE_NONE) {
+            if (!is_numeric) {
+                return vv_fail(out_err, VARVE_E_INVALID, "field %.*s is no number",
+                               (int)(output->name.size < 100 ? output->name.size : 100),
+                               output->name.data);
+            }
+            output->type = VARVE_TYPE_F64;
+        }
+        if (output->type == VARVE_TYPE_NONE) {
+            output->type = VARVE_TYPE_F64; /* no series has it: a column without values */
+        }
+    }
+    return VARVE_OK;
+}
+
+static varve_status plan_group_labels(varve_cursor *cursor, const varve_query_options *options,
+                                      vv_plan *plan, varve_error *out_err)
+{
+    plan->group_labels =
+        vv_arena_array(&cursor->arena, options->group_label_count + 1, sizeof *plan->group_labels);
+    if (plan->group_labels == NULL) {
+        return plan_memory(cursor, out_err);
+    }
+    for (size_t i = 0; i < options->group_label_count; i++) {
+        varve_text name;
+        VV_TRY(vv_label_name_check(options->group_labels[i], out_err));
+        if (vv_arena_copy(&cursor->arena, options->group_labels[i], &name) != VARVE_OK) {
+            return plan_memory(cursor, out_err);
+        }
+        size_t at = plan->group_label_count;
+        while (at > 0 && vv_text_compare(plan->group_labels[at - 1], name) > 0) {
+            at--;
+        }
+        if (at > 0 && vv_text_equal(plan->group_labels[at - 1], name)) {
+            continue;
+        }
+        memmove(plan->group_labels + at + 1, plan->group_labels + at,
+                (plan->group_label_count - at) * sizeof name);
+        plan->group_labels[at] = name;
+        plan->group_label_count++;
+    }
+    return VARVE_OK;
+}
+
+varve_status vv_plan_make(varve_cursor *cursor, const varve_query_options *options,
+                          vv_plan **out_plan, varve_error *out_err)
+{
+    VV_TRY(plan_check(options, out_err));
+    vv_plan *plan = vv_arena_zeroed(&cursor->arena, sizeof *plan);
+    if (plan == NULL) {
+        return plan_memory(cursor, out_err);
+    }
+    plan->flags = options->flags;
+    plan->grouping = options->grouping;
+    plan->order = options->order;
+    plan->layout = options->layout;
+    plan->range = options->range;
+    plan->after_row_id = options->after_row_id;
+    plan->limit = options->limit;
+    plan->offset = options->offset;
+    plan->limit_per_series = options->limit_per_series;
+    plan->block_rows_max = options->block_rows_max < VV_VECTOR_ROWS_MAX
+                               ? options->block_rows_max
+                               : (uint64_t)VV_VECTOR_ROWS_MAX;
+    plan->block_bytes_max = options->block_bytes_max;
+    plan->scanned_rows_max = options->scanned_rows_max;
+    plan->bucket = options->bucket;
+    plan->with_row_ids = (options->flags & VARVE_QUERY_ROW_IDS) != 0 || options->after_row_id > 0 ||
+                         options->order == VARVE_ORDER_ARRIVAL;
+    VV_TRY(plan_outputs(cursor, options, plan, out_err));
+    VV_TRY(plan_predicates(cursor, options, plan, out_err));
+    VV_TRY(plan_group_labels(cursor, options, plan, out_err));
+    VV_TRY(plan_check_shape(plan, out_err));
+    VV_TRY(plan_series(cursor, options, plan, out_err));
+    VV_TRY(plan_check_row_ids(cursor, plan, out_err));
+    bool needs_columns = plan->layout != VARVE_LAYOUT_SERIES || plan->is_aggregate;
+    if (plan->wants_all_fields && needs_columns) {
+        VV_TRY(plan_all_fields(
+            cursor, plan, plan->is_aggregate ? (uint32_t)VARVE_AGG_LAST : (uint32_t)VARVE_AGG_NONE,
+            out_err));
+    }
+    VV_TRY(plan_fields(cursor, plan, out_err));
+    VV_TRY(plan_types(cursor, plan, out_err));
+    *out_plan = plan;
+    return VARVE_OK;
+}
+
+varve_status vv_plan_copy(varve_cursor *part, const vv_plan *plan, size_t begin, size_t end,
+                          vv_plan **out_plan, varve_error *out_err)
+{
+    vv_arena *arena = &part->arena;
+    vv_plan *copy = vv_arena_new(arena, sizeof *copy);
+    if (copy == NULL) {
+        return plan_memory(part, out_err);
+    }
+    *copy = *plan;
+    size_t series = end - begin;
+    copy->series_count = series;
+    copy->series = vv_arena_array(arena, series + 1, sizeof *copy->series);
+    copy->outputs = vv_arena_array(arena, plan->output_count + 1, sizeof *copy->outputs);
+    copy->fields = plan->fields == NULL
+                       ? NULL
+                       : vv_arena_array(arena, plan->field_count + 1, sizeof *copy->fields);
+    copy->predicates = vv_arena_array(arena, plan->predicate_count + 1, sizeof *copy->predicates);
+    copy->predicate_fields =
+        vv_arena_array(arena, plan->predicate_count + 1, sizeof *copy->predicate_fields);
+    copy->group_labels = NULL; /* only GROUP_SERIES is split */
+    copy->group_label_count = 0;
+    if (copy->series == NULL || copy->outputs == NULL || copy->predicates == NULL ||
+        copy->predicate_fields == NULL || (plan->fields != NULL && copy->fields == NULL)) {
+        return plan_memory(part, out_err);
+    }
+    for (size_t i = 0; i < series; i++) {
+        copy->series[i] = plan->series[begin + i];
+    }
+    for (size_t i = 0; i < plan->field_count && plan->fields != NULL; i++) {
+        copy->fields[i] = plan->fields[i];
+    }
+    for (size_t i = 0; i < plan->output_count; i++) {
+        copy->outputs[i] = plan->outputs[i];
+        if (vv_arena_copy(arena, plan->outputs[i].name, &copy->outputs[i].name) != VARVE_OK) {
+            return plan_memory(part, out_err);
+        }
+    }
+    for (size_t i = 0; i < plan->predicate_count; i++) {
+        vv_predicate *predicate = &copy->predicates[i];
+        *predicate = plan->predicates[i];
+        copy->predicate_fields[i] = plan->predicate_fields[i];
+        if (vv_arena_copy(arena, predicate->field, &predicate->field) != VARVE_OK ||
+            vv_arena_copy(arena, predicate->bytes, &predicate->bytes) != VARVE_OK) {
+            return plan_memory(part, out_err);
+        }
+    }
+    *out_plan = copy;
+    return VARVE_OK;
+}
+
+varve_status vv_plan_filter(const vv_plan *plan, const vv_rows *rows, uint64_t *selected,
+                            size_t *out_count, varve_error *out_err)
+{
+    memset(selected, 0, vv_bits_words(VV_VECTOR_ROWS_MAX) * sizeof *selected);
+    vv_bits_set_range(selected, 0, rows->count);
+    for (size_t i = 0; i < plan->predicate_count; i++) {
+        const varve_column *column = NULL;
+        for (size_t at = 0; at < rows->column_count; at++) {
+            if (rows->fields[at] == plan->predicate_fields[i]) {
+                column = &rows->columns[at];
+            }
+        }
+        VV_TRY(vv_predicate_eval(&plan->predicates[i], column, rows->count, selected, out_err));
+    }
+    if (plan->after_row_id > 0 && rows->row_ids != NULL) {
+        for (size_t row = 0; row < rows->count; row++) {
+            if (rows->row_ids[row] <= plan->after_row_id) {
+                vv_bits_clear(selected, row);
+            }
+        }
+    }
+    *out_count = vv_bits_count(selected, 0, rows->count);
+    return VARVE_OK;
+}
