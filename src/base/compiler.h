@@ -22,6 +22,8 @@
 #define VV_COLD             __attribute__((cold))
 #define VV_UNUSED           __attribute__((unused))
 #define VV_FALLTHROUGH      __attribute__((fallthrough))
+/* On a large local array that is written before it is read: builds clear locals otherwise. */
+#define VV_NOT_CLEARED __attribute__((uninitialized))
 
 /* Marks a prototype that accepts bytes nobody vouches for; a check demands a fuzz target for it. */
 #define VV_UNTRUSTED
@@ -62,6 +64,19 @@
 #define VV_CPU_HAS(isa) (__builtin_cpu_supports(isa) != 0)
 #else
 #define VV_CPU_HAS(isa) false
+#endif
+
+/* typedef double f64v VV_VECTOR(32); arithmetic and comparisons go lane by lane. For local variables
+ * only, of a size that the function's VV_TARGET has: how they are passed depends on the target. */
+#define VV_VECTOR(bytes)                __attribute__((vector_size(bytes)))
+#define VV_VECTOR_CONVERT(vector, type) __builtin_convertvector((vector), type)
+
+/* At the top of a file whose floats must have the same bits at every ISA level: no fused
+ * multiply-add. gcc never fuses under -std=c17; clang has to be told. */
+#if defined(__clang__)
+#define VV_FLOATS_EXACT _Pragma("STDC FP_CONTRACT OFF")
+#else
+#define VV_FLOATS_EXACT
 #endif
 
 /* Formats on disk are little endian; loads and stores through memcpy rely on this. */

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Numbers as distances from a base, with outliers apart ("Super-Scalar RAM-CPU Cache Compression",
+ * Zukowski, Heman, Nes, Boncz: patched frame of reference). Arithmetic is modulo 2^64, so every
+ * array has a frame, whatever the signs.
+ *
+ *     u8       width of the distances, 0..64; bit 7: there are exceptions
+ *     zigzag   base
+ *    [varint   exceptions, 1..count
+ *     u8       width of their distances]
+ *     bitpack  count distances; 0 where the exceptions are
+ *    [bitpack  positions of the exceptions, ascending, in the bits of count - 1
+ *     bitpack  their distances]
+ *
+ * Whether exceptions may pay is found from a few values; only then is the array looked at again.
+ */
+#include "codec/codec_priv.h"
+#include "codec/kernels_priv.h"
+
+enum {
+    FRAME_PATCHED = 0x80,
+    FRAME_SAMPLE = 32,        /* values looked at; arbitrary, a few per cent of outliers show up */
+    FRAME_SAMPLE_INSIDE = 24, /* of them must be near each other for an attempt */
+    FRAME_GAIN_BITS = 3,      /* and by this much nearer than all are */
+};
+
+static size_t frame_size(const vv_int_frame *frame, size_t count)
+{
+    size_t size = 1 + vv_varint_size(vv_zigzag_encode((int64_t)frame->base)) +
+                  vv_bitpack_size(count, frame->width);
+    if (frame->exception_count > 0) {
+        size += vv_varint_size(frame->exception_count) + 1 +
+                vv_bitpack_size(frame->exception_count, vv_bits_for(count - 1)) +
+                vv_bitpack_size(frame->exception_count, frame->exception_width);
+    }
+    return size;
+}
+
+vv_int_frame vv_int_frame_plain(size_t count, int64_t min, int64_t max)
+{
+    vv_int_frame frame = {.base = (uint64_t)min,
+                          .width = vv_bits_for((uint64_t)max - (uint64_t)min)};
+    frame.size = frame_size(&frame, count);
+    return frame;
+}
+
+/* The largest distance that is no exception. */
+static uint64_t frame_reach(uint32_t width)
+{
+    return width == 0 ? 0 : UINT64_MAX >> (64 - width);
+}
+
+/* Bits that the distance between two values takes, the sign included. */
+static uint32_t frame_distance_bits(uint64_t value, uint64_t centre)
+{
+    return vv_bits_for(vv_zigzag_encode((int64_t)(value - centre)));
+}
+
+static int64_t frame_median(int64_t *values, size_t count)
+{
+    for (size_t i = 1; i < count; ++i) {
+        int64_t value = values[i];
+        size_t at = i;
+        for (; at > 0 && values[at - 1] > value; --at) {
+            values[at] = values[at - 1];
+        }
+        values[at] = value;
+    }
+    return values[count / 2];
+}
+
+/* A value in the midst of most others; false when outliers do not explain the width. */
+static bool frame_sample(const uint64_t *values, size_t count, uint32_t width, uint64_t *out_centre)
+{
+    if (count < FRAME_SAMPLE || width <= FRAME_GAIN_BITS) {
+        return false;
+    }
+    size_t step = count / FRAME_SAMPLE;
+    int64_t sample[FRAME_SAMPLE];
+    size_t near = 0;
+    /* Against an arbitrary value first: if most are as far from it as the outermost, give up. If it
+     * is an outlier itself, a chance is missed, never a byte. */
+    uint64_t first = values[count / 2];
+    for (size_t i = 0; i < FRAME_SAMPLE; ++i) {
+        uint64_t value = values[i * step];
+        sample[i] = (int64_t)value;
+        near += frame_distance_bits(value, first) + FRAME_GAIN_BITS <= width;
+    }
+    if (near < FRAME_SAMPLE_INSIDE) {
+        return false;
+    }
+    *out_centre = (uint64_t)frame_median(sample, FRAME_SAMPLE);
+    return true;
+}
+
+/* The width around centre (sign included) with the least bits in all. */
+static uint32_t frame_best_width(const uint64_t *values, size_t count, uint64_t centre)
+{
+    uint32_t histogram[65] = {0};
+    for (size_t i = 0; i < count; ++i) {
+        histogram[frame_distance_bits(values[i], centre)] += 1;
+    }
+    uint32_t widest = 64;
+    while (widest > 0 && histogram[widest] == 0) {
+        widest -= 1;
+    }
+    uint32_t position_bits = vv_bits_for(count - 1);
+    size_t outside = 0;
+    size_t best_bits = SIZE_MAX;
+    uint32_t best = widest;
+    for (uint32_t width = widest + 1; width-- > 0;) {
+        size_t bits = count * width + outside * (position_bits + widest);
+        if (bits < best_bits) {
+            best_bits = bits;
+            best = width;
+        }
+        outside += histogram[width];
+    }
+    return best;
+}
+
+/* The frame of those within width of centre; the others are exceptions. */
+static vv_int_frame frame_around(const uint64_t *values, size_t count, uint64_t centre,
+                                 uint32_t width)
+{
+    int64_t min = (int64_t)centre;
+    int64_t max = (int64_t)centre;
+    for (size_t i = 0; i < count; ++i) {
+        if (frame_distance_bits(values[i], centre) <= width) {
+            min = (int64_t)values[i] < min ? (int64_t)values[i] : min;
+            max = (int64_t)values[i] > max ? (int64_t)values[i] : max;
+        }
+    }
+    vv_int_frame frame = vv_int_frame_plain(count, min, max);
+    uint64_t reach = frame_reach(frame.width);
+    uint64_t all = 0;
+    for (size_t i = 0; i < count; ++i) {
+        uint64_t distance = values[i] - frame.base;
+        if (distance > reach) {
+            frame.exception_count += 1;
+            all |= distance;
+        }
+    }
+    frame.exception_width = vv_bits_for(all);
+    frame.size = frame_size(&frame, count);
+    return frame;
+}
+
+vv_int_frame vv_int_frame_plan(const uint64_t *values, size_t count, int64_t min, int64_t max)
+{
+    vv_int_frame plain = vv_int_frame_plain(count, min, max);
+    uint64_t centre;
+    if (!frame_sample(values, count, plain.width, &centre)) {
+        return plain;
+    }
+    uint32_t width = frame_best_width(values, count, centre);
+    vv_int_frame patched = frame_around(values, count, centre, width);
+    return patched.size < plain.size ? patched : plain;
+}
+
+/* Takes the exceptions out of scratch->packed. */
+static void frame_take_exceptions(const vv_int_frame *frame, size_t count,
+                                  vv_codec_scratch *scratch)
+{
+    uint64_t reach = frame_reach(frame->width);
+    size_t taken = 0;
+    for (size_t i = 0; i < count; ++i) {
+        if (scratch->packed[i] > reach) {
+            scratch->patch_at[taken] = i;
+            scratch->patch[taken] = scratch->packed[i];
+            scratch->packed[i] = 0;
+            taken += 1;
+        }
+    }
+    VV_ASSERT(taken == frame->exception_count);
+}
+
+void vv_int_frame_write(const vv_int_frame *frame, const uint64_t *values, size_t count,
+                        vv_codec_scratch *scratch, vv_buf *out)
+{
+    bool is_patched = frame->exception_count > 0;
+    VV_IGNORE(vv_buf_append_u8(out, (uint8_t)(frame->width | (is_patched ? FRAME_PATCHED : 0))));
+    VV_IGNORE(vv_buf_append_zigzag(out, (int64_t)frame->base));
+    if (frame->width == 0 && !is_patched) {
+        return;
+    }
+    vv_kernels_get()->bias(values, count, frame->base, scratch->packed);
+    if (is_patched) {
+        frame_take_exceptions(frame, count, scratch);
+        VV_IGNORE(vv_buf_append_varint(out, frame->exception_count));
+        VV_IGNORE(vv_buf_append_u8(out, (uint8_t)frame->exception_width));
+    }
+    vv_bitpack_write(scratch->packed, count, frame->width, out);
+    if (is_patched) {
+        vv_bitpack_write(scratch->patch_at, frame->exception_count, vv_bits_for(count - 1), out);
+        vv_bitpack_write(scratch->patch, frame->exception_count, frame->exception_width, out);
+    }
+}
+
+void vv_int_frame_write_best(const uint64_t *values, size_t count, vv_codec_scratch *scratch,
+                             vv_buf *out)
+{
+    int64_t min = (int64_t)values[0];
+    int64_t max = (int64_t)values[0];
+    for (size_t i = 1; i < count; ++i) {
+        min = (int64_t)values[i] < min ? (int64_t)values[i] : min;
+        max = (int64_t)values[i] > max ? (int64_t)values[i] : max;
+    }
+    vv_int_frame frame = vv_int_frame_plan(values, count, min, max);
+    vv_int_frame_write(&frame, values, count, scratch, out);
+}
+
+static void frame_read_exceptions(vv_reader *reader, size_t count, const vv_int_frame *frame,
+                                  vv_codec_scratch *scratch, uint64_t *out_values)
+{
+    size_t exception_count = frame->exception_count;
+    vv_bitpack_read(reader, exception_count, vv_bits_for(count - 1), scratch->patch_at);
+    vv_bitpack_read(reader, exception_count, frame->exception_width, scratch->patch);
+    if (vv_reader_is_bad(reader)) {
+        return;
+    }
+    for (size_t i = 0; i < exception_count; ++i) {
+        uint64_t position = scratch->patch_at[i];
+        if (position >= count || (i > 0 && position <= scratch->patch_at[i - 1])) {
+            vv_reader_spoil(reader);
+            return;
+        }
+        out_values[position] = frame->base + scratch->patch[i];
+    }
+}
+
+void vv_int_frame_read(vv_reader *reader, size_t count, vv_codec_scratch *scratch,
+                       uint64_t *out_values)
+{
+    uint8_t head = vv_reader_u8(reader);
+    vv_int_frame frame = {.width = head & 0x7Fu, .base = (uint64_t)vv_reader_zigzag(reader)};
+    if ((head & FRAME_PATCHED) != 0) {
+        frame.exception_count = (size_t)vv_reader_varint_max(reader, count);
+        frame.exception_width = vv_reader_u8(reader);
+        if (frame.exception_count == 0) {
+            vv_reader_spoil(reader);
+        }
+    }
+    vv_bitpack_read(reader, count, frame.width, out_values);
+    if (vv_reader_is_bad(reader)) {
+        return;
+    }
+    if (frame.base != 0) {
+        vv_kernels_get()->bias(out_values, count, 0 - frame.base, out_values);
+    }
+    if (frame.exception_count > 0) {
+        frame_read_exceptions(reader, count, &frame, scratch, out_values);
+    }
+}
