@@ -24,6 +24,13 @@ static void note_report(void *context, const char *text)
 #define skip_in_release() ((void)0)
 #endif
 
+/* Thread sanitizer finds the same mistake in its own way, and fails the program for it. */
+#ifdef __SANITIZE_THREAD__
+#define skip_beside_tsan() skip()
+#else
+#define skip_beside_tsan() ((void)0)
+#endif
+
 static report last;
 static vv_mutex low;
 static vv_mutex high;
@@ -138,6 +145,7 @@ static void waiting_below_a_held_lock_is_reported(void **state)
 {
     (void)state;
     skip_in_release();
+    skip_beside_tsan();
     vv_cond cond;
     check_ok(vv_cond_init(&cond, NULL), NULL);
     vv_mutex_lock(&low);
