@@ -208,6 +208,23 @@ static void after_a_failed_sync_pages_may_be_clean_and_never_stored(void **state
     vv_sim_free(sim);
 }
 
+static void after_a_failed_sync_the_size_may_be_stored_without_content(void **state)
+{
+    (void)state;
+    vv_sim *sim = vv_sim_create(sim_memory(), NULL);
+    vv_sim_sync_fault fault = {
+        .site = VV_SYNC_SITE_COUNT, .first_sync = 2, .os_errno = EIO, .mode = VV_SIM_PAGES_CLEAN};
+    vv_sim_set_sync_fault(sim, &fault);
+    vv_file *file = sim_open(sim, "/a");
+    sim_sync_root(sim);
+    sim_write(file, 0, "new");
+    fails_sync(sim, file);
+    sim_sync(file);
+    assert_string_equal("...", sim_after(sim, VV_SIM_CUT_NONE, "/a"));
+    check_ok(vv_file_close(file, NULL), NULL);
+    vv_sim_free(sim);
+}
+
 static void after_a_failed_sync_pages_may_be_reverted(void **state)
 {
     (void)state;
@@ -396,6 +413,7 @@ int main(void)
         sim_test(an_ignored_rename_comes_in_two_halves),
         sim_test(after_a_failed_sync_pages_may_stay_dirty),
         sim_test(after_a_failed_sync_pages_may_be_clean_and_never_stored),
+        sim_test(after_a_failed_sync_the_size_may_be_stored_without_content),
         sim_test(after_a_failed_sync_pages_may_be_reverted),
         sim_test(a_permanent_sync_fault_hits_files_and_directories),
         sim_test(a_full_disk_writes_what_fits),

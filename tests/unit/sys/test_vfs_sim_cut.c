@@ -146,6 +146,32 @@ static void data_without_its_size_is_not_seen(void **state)
     close_and_free(sim, file);
 }
 
+/* Not hidden behind the end either, from where a later growth would bring it back. */
+static void data_without_its_size_is_gone(void **state)
+{
+    (void)state;
+    vv_sim *sim = vv_sim_create(sim_memory(), NULL);
+    sim_put_durable(sim, "/f", "abc");
+    vv_file *file = sim_open(sim, "/f");
+    sim_write(file, 3, sim_times('x', 1000)); /* changes: size, two sectors */
+    const bool sectors[] = {false, true, true};
+    vv_sim_cut cut = {.model = VV_SIM_CUT_SUBSET, .kept = sectors};
+    vv_sim_cut none = {.model = VV_SIM_CUT_NONE};
+    vv_sim_point *point = vv_sim_capture(sim);
+    vv_sim_image *image = vv_sim_power_cut(point, &cut);
+    vv_sim_image *lost = vv_sim_power_cut(point, &none);
+    assert_int_equal(vv_sim_image_hash(lost), vv_sim_image_hash(image));
+    vv_sim *next = vv_sim_create(sim_memory(), image);
+    vv_file *again = sim_open(next, "/f");
+    check_ok(vv_file_truncate(again, 6, NULL), NULL);
+    assert_string_equal("abc...", sim_after(next, VV_SIM_CUT_ALL, "/f"));
+    close_and_free(next, again);
+    vv_sim_image_free(image);
+    vv_sim_image_free(lost);
+    vv_sim_point_free(point);
+    close_and_free(sim, file);
+}
+
 static void what_was_cut_off_does_not_come_back_under_a_larger_size(void **state)
 {
     (void)state;
@@ -330,6 +356,7 @@ int main(void)
         sim_test(torn_keeps_a_write_up_to_a_place),
         sim_test(garbage_stays_within_what_the_write_changed),
         sim_test(data_without_its_size_is_not_seen),
+        sim_test(data_without_its_size_is_gone),
         sim_test(what_was_cut_off_does_not_come_back_under_a_larger_size),
         sim_test(points_and_images_never_change),
         sim_test(images_with_the_same_files_have_the_same_hash),
