@@ -22,6 +22,7 @@
     X(MERGE,      150, "which segments are being merged")                                    \
     X(MANIFEST,   160, "manifest log and the current version")                               \
     X(SHARD,      180, "heads of one shard; several in ascending order")                     \
+    X(SCHEMA,     185, "sets of typed fields; taken with shards held")                      \
     X(RING,       190, "pages of ring files")                                                \
     X(CATALOGUE,  195, "names to series, postings, schemas; taken with shards held")         \
     X(LOG,        200, "log buffer and its file: I/O is done under it")                      \

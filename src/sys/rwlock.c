@@ -29,7 +29,6 @@ varve_status vv_rwlock_init(vv_rwlock *lock, vv_lock_rank rank, varve_error *out
 
 void vv_rwlock_deinit(vv_rwlock *lock)
 {
-    VV_ASSERT(lock->readers == 0 && lock->writers_waiting == 0);
     vv_cond_deinit(&lock->changed);
     vv_mutex_deinit(&lock->mutex);
 }
