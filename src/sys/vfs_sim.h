@@ -79,7 +79,8 @@ bool vv_sim_is_stopped(vv_sim *sim);
 
 /*
  * Called before each changing call that will be made, outside of the lock: the place to capture
- * every point of a run in one go. site is VV_SYNC_SITE_COUNT where the call has none.
+ * every point of a run in one go, from the thread that makes the call. site is VV_SYNC_SITE_COUNT
+ * where the call has none.
  */
 typedef void (*vv_sim_hook)(void *context, uint64_t changing_call, vv_vfs_op op, const char *path,
                             vv_sync_site site);

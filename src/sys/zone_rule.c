@@ -113,6 +113,11 @@ static bool zone_rule_time(zone_rule_text *text, uint32_t hour_max, int32_t *out
     return true;
 }
 
+static bool zone_rule_is_offset(int32_t east_s)
+{
+    return east_s >= VV_ZONE_OFFSET_S_MIN && east_s <= VV_ZONE_OFFSET_S_MAX;
+}
+
 /* An offset as seconds east. */
 static bool zone_rule_offset(zone_rule_text *text, int32_t *out_s)
 {
@@ -121,7 +126,7 @@ static bool zone_rule_offset(zone_rule_text *text, int32_t *out_s)
         return false;
     }
     *out_s = -west_s;
-    return *out_s >= VV_ZONE_OFFSET_S_MIN && *out_s <= VV_ZONE_OFFSET_S_MAX;
+    return zone_rule_is_offset(*out_s);
 }
 
 static bool zone_rule_day(zone_rule_text *text, vv_zone_change *out_change)
@@ -166,6 +171,9 @@ bool vv_zone_rule_parse(varve_text text, vv_zone_rule *out_rule)
     }
     rule.daylight_offset_s = rule.standard_offset_s + ZONE_HOUR_S;
     if (zone_rule_peek(&text) != ',' && !zone_rule_offset(&text, &rule.daylight_offset_s)) {
+        return false;
+    }
+    if (!zone_rule_is_offset(rule.daylight_offset_s)) { /* the hour may have led out of range */
         return false;
     }
     if (!zone_rule_change(&text, &rule.start) || !zone_rule_change(&text, &rule.end) ||

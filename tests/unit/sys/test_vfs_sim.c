@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "sim_support.h"
+#include "sys/thread.h"
 
 /* ---- what is durable ------------------------------------------------------------------------ */
 
@@ -381,6 +382,61 @@ static void the_hook_sees_each_change_before_it_is_made(void **state)
     vv_sim_free(sim);
 }
 
+/* ---- threads -------------------------------------------------------------------------------- */
+
+typedef struct busy_writer {
+    vv_sim *sim;
+    char path[8];
+} busy_writer;
+
+static void write_and_rename(void *context)
+{
+    busy_writer *writer = context;
+    char moved[16];
+    snprintf(moved, sizeof moved, "%s.new", writer->path);
+    for (int round = 0; round < 100; ++round) {
+        vv_file *file = sim_open(writer->sim, writer->path);
+        sim_write(file, 0, "some bytes that are written again and again");
+        sim_sync(file);
+        check_ok(vv_file_close(file, NULL), NULL);
+        sim_rename(writer->sim, writer->path, moved);
+        sim_sync_root(writer->sim);
+    }
+}
+
+static void cut_again_and_again(void *context)
+{
+    vv_sim *sim = context;
+    for (uint64_t round = 0; round < 100; ++round) {
+        vv_sim_point *point = vv_sim_capture(sim);
+        size_t index = (size_t)round % vv_sim_image_count(point);
+        vv_sim_image *image = vv_sim_image_make(point, index, round);
+        vv_sim_point_free(point);
+        vv_sim *next = vv_sim_create(sim_memory(), image);
+        vv_sim_image_free(image);
+        sim_put_durable(next, "/mine", "of this life only");
+        vv_sim_free(next);
+    }
+}
+
+static void threads_write_while_others_cut(void **state)
+{
+    (void)state;
+    vv_sim *sim = vv_sim_create(sim_memory(), NULL);
+    busy_writer writers[] = {{sim, "/a"}, {sim, "/b"}};
+    vv_thread threads[4];
+    for (size_t i = 0; i < 2; ++i) {
+        check_ok(vv_thread_start(&threads[i], "writer", write_and_rename, &writers[i], NULL), NULL);
+        check_ok(vv_thread_start(&threads[2 + i], "cutter", cut_again_and_again, sim, NULL), NULL);
+    }
+    for (size_t i = 0; i < 4; ++i) {
+        vv_thread_join(&threads[i]);
+    }
+    assert_string_equal("some bytes that are written again and again",
+                        sim_after(sim, VV_SIM_CUT_NONE, "/a.new"));
+    vv_sim_free(sim);
+}
+
 static void inode_numbers_of_removed_files_are_used_again(void **state)
 {
     (void)state;
@@ -421,6 +477,7 @@ int main(void)
         sim_test(after_the_stop_nothing_changes),
         sim_test(the_stop_can_be_at_any_call),
         sim_test(the_hook_sees_each_change_before_it_is_made),
+        sim_test(threads_write_while_others_cut),
         sim_test(inode_numbers_of_removed_files_are_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

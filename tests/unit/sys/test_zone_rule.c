@@ -152,6 +152,7 @@ static void nonsense_is_refused(void **state)
         "CET-1CEST,M3.5,M10.5.0",
         "CET-1CEST26,M3.5.0,M10.5.0",
         "CET99999999999",
+        "CET-25CEST,M3.5.0,M10.5.0",
         "CET-1C",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; ++i) {
