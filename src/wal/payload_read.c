@@ -264,7 +264,7 @@ static void payload_read_bools(vv_reader *bytes, uint8_t *target, size_t count)
         return;
     }
     for (size_t i = 0; i < count; ++i) {
-        target[i] = (bits[i / 8] >> (i % 8)) & 1u;
+        target[i] = (uint8_t)(((uint32_t)bits[i / 8] >> (i % 8)) & 1u);
     }
     if (count % 8 != 0 && bits[count / 8] >> (count % 8) != 0) {
         vv_reader_spoil(bytes);
