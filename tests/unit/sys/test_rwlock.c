@@ -1,89 +1,109 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdatomic.h>
-
-#include "support/check.h"
 #include "sys/rwlock.h"
 
-#define ROUNDS 1000
+#include <stdatomic.h>
+#include <string.h>
 
-static vv_rwlock lock;
-static atomic_int readers;
-static atomic_int readers_max;
-static atomic_int writers;
-static long counter; /* written by the writer only */
+#include "support/check.h"
+#include "sys/thread.h"
 
-static void read_rounds(void *context)
+#define ROUNDS 2000
+
+typedef struct shared {
+    vv_rwlock lock;
+    uint64_t left, right; /* equal whenever nobody writes */
+    atomic_uint readers;
+    atomic_uint readers_most;
+    atomic_uint failures;
+    atomic_uint inside; /* readers that wait for each other */
+} shared;
+
+static void writer_main(void *context)
 {
-    (void)context;
-    for (int round = 0; round < ROUNDS; ++round) {
-        vv_rwlock_read_lock(&lock);
-        int now = atomic_fetch_add(&readers, 1) + 1;
-        int max = atomic_load(&readers_max);
-        while (now > max && !atomic_compare_exchange_weak(&readers_max, &max, now)) {
+    shared *all = context;
+    for (int round = 0; round < ROUNDS; round++) {
+        vv_rwlock_write_lock(&all->lock);
+        vv_rwlock_assert_written(&all->lock);
+        if (atomic_load(&all->readers) != 0) {
+            atomic_fetch_add(&all->failures, 1);
         }
-        assert_int_equal(0, atomic_load(&writers));
-        atomic_fetch_sub(&readers, 1);
-        vv_rwlock_read_unlock(&lock);
+        all->left++;
+        all->right++;
+        vv_rwlock_write_unlock(&all->lock);
     }
 }
 
-static void write_rounds(void *context)
+static void reader_main(void *context)
 {
-    (void)context;
-    for (int round = 0; round < ROUNDS; ++round) {
-        vv_rwlock_write_lock(&lock);
-        vv_rwlock_assert_written(&lock);
-        assert_int_equal(1, atomic_fetch_add(&writers, 1) + 1);
-        assert_int_equal(0, atomic_load(&readers));
-        counter += 1;
-        atomic_fetch_sub(&writers, 1);
-        vv_rwlock_write_unlock(&lock);
+    shared *all = context;
+    for (int round = 0; round < ROUNDS; round++) {
+        vv_rwlock_read_lock(&all->lock);
+        atomic_fetch_add(&all->readers, 1);
+        if (all->left != all->right) {
+            atomic_fetch_add(&all->failures, 1);
+        }
+        atomic_fetch_sub(&all->readers, 1);
+        vv_rwlock_read_unlock(&all->lock);
     }
 }
 
-static void a_writer_is_alone(void **state)
+static void run(shared *all, const vv_thread_main *mains, size_t count)
 {
-    (void)state;
-    vv_thread threads[5];
-    check_ok(vv_rwlock_init(&lock, VV_RANK_TEST_LOW, NULL), NULL);
-    for (size_t i = 0; i < 5; ++i) {
-        vv_thread_main main = i < 3 ? read_rounds : write_rounds;
-        check_ok(vv_thread_start(&threads[i], "rwlock", main, NULL, NULL), NULL);
+    vv_thread threads[4];
+    memset(threads, 0, sizeof threads);
+    varve_error err = {.status = VARVE_OK};
+    for (size_t index = 0; index < count; index++) {
+        check_ok(vv_thread_start(&threads[index], "rwlock", mains[index], all, &err), &err);
     }
-    for (size_t i = 0; i < 5; ++i) {
-        vv_thread_join(&threads[i]);
+    for (size_t index = 0; index < count; index++) {
+        vv_thread_join(&threads[index]);
     }
-    assert_int_equal(2 * ROUNDS, counter);
-    vv_rwlock_deinit(&lock);
 }
 
-static void read_once(void *context)
-{
-    (void)context;
-    vv_rwlock_read_lock(&lock);
-    atomic_fetch_add(&readers_max, 1);
-    vv_rwlock_read_unlock(&lock);
-}
-
-static void readers_hold_it_together(void **state)
+static void writers_are_alone(void **state)
 {
     (void)state;
-    vv_thread thread;
-    atomic_store(&readers_max, 0);
-    check_ok(vv_rwlock_init(&lock, VV_RANK_TEST_LOW, NULL), NULL);
-    vv_rwlock_read_lock(&lock);
-    check_ok(vv_thread_start(&thread, "reader", read_once, NULL, NULL), NULL);
-    vv_thread_join(&thread); /* would hang if it had to wait for this thread */
-    assert_int_equal(1, atomic_load(&readers_max));
-    vv_rwlock_read_unlock(&lock);
-    vv_rwlock_deinit(&lock);
+    static shared all;
+    varve_error err = {.status = VARVE_OK};
+    check_ok(vv_rwlock_init(&all.lock, VV_RANK_TEST_LOW, &err), &err);
+    const vv_thread_main mains[] = {writer_main, reader_main, writer_main, reader_main};
+    run(&all, mains, 4);
+    assert_int_equal(all.failures, 0);
+    assert_int_equal(all.left, 2 * ROUNDS);
+    vv_rwlock_deinit(&all.lock);
+}
+
+/* Each waits inside for the other: only readers that share the lock come out again. */
+static void meeting_main(void *context)
+{
+    shared *all = context;
+    vv_rwlock_read_lock(&all->lock);
+    atomic_fetch_add(&all->inside, 1);
+    while (atomic_load(&all->inside) < 2) {
+        vv_thread_yield();
+    }
+    vv_rwlock_read_unlock(&all->lock);
+}
+
+static void readers_share(void **state)
+{
+    (void)state;
+    static shared all;
+    varve_error err = {.status = VARVE_OK};
+    check_ok(vv_rwlock_init(&all.lock, VV_RANK_TEST_LOW, &err), &err);
+    const vv_thread_main mains[] = {meeting_main, meeting_main};
+    run(&all, mains, 2);
+    assert_int_equal(all.inside, 2);
+    vv_rwlock_write_lock(&all.lock);
+    vv_rwlock_write_unlock(&all.lock);
+    vv_rwlock_deinit(&all.lock);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_writer_is_alone),
-        cmocka_unit_test(readers_hold_it_together),
+        cmocka_unit_test(writers_are_alone),
+        cmocka_unit_test(readers_share),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
