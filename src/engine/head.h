@@ -10,20 +10,24 @@
  *        late:      [encoded late block]...           [plain side buffer]
  *
  *   H1  Rows of a series are appended in sequence order. An in-order row is not older than the
- * newest in-order row before it; under `last` it is strictly newer. Every other row is late. H2
- * Only rows at or below the visible sequence are sealed into a block, but for vectors of a bulk
- *       call, which are blocks of one batch from the start.
+ *       newest in-order row before it; under `last` it is strictly newer. Every other row is late.
+ *   H2  Only rows at or below the visible sequence are sealed into a block, but for vectors of a
+ *       bulk call, which are blocks of one batch from the start.
  *   H3  An encoded block never changes; its bytes live as long as the generation. Beside it lie the
  *       sequences of its rows, so that a view older than the block leaves out what it must not see.
- *   H4  Late blocks are sorted by (time, sequence) and keep rows of equal time: who reads resolves
- * them. H5  Nothing is removed from a generation; deletes are tombstones in the version. H6  Plain
- * rows carry a 32-bit sequence delta to a base of their buffer; a buffer whose delta would overflow
- * is sealed or rebased first.
+ *   H4  A late block is sorted by (time, sequence) and keeps rows of equal time: who reads
+ *       resolves them. Late blocks follow each other in order of arrival, the side buffer last; at
+ *       equal times a late row is newer than every in-order row.
+ *   H5  Nothing is removed from a generation; deletes are tombstones in the version.
+ *   H6  Plain rows carry a 32-bit sequence delta to a base of their buffer; a buffer whose delta
+ *       would overflow is sealed first.
  *
- * Memory comes from slabs of size classes per shard (tails, series, small blocks), freed as a whole
- * with the generation. A single-valued series costs nothing for fields; several fields are columns
- * beside one time column; a column that appears later starts where it appears (rows before lack
- * it).
+ * Memory comes from slabs of size classes per shard (tails, side buffers, blobs) and from an arena
+ * per shard (series, sealed blocks), freed as a whole with the generation. A row lies in one place:
+ * a single-valued one in 12 bytes while its times keep a step, in 16 while they jitter around it,
+ * else in 20. A field that appears later starts where it appears (rows before lack it).
+ *
+ * The row id of a row in a head is its sequence.
  *
  * Threads: writing and reading a series needs its shard's lock. A frozen generation is written no
  * more; reading it needs no lock.
@@ -45,32 +49,66 @@ int64_t vv_head_first_write_ns(const vv_head *head); /* monotonic; 0: empty */
 
 /* --- freezing --- */
 
-/** With every shard locked: from now on immutable. last_sequence and last_lsn are the freeze point.
- */
+/** With every shard locked: from now on immutable. last_sequence and last_lsn are the freeze
+ *  point. */
 void vv_head_freeze(vv_head *head, uint64_t last_lsn, uint64_t last_sequence);
 bool vv_head_is_frozen(const vv_head *head);
 uint64_t vv_head_last_lsn(const vv_head *head);
 uint64_t vv_head_first_sequence(const vv_head *head); /* of its rows; 0: empty */
 uint64_t vv_head_last_sequence(const vv_head *head);
-/** Ids of the series that have rows; ascending. The head must be frozen, or every shard locked. */
+/** Ids of the series that have rows; ascending. The head must be frozen, or every shard locked.
+ *  Released with vv_alloc_free(alloc, ids, count * sizeof *ids). */
 VV_MUST_CHECK varve_status vv_head_series_ids(const vv_head *head, vv_alloc *alloc,
                                               uint32_t **out_ids, size_t *out_count,
                                               varve_error *out_err);
 bool vv_head_has_series(const vv_head *head, uint32_t series); /* shard lock, or frozen */
 
-/* --- writing; shard lock held; see engine/write.c --- */
+/* --- writing; shard locks held from the first reserve to the append; see engine/write.c --- */
 
-/** Types of the run's fields against what the series holds: E_INVALID naming metric, field, both
- * types. */
-VV_MUST_CHECK varve_status vv_head_check_types(vv_head *head, const vv_run *run,
-                                               varve_error *out_err);
-/** Make room for the rows of a run, so that the append cannot fail. Seals full visible tails. */
-VV_MUST_CHECK varve_status vv_head_reserve(vv_head *head, const vv_run *run, uint64_t visible,
-                                           varve_error *out_err);
-/** Give back a reservation. */
+/** A field of a series that no visible row holds any more, so that its type may change. */
+typedef struct vv_head_retype {
+    uint32_t series;
+    uint32_t field;
+    bool is_used; /* set by the reserve that changed the type; once only */
+} vv_head_retype;
+
+typedef struct vv_head_reserve_options {
+    uint64_t visible;        /* rows up to here may be sealed */
+    vv_head_retype *retypes; /* may be NULL */
+    size_t retype_count;
+    bool retypes_all; /* replay: what was written was allowed */
+} vv_head_reserve_options;
+
+/** What a reservation found. */
+typedef struct vv_head_reserved {
+    uint64_t late_rows;
+    uint64_t undefined_rows; /* rows of series that the log of this generation does not define */
+    /* Of a conflict (E_CONFLICT): the row, the field, the family it holds, the type given. */
+    size_t row;
+    uint32_t series, field, held_type, given_type;
+} vv_head_reserved;
+
+/**
+ * Put the rows of a run into place, unseen, so that the append cannot fail, and claim the types of
+ * their fields. Seals full visible tails. Runs of a batch are reserved one after another, then
+ * appended in the same order. After a failure vv_head_unreserve is called for this run and for
+ * those before it.
+ * Errors: E_NOMEM, E_LIMIT, E_CONFLICT (a field holds another type; no message, see *out_reserved),
+ * E_CORRUPT (a vector of a replayed log).
+ */
+VV_MUST_CHECK varve_status vv_head_reserve(vv_head *head, const vv_run *run,
+                                           const vv_head_reserve_options *options,
+                                           vv_head_reserved *out_reserved, varve_error *out_err);
+/** Give back what is reserved for the series of a run, whole or in part. */
 void vv_head_unreserve(vv_head *head, const vv_run *run);
-/** Append reserved rows; row i has sequence first_sequence + i. Returns how many were late. */
-uint64_t vv_head_append(vv_head *head, const vv_run *run, uint64_t first_sequence);
+/** Append reserved rows; row i has sequence first_sequence + i. late_rows: of the reservation. */
+void vv_head_append(vv_head *head, const vv_run *run, uint64_t first_sequence, uint64_t late_rows);
+
+/** The greatest sequence of a series in this head; 0: none. Shard lock, or frozen. */
+uint64_t vv_head_series_sequence(const vv_head *head, uint32_t series);
+/** The policy of a metric has changed; none of its rows is visible. Every shard locked. */
+VV_MUST_CHECK varve_status vv_head_set_policy(vv_head *head, uint32_t metric_id, uint64_t visible,
+                                              varve_error *out_err);
 
 /* Definitions in the log: a series or field is defined once per generation (the log is
  * self-contained from log_start on). Series flags are guarded by the shard lock, field flags are
@@ -93,9 +131,9 @@ typedef struct vv_head_piece {
     uint64_t first_sequence, last_sequence;
     vv_bytes vector; /* encoded: lives as long as the head */
     vv_rows plain;   /* plain: copied into the arena, visible rows only, by (time, sequence) */
-    const uint64_t
-        *sequences; /* of the rows; plain: always; encoded: see vv_head_piece_sequences */
+    const uint64_t *sequences; /* of the rows; plain only: see vv_head_piece_sequences */
     vv_bytes encoded_sequences;
+    uint64_t sequence_step;
 } vv_head_piece;
 
 typedef struct vv_head_pieces {
@@ -106,8 +144,8 @@ typedef struct vv_head_pieces {
 } vv_head_pieces;
 
 /** Collect; takes the shard lock itself when the head is not frozen. Only pieces that touch range;
- * plain rows are copied with the columns of `fields` (ascending; NULL: all). Everything lies in the
- * arena. */
+ * plain rows are those in range, copied into the arena with the columns of `fields` (ascending;
+ * NULL: all) that have a value. Blobs of a frozen head are not copied: they live as long as it. */
 VV_MUST_CHECK varve_status vv_head_read(vv_head *head, uint32_t series, uint64_t visible,
                                         varve_range range, const uint32_t *fields,
                                         size_t field_count, vv_arena *arena,
