@@ -24,6 +24,11 @@ VV_MUST_CHECK varve_status vv_batch_columns(varve_batch *batch, const varve_colu
                                             varve_error *out_err);
 VV_MUST_CHECK varve_status vv_batch_delete(varve_batch *batch, const varve_selection *selections,
                                            size_t count, varve_range range, varve_error *out_err);
+/** A row that cannot be added (a name that is not valid, series_max): it takes its place in the
+ *  count of rows; a commit with VARVE_WRITE_SKIP_REJECTED reports it, another fails with `reason`.
+ */
+VV_MUST_CHECK varve_status vv_batch_refuse(varve_batch *batch, const varve_error *reason,
+                                           varve_error *out_err);
 VV_MUST_CHECK varve_status vv_batch_submit(varve_batch *batch, const varve_write_options *options,
                                            varve_written *out_written, varve_error *out_err);
 VV_MUST_CHECK varve_status vv_batch_commit(varve_batch *batch, const varve_write_options *options,

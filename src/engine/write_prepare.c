@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * From the items of a part to what log and head take: runs without rejected rows, vectors of bulk
+ * runs, deletes, and the payloads of the records with their checksums. Everything here happens
+ * without a lock, and nothing of it is seen by anybody.
+ */
+
+#include <string.h>
+
+#include "base/crc.h"
+#include "base/status.h"
+#include "engine/write_priv.h"
+#include "wal/payload.h"
+
+void vv_write_memory_init(vv_batch_memory *memory, vv_alloc *alloc)
+{
+    vv_arena_init(&memory->call, alloc, SIZE_MAX);
+    vv_arena_init(&memory->attempt, alloc, SIZE_MAX);
+    vv_buf_init(&memory->vectors, alloc, SIZE_MAX);
+    vv_buf_init(&memory->payload, alloc, SIZE_MAX);
+    vv_buf_init(&memory->definitions, alloc, SIZE_MAX);
+    vv_vec_init(&memory->items, alloc, sizeof(vv_write_item), SIZE_MAX);
+    vv_vec_init(&memory->rejected, alloc, sizeof(varve_rejected), SIZE_MAX);
+    vv_vec_init(&memory->runs, alloc, sizeof(vv_write_run), SIZE_MAX);
+    vv_vec_init(&memory->deletes, alloc, sizeof(vv_write_delete), SIZE_MAX);
+    vv_vec_init(&memory->records, alloc, sizeof(vv_write_record), SIZE_MAX);
+    vv_vec_init(&memory->retypes, alloc, sizeof(vv_head_retype), SIZE_MAX);
+}
+
+void vv_write_memory_deinit(vv_batch_memory *memory)
+{
+    vv_arena_deinit(&memory->call);
+    vv_arena_deinit(&memory->attempt);
+    vv_buf_deinit(&memory->vectors);
+    vv_buf_deinit(&memory->payload);
+    vv_buf_deinit(&memory->definitions);
+    vv_vec_deinit(&memory->items);
+    vv_vec_deinit(&memory->rejected);
+    vv_vec_deinit(&memory->runs);
+    vv_vec_deinit(&memory->deletes);
+    vv_vec_deinit(&memory->records);
+    vv_vec_deinit(&memory->retypes);
+    vv_codec_scratch_free(memory->scratch);
+}
+
+varve_status vv_write_scratch(vv_write *write, varve_error *out_err)
+{
+    if (write->memory->scratch != NULL) {
+        return VARVE_OK;
+    }
+    return vv_codec_scratch_create(&write->db->alloc, &write->memory->scratch, out_err);
+}
+
+/* ---- rows by number ---- */
+
+varve_status vv_write_take_column(const varve_column *column, const uint32_t *rows, size_t count,
+                                  vv_arena *arena, varve_column *out_column, varve_error *out_err)
+{
+    size_t width = vv_type_width(column->type);
+    size_t words = vv_bits_words(count);
+    uint8_t *values = vv_arena_zeroed(arena, count * width);
+    uint64_t *present = vv_arena_zeroed(arena, words * sizeof *present);
+    uint64_t *marks = column->marks == NULL ? NULL : vv_arena_zeroed(arena, words * sizeof *marks);
+    if (values == NULL || present == NULL || (marks == NULL && column->marks != NULL)) {
+        return vv_arena_fail(arena, count * width, out_err);
+    }
+    size_t has_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t row = rows[i];
+        if (row == UINT32_MAX || !vv_column_has(column, row)) {
+            continue;
+        }
+        has_count++;
+        vv_bits_set(present, i);
+        memcpy(values + i * width, (const uint8_t *)column->values + row * width, width);
+        if (marks != NULL && vv_bits_get(column->marks, row)) {
+            vv_bits_set(marks, i);
+        }
+    }
+    *out_column = (varve_column){
+        .type = column->type,
+        .values = values,
+        .present = has_count == count ? NULL : present,
+        .marks = marks,
+    };
+    return VARVE_OK;
+}
+
+/** A run without its rejected rows. */
+static varve_status prepare_filter(vv_write *write, const vv_write_item *item, vv_run *out_run,
+                                   varve_error *out_err)
+{
+    *out_run = item->run;
+    if (write->rejected_rows == NULL) {
+        return VARVE_OK;
+    }
+    vv_arena *arena = &write->memory->attempt;
+    const vv_run *run = &item->run;
+    uint32_t *rows = vv_arena_array(arena, run->count, sizeof *rows);
+    uint32_t *series = vv_arena_array(arena, run->count, sizeof *series);
+    int64_t *times = vv_arena_array(arena, run->count, sizeof *times);
+    varve_column *columns = vv_arena_array(arena, run->column_count, sizeof *columns);
+    if (rows == NULL || series == NULL || times == NULL || columns == NULL) {
+        return vv_arena_fail(arena, run->count * sizeof *times, out_err);
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < run->count; i++) {
+        if (!vv_bits_get(write->rejected_rows, item->first_row + i)) {
+            rows[count] = (uint32_t)i;
+            series[count] = run->series[run->series_count == 1 ? 0 : i];
+            times[count] = run->times[run->time_count == 1 ? 0 : i];
+            count++;
+        }
+    }
+    if (count == run->count) {
+        return VARVE_OK;
+    }
+    for (size_t i = 0; i < run->column_count; i++) {
+        VV_TRY(vv_write_take_column(&run->columns[i], rows, count, arena, &columns[i], out_err));
+    }
+    out_run->count = count;
+    out_run->series = series;
+    out_run->series_count = run->series_count == 1 ? 1 : count;
+    out_run->times = times;
+    out_run->time_count = count;
+    out_run->columns = columns;
+    return VARVE_OK;
+}
+
+/* ---- runs ---- */
+
+static uint64_t prepare_points(const vv_run *run)
+{
+    uint64_t points = 0;
+    for (size_t i = 0; i < run->column_count; i++) {
+        const uint64_t *present = run->columns[i].present;
+        points += present == NULL ? run->count : vv_bits_count(present, 0, run->count);
+    }
+    return points;
+}
+
+static varve_status prepare_run(vv_write *write, const vv_write_item *item, varve_error *out_err)
+{
+    vv_batch_memory *memory = write->memory;
+    vv_write_run made = {0};
+    VV_TRY(prepare_filter(write, item, &made.run, out_err));
+    if (made.run.count == 0) {
+        return VARVE_OK;
+    }
+    write->rows += made.run.count;
+    write->points += prepare_points(&made.run);
+    if (!write->is_logged) {
+        write->payload_bytes += vv_write_estimate(&made.run);
+    }
+    if (made.run.series_count == 1 && made.run.count >= VV_VECTOR_ROWS_MAX) {
+        bool is_done;
+        VV_TRY(vv_write_bulk(write, &made.run, &is_done, out_err));
+        if (is_done) {
+            return VARVE_OK;
+        }
+    }
+    varve_status status = vv_vec_push(&memory->runs, &made);
+    return status == VARVE_OK ? VARVE_OK : vv_vec_fail(&memory->runs, status, out_err);
+}
+
+/* ---- records ---- */
+
+static varve_status prepare_add_record(vv_write *write, vv_wal_type type, uint64_t sequences,
+                                       size_t offset, varve_error *out_err)
+{
+    vv_batch_memory *memory = write->memory;
+    vv_write_record record = {
+        .type = type,
+        .sequences = sequences,
+        .offset = offset,
+        .size = memory->payload.size - offset,
+    };
+    record.crc =
+        record.size == 0 ? 0 : vv_crc32c(0, memory->payload.data + record.offset, record.size);
+    varve_status status = vv_vec_push(&memory->records, &record);
+    return status == VARVE_OK ? VARVE_OK : vv_vec_fail(&memory->records, status, out_err);
+}
+
+/** One ROWS record of the runs [begin, end); none when there are none. */
+static varve_status prepare_rows(vv_write *write, size_t begin, size_t end, varve_error *out_err)
+{
+    if (begin == end) {
+        return VARVE_OK;
+    }
+    vv_batch_memory *memory = write->memory;
+    const vv_write_run *runs = VV_VEC_ITEMS(&memory->runs, vv_write_run);
+    size_t offset = memory->payload.size;
+    uint64_t rows = 0;
+    for (size_t i = begin; i < end; i++) {
+        rows += runs[i].run.count;
+        if (write->is_logged) {
+            VV_TRY(vv_payload_add_run(&memory->payload, &runs[i].run, out_err));
+        }
+    }
+    return prepare_add_record(write, VV_WAL_ROWS, rows, offset, out_err);
+}
+
+static varve_status prepare_records(vv_write *write, varve_error *out_err)
+{
+    vv_batch_memory *memory = write->memory;
+    const vv_write_delete *deletes = VV_VEC_ITEMS(&memory->deletes, vv_write_delete);
+    size_t begin = 0;
+    for (size_t i = 0; i < memory->deletes.count; i++) {
+        VV_TRY(prepare_rows(write, begin, deletes[i].run_index, out_err));
+        begin = deletes[i].run_index;
+        size_t offset = memory->payload.size;
+        if (write->is_logged) {
+            VV_TRY(vv_payload_tombstone(&memory->payload, deletes[i].op->range,
+                                        deletes[i].op->selection, out_err));
+        }
+        VV_TRY(prepare_add_record(write, VV_WAL_TOMBSTONE, 1, offset, out_err));
+    }
+    return prepare_rows(write, begin, memory->runs.count, out_err);
+}
+
+static varve_status prepare_check_size(const vv_write *write, varve_error *out_err)
+{
+    uint64_t bytes = write->payload_bytes + write->memory->definitions.size;
+    uint64_t max = write->db->options.batch_bytes_max;
+    if (bytes > max) {
+        return vv_fail(out_err, VARVE_E_LIMIT,
+                       "the batch takes %llu bytes, batch_bytes_max is %llu",
+                       (unsigned long long)bytes, (unsigned long long)max);
+    }
+    return VARVE_OK;
+}
+
+varve_status vv_write_prepare(vv_write *write, varve_error *out_err)
+{
+    vv_batch_memory *memory = write->memory;
+    vv_write_drop_tombstones(write);
+    vv_arena_reset(&memory->attempt);
+    vv_buf_reset(&memory->vectors);
+    vv_buf_reset(&memory->payload);
+    vv_vec_clear(&memory->runs);
+    vv_vec_clear(&memory->records);
+    write->rows = 0;
+    write->points = 0;
+    write->payload_bytes = 0;
+    const vv_write_item *items = VV_VEC_ITEMS(&memory->items, vv_write_item);
+    for (size_t i = write->item_begin; i < write->item_end; i++) {
+        if (items[i].op->selection == NULL) {
+            VV_TRY(prepare_run(write, &items[i], out_err));
+            continue;
+        }
+        vv_write_delete delete = {.op = items[i].op, .run_index = memory->runs.count};
+        varve_status status = vv_vec_push(&memory->deletes, &delete);
+        if (status != VARVE_OK) {
+            return vv_vec_fail(&memory->deletes, status, out_err);
+        }
+    }
+    vv_write_run *runs = VV_VEC_ITEMS(&memory->runs, vv_write_run);
+    for (size_t i = 0; i < memory->runs.count; i++) {
+        if (runs[i].is_vector) { /* the buffer has stopped moving */
+            runs[i].run.vector = memory->vectors.data + runs[i].vector_offset;
+        }
+    }
+    VV_TRY(prepare_records(write, out_err));
+    write->payload_bytes += memory->payload.size;
+    return prepare_check_size(write, out_err);
+}
+
+/* ---- definitions ---- */
+
+static varve_status prepare_define_series(vv_write *write, varve_error *out_err)
+{
+    const vv_catalogue *catalogue = write->db->catalogue;
+    vv_idset_cursor cursor;
+    vv_idset_cursor_init(&cursor, &write->new_series);
+    uint32_t id;
+    while (vv_idset_cursor_next(&cursor, &id)) {
+        vv_wal_definition definition = {
+            .id = id, .kind = 0, .metric = vv_catalogue_metric(catalogue, id)};
+        VV_TRY(vv_catalogue_labels(write->db->catalogue, id, &definition.labels,
+                                   &definition.label_count, out_err));
+        VV_TRY(vv_payload_add_definition(&write->memory->definitions, &definition, out_err));
+    }
+    return VARVE_OK;
+}
+
+varve_status vv_write_define(vv_write *write, varve_error *out_err)
+{
+    vv_buf_reset(&write->memory->definitions);
+    if (!write->is_logged) {
+        return VARVE_OK;
+    }
+    VV_TRY(prepare_define_series(write, out_err));
+    vv_idset_cursor cursor;
+    vv_idset_cursor_init(&cursor, &write->new_fields);
+    uint32_t id;
+    while (vv_idset_cursor_next(&cursor, &id)) {
+        vv_wal_definition definition = {
+            .id = id, .kind = 1, .metric = vv_catalogue_field_name(write->db->catalogue, id)};
+        VV_TRY(vv_payload_add_definition(&write->memory->definitions, &definition, out_err));
+    }
+    return prepare_check_size(write, out_err);
+}

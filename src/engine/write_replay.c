@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Rows of the log into a head, with the sequences they had. What is replayed was accepted once:
+ * types are taken as they come, and all of it is visible.
+ */
+
+#include "base/assert.h"
+#include "engine/head.h"
+#include "engine/write.h"
+
+static uint64_t replay_shards(const vv_run *run)
+{
+    _Static_assert(VV_SHARD_COUNT == 64, "a bit for each shard");
+    uint64_t shards = 0;
+    for (size_t i = 0; i < run->series_count; i++) {
+        shards |= UINT64_C(1) << (run->series[i] % VV_SHARD_COUNT);
+    }
+    return shards;
+}
+
+varve_status vv_write_replay_run(varve_db *db, vv_head *head, const vv_run *run,
+                                 uint64_t first_sequence, varve_error *out_err)
+{
+    VV_ASSERT(first_sequence > 0);
+    uint64_t shards = replay_shards(run);
+    for (uint64_t left = shards; left != 0; left &= left - 1) {
+        vv_mutex_lock(&db->shards[vv_ctz64(left)].lock);
+    }
+    vv_head_reserve_options options = {.visible = first_sequence - 1, .retypes_all = true};
+    vv_head_reserved reserved;
+    varve_status status = vv_head_reserve(head, run, &options, &reserved, out_err);
+    if (status == VARVE_OK) {
+        vv_head_append(head, run, first_sequence, reserved.late_rows);
+        /* The log that defines them is read once more by nobody: the head is flushed, or belongs
+         * to a reader. The mark lets the next rows of the series take the fast way. */
+        for (size_t i = 0; i < run->series_count && reserved.undefined_rows > 0; i++) {
+            vv_head_set_series_defined(head, run->series[i]);
+        }
+    } else {
+        vv_head_unreserve(head, run);
+    }
+    for (uint64_t left = shards; left != 0; left &= left - 1) {
+        vv_mutex_unlock(&db->shards[vv_ctz64(left)].lock);
+    }
+    return status;
+}
