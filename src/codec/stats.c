@@ -138,6 +138,16 @@ static double stats_mean_distance(const vv_stats *a, const vv_stats *b)
     return b_rest - a_rest;
 }
 
+/* Equal finite values deviate by nothing, whatever rounding makes of it: of values near the end of
+ * the range the square of a rounding error would be infinite. */
+static bool stats_are_equal(const vv_stats *stats)
+{
+    if (stats->type == VARVE_TYPE_F64) {
+        return stats->min.f64 >= stats->max.f64 && stats_is_finite(stats->min.f64);
+    }
+    return stats->min.u64 == stats->max.u64;
+}
+
 static void stats_merge_moments(vv_stats *stats, const vv_stats *part)
 {
     double distance = stats_mean_distance(stats, part);
@@ -196,6 +206,10 @@ void vv_stats_merge(vv_stats *stats, const vv_stats *part)
     stats->sum += part->sum;
     stats->count += part->count;
     vv_stats_set_mean(stats);
+    if (stats_are_equal(stats)) {
+        stats->m2 = 0;
+        stats->m2_lo = 0;
+    }
 }
 
 /* Kernels do not tell zeros apart: a least value of 0 is -0.0 if any is, a greatest one 0.0. */
@@ -222,7 +236,7 @@ static void stats_set_moments(vv_stats *part, const double *values, size_t count
     vv_deviation deviation;
     vv_kernels_get()->deviate_f64(values, count, part->mean, &deviation);
     double m2 = deviation.squares - deviation.sum * deviation.sum / (double)part->count;
-    part->m2 = m2 > 0 ? m2 : 0;
+    part->m2 = m2 > 0 && !stats_are_equal(part) ? m2 : 0;
 }
 
 /* M2. */
