@@ -21,7 +21,7 @@ enum {
     FRAME_PATCHED = 0x80,
     FRAME_SAMPLE = 32,        /* values looked at; arbitrary, a few per cent of outliers show up */
     FRAME_SAMPLE_INSIDE = 24, /* of them must be near each other for an attempt */
-    FRAME_GAIN_BITS = 3,      /* and by this much nearer than all are */
+    FRAME_GAIN_BITS = 2,      /* and by this much nearer than all are; 1 would find normal noise */
 };
 
 static size_t frame_size(const vv_int_frame *frame, size_t count)

@@ -456,6 +456,12 @@ void vv_stats_sum_f64(vv_stats *stats, const double *values, size_t count)
     }
 }
 
+/* A finite result that rounding has pushed past the greatest double. */
+static double stats_not_beyond(double value)
+{
+    return value > DBL_MAX ? DBL_MAX : value < -DBL_MAX ? -DBL_MAX : value;
+}
+
 double vv_stats_sum(const vv_stats *stats)
 {
     if (stats->type != VARVE_TYPE_F64) {
@@ -465,13 +471,12 @@ double vv_stats_sum(const vv_stats *stats)
     if (sum != sum) {
         return stats_default_nan();
     }
-    return (stats->flags & VV_STATS_SCALED) != 0 ? sum * STATS_UNSCALE : sum;
-}
-
-/* A quotient that rounding has pushed past the greatest double. */
-static double stats_not_beyond(double value)
-{
-    return value > DBL_MAX ? DBL_MAX : value < -DBL_MAX ? -DBL_MAX : value;
+    if ((stats->flags & VV_STATS_SCALED) == 0 || !stats_is_finite(sum)) {
+        return sum;
+    }
+    /* 2^-40, about 1e-12, past the greatest double may be rounding. */
+    bool is_edge = stats_size(sum) <= DBL_MAX * STATS_SCALE * (1 + 0x1p-40);
+    return is_edge ? stats_not_beyond(sum * STATS_UNSCALE) : sum * STATS_UNSCALE;
 }
 
 double vv_stats_mean(const vv_stats *stats)
