@@ -36,6 +36,10 @@
 #define VV_UNREACHABLE()     __builtin_unreachable()
 #define VV_ARRAY_COUNT(a)    (sizeof(a) / sizeof((a)[0]))
 
+/* As doubles; those of <math.h> are floats, which -Wdouble-promotion objects to. */
+#define VV_F64_INFINITY (__builtin_inf())
+#define VV_F64_NAN      (__builtin_nan(""))
+
 /* Drop a result on purpose; say why in a comment at the spot. */
 #define VV_IGNORE(x)                     \
     do {                                 \
@@ -66,8 +70,9 @@
 #define VV_CPU_HAS(isa) false
 #endif
 
-/* typedef double f64v VV_VECTOR(32); arithmetic and comparisons go lane by lane. For local variables
- * only, of a size that the function's VV_TARGET has: how they are passed depends on the target. */
+/* typedef double f64v VV_VECTOR(32); arithmetic and comparisons go lane by lane. For local
+ * variables only, of a size that the function's VV_TARGET has: how they are passed depends on the
+ * target. */
 #define VV_VECTOR(bytes)                __attribute__((vector_size(bytes)))
 #define VV_VECTOR_CONVERT(vector, type) __builtin_convertvector((vector), type)
 

@@ -86,7 +86,7 @@ static void halfway_cases_round_to_even(void **state)
         } else if (round % 4 == 1) {
             value = vv_random_f64(&random) * 1e16;
         }
-        double next = nextafter(value, INFINITY);
+        double next = nextafter(value, VV_F64_INFINITY);
         if (!isfinite(value) || !isfinite(next)) {
             continue;
         }
@@ -192,7 +192,7 @@ static void neighbours_of_powers_are_right(void **state)
         check_as_strtod(text);
         (void)snprintf(text, sizeof text, "%.17g", nextafter(value, 0));
         check_as_strtod(text);
-        (void)snprintf(text, sizeof text, "%.17g", nextafter(value, INFINITY));
+        (void)snprintf(text, sizeof text, "%.17g", nextafter(value, VV_F64_INFINITY));
         check_as_strtod(text);
     }
 }

@@ -69,15 +69,15 @@ static void numbers_keep_their_type(void **state)
     vv_json_f64(&json, 1);
     vv_json_f64(&json, -0.0);
     vv_json_f64(&json, 1e22);
-    vv_json_f64(&json, NAN);
-    vv_json_f64(&json, INFINITY);
-    vv_json_f64(&json, -INFINITY);
+    vv_json_f64(&json, VV_F64_NAN);
+    vv_json_f64(&json, VV_F64_INFINITY);
+    vv_json_f64(&json, -VV_F64_INFINITY);
     vv_json_u64(&json, INT64_MAX);
     vv_json_u64(&json, (uint64_t)INT64_MAX + 1);
     vv_json_u64(&json, UINT64_MAX);
     vv_json_f64_text(&json, 1);
     vv_json_f64_text(&json, 1e-7);
-    vv_json_f64_text(&json, -INFINITY);
+    vv_json_f64_text(&json, -VV_F64_INFINITY);
     vv_json_array_end(&json);
     check_written("[1.0,-0.0,1e+22,\"NaN\",\"+Inf\",\"-Inf\",9223372036854775807,"
                   "\"9223372036854775808\",\"18446744073709551615\",\"1\",\"1e-7\",\"-Inf\"]");
