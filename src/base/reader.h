@@ -25,7 +25,8 @@ typedef struct vv_reader {
 
 VV_UNTRUSTED static inline vv_reader vv_reader_of(const void *data, size_t size)
 {
-    return (vv_reader){.data = (const uint8_t *)data, .size = size};
+    /* Never NULL: even an offset of zero from NULL is undefined. */
+    return (vv_reader){.data = (const uint8_t *)(data != NULL ? data : ""), .size = size};
 }
 
 VV_UNTRUSTED static inline void vv_reader_init(vv_reader *reader, const void *data, size_t size)

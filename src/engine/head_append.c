@@ -663,6 +663,7 @@ static void append_row(vv_head *head, const vv_run *run, size_t row, uint64_t se
     uint32_t id = append_series_of(run, row);
     int64_t time = append_time_of(run, row);
     vv_head_series *series = vv_head_find(vv_head_shard_of(head, id), id);
+    VV_ASSERT(series != NULL); /* reserved */
     vv_head_block *closed = series->blocks.staged;
     vv_head_buffer *next = closed != NULL && closed->kind == VV_HEAD_PLAIN ? &closed->buffer
                            : closed == NULL && series->tail.pending > 0    ? &series->tail
@@ -683,6 +684,7 @@ static void append_row(vv_head *head, const vv_run *run, size_t row, uint64_t se
 static void append_vector(vv_head *head, const vv_run *run, uint64_t first_sequence)
 {
     vv_head_series *series = vv_head_find(vv_head_shard_of(head, run->series[0]), run->series[0]);
+    VV_ASSERT(series != NULL); /* reserved */
     vv_head_list *list = &series->blocks;
     vv_head_block *block = list->staged;
     if (block == NULL || block->kind == VV_HEAD_PLAIN || block->vector_size != run->vector_size ||
