@@ -8,8 +8,8 @@
  *
  *     instant --(+ offset)--> wall --(floor)--> bucket number --> wall of its beginning --> instant
  *
- * Days and longer go back by the zone's local_to_utc, then step to a neighbour where a change of
- * offset has put the instant on the other side of a beginning. Hours follow the stretches of
+ * Days and longer go back by the zone's local_to_utc, then step forward where clocks that went
+ * back show a date once more though the next one had begun. Hours follow the stretches of
  * constant offset one by one.
  *
  * All is in seconds here and in int64, cut at the ends: the wall's years reach 2.9 * 10^11, which
@@ -196,10 +196,7 @@ static varve_range calendar_bucket_of_days(const vv_calendar *calendar, int64_t 
     int64_t local_s = vv_sat_add_i64(unix_s, calendar_offset_at(calendar, unix_s));
     int64_t number = calendar_number(calendar, local_s);
     int64_t start_s = calendar_begin_instant(calendar, number);
-    while (start_s > unix_s) {
-        number--;
-        start_s = calendar_begin_instant(calendar, number);
-    }
+    VV_DEBUG_ASSERT(start_s <= unix_s); /* the first instant of what the wall has reached */
     int64_t end_s = calendar_begin_instant(calendar, number + 1);
     while (end_s <= unix_s && end_s < INT64_MAX) {
         number++;

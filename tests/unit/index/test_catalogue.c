@@ -250,6 +250,9 @@ static void policies_are_their_own_or_the_default(void **state)
     check_ok(vv_catalogue_metric_id_of(f.catalogue, VV_TEXT("cpu"), false, &cpu, &err), &err);
     check_ok(vv_catalogue_metric_id_of(f.catalogue, VV_TEXT("disk"), false, &disk, &err), &err);
     assert_true(vv_text_equal(vv_catalogue_metric_name(f.catalogue, disk), VV_TEXT("disk")));
+    uint32_t again;
+    check_ok(vv_catalogue_metric_id_of(f.catalogue, VV_TEXT("disk"), true, &again, &err), &err);
+    assert_int_equal(again, disk);
     vv_metric_policy policy = vv_catalogue_policy(f.catalogue, cpu);
     assert_true(policy.duplicates == VARVE_DUPLICATES_LAST && !policy.has_row_ids &&
                 !policy.is_own);

@@ -206,6 +206,45 @@ static void identities_out_of_order_are_corrupt(void **state)
     vv_arena_deinit(&arena);
 }
 
+static void identities_of_too_many_labels_are_corrupt(void **state)
+{
+    (void)state;
+    for (size_t count = VV_LABELS_MAX; count <= VV_LABELS_MAX + 1; count++) {
+        failing_alloc failing;
+        failing_alloc_init(&failing);
+        varve_allocator source = failing_alloc_source(&failing);
+        vv_alloc alloc;
+        vv_alloc_init(&alloc, &source);
+        vv_buf buf;
+        vv_buf_init(&buf, &alloc, SIZE_MAX);
+        vv_buf_append(&buf, "\1\0m", 3);
+        for (size_t index = 0; index < count; index++) {
+            vv_buf_append_u16(&buf, 3);
+            vv_buf_append_format(&buf, "%03zu", index);
+            vv_buf_append_u16(&buf, 0);
+        }
+        vv_arena arena;
+        vv_arena_init(&arena, &alloc, SIZE_MAX);
+        varve_text metric;
+        const varve_label *labels;
+        size_t read;
+        failing_alloc_plan(&failing, 1, true);
+        varve_status status =
+            vv_series_identity_read(vv_buf_bytes(&buf), &arena, &metric, &labels, &read, NULL);
+        bool is_legal = count == VV_LABELS_MAX;
+        check_status(is_legal ? VARVE_E_NOMEM : VARVE_E_CORRUPT, status);
+        if (is_legal) {
+            check_ok(
+                vv_series_identity_read(vv_buf_bytes(&buf), &arena, &metric, &labels, &read, NULL),
+                NULL);
+            assert_int_equal(read, count);
+        }
+        vv_arena_deinit(&arena);
+        vv_buf_deinit(&buf);
+        assert_int_equal(failing.live, 0);
+    }
+}
+
 static void assert_prints(varve_text metric, const varve_label *labels, size_t count,
                           const char *expected)
 {
@@ -222,9 +261,10 @@ static void assert_prints(varve_text metric, const varve_label *labels, size_t c
 static void series_print_as_selector_text(void **state)
 {
     (void)state;
-    varve_label labels[] = {LABEL("host", "a"), LABEL("odd name", "q\"\\\n\x01")};
+    varve_label labels[] = {LABEL("host", "a"), LABEL("odd name", "q\"\\\n\r\t\x01")};
     assert_prints(VV_TEXT("cpu.load-1/x"), NULL, 0, "cpu.load-1/x");
-    assert_prints(VV_TEXT("cpu"), labels, 2, "cpu{host=\"a\",\"odd name\"=\"q\\\"\\\\\\n\\x01\"}");
+    assert_prints(VV_TEXT("cpu"), labels, 2,
+                  "cpu{host=\"a\",\"odd name\"=\"q\\\"\\\\\\n\\r\\t\\x01\"}");
     assert_prints(VV_TEXT("a b"), NULL, 0, "{\"a b\"}");
     assert_prints(VV_TEXT("a=b"), labels, 1, "{\"a=b\",host=\"a\"}");
 }
@@ -247,6 +287,7 @@ int main(void)
         cmocka_unit_test(label_sets_compare_as_lists),
         cmocka_unit_test(identity_round_trips_and_hashes_as_its_bytes),
         cmocka_unit_test(identities_out_of_order_are_corrupt),
+        cmocka_unit_test(identities_of_too_many_labels_are_corrupt),
         cmocka_unit_test(series_print_as_selector_text),
         cmocka_unit_test(internal_metrics_are_known_by_their_prefix),
     };

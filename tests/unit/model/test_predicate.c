@@ -241,6 +241,14 @@ static void bytes_compare_bytewise_whatever_their_kind(void **state)
         assert_int_equal(vv_predicate_eval(&predicate, &column, 5, &selected, &err), VARVE_OK);
         assert_int_equal(selected & 0x1F, cases[index].expected);
         assert_int_equal(selected >> 5, UINT64_MAX >> 5);
+        for (size_t row = 0; row < 5; row++) {
+            varve_value value = {.type = VARVE_TYPE_STRING, .as.bytes = values[row]};
+            bool holds;
+            assert_int_equal(vv_predicate_holds(&predicate, &value, &holds, &err), VARVE_OK);
+            assert_int_equal(holds, (cases[index].expected >> row) & 1);
+        }
+        vv_bounds bounds = {.rows = 5, .values = 5};
+        assert_int_equal(vv_predicate_prune(&predicate, &bounds), VV_VERDICT_SOME);
     }
 }
 

@@ -84,6 +84,10 @@ static void precisions_convert_by_flooring(void **state)
         vv_time_convert(INT64_MIN, VARVE_PRECISION_MS, VARVE_PRECISION_MS, &out, &has_lost, &err),
         VARVE_OK);
     assert_true(out == INT64_MIN && !has_lost);
+    static const char *const names[] = {"unknown", "ns", "us", "ms", "s", "unknown"};
+    for (uint32_t precision = 0; precision < 6; precision++) {
+        assert_string_equal(vv_precision_name(precision), names[precision]);
+    }
 }
 
 static void times_that_do_not_fit_are_refused(void **state)

@@ -160,6 +160,18 @@ static void equality_is_of_bits(void **state)
     assert_false(vv_value_equal(&plus, &zero));
     assert_true(vv_value_equal(&text, &text));
     assert_false(vv_value_equal(&text, &bytes));
+    varve_value yes = boolean(true);
+    varve_value no = boolean(false);
+    assert_true(vv_value_equal(&yes, &yes));
+    assert_false(vv_value_equal(&yes, &no));
+    const varve_histogram one = {.sum = 1.0};
+    const varve_histogram same = {.sum = 1.0};
+    const varve_histogram two = {.sum = 2.0};
+    varve_value a = {.type = VARVE_TYPE_HISTOGRAM, .as.histogram = &one};
+    varve_value b = {.type = VARVE_TYPE_HISTOGRAM, .as.histogram = &same};
+    varve_value c = {.type = VARVE_TYPE_HISTOGRAM, .as.histogram = &two};
+    assert_true(vv_value_equal(&a, &b));
+    assert_false(vv_value_equal(&a, &c));
 }
 
 static void types_have_names(void **state)
