@@ -366,6 +366,32 @@ static void a_failed_creation_leaves_nothing_to_see(void **state)
     teardown(&f);
 }
 
+/* A creation that fails at its last step again and again costs no memory. */
+static void repeated_failures_keep_nothing(void **state)
+{
+    (void)state;
+    fixture f;
+    setup(&f);
+    varve_label label = LABEL("host", "a");
+    resolve(&f, VV_TEXT("cpu"), &label, 1);
+    label.value = VV_TEXT("b");
+    resolve(&f, VV_TEXT("cpu"), &label, 1);
+    label.value = VV_TEXT("c");
+    size_t bytes = 0;
+    for (int round = 0; round < 4000; round++) {
+        /* The third member does not fit the set of cpu as it is. */
+        failing_alloc_plan(&f.failing, 1, false);
+        uint32_t id;
+        check_status(VARVE_E_NOMEM, vv_catalogue_resolve(f.catalogue, VV_TEXT("cpu"), &label, 1,
+                                                         false, &id, NULL));
+        assert_true(round == 0 || vv_catalogue_bytes(f.catalogue) == bytes);
+        bytes = vv_catalogue_bytes(f.catalogue);
+    }
+    failing_alloc_plan(&f.failing, 0, true);
+    assert_int_equal(resolve(&f, VV_TEXT("cpu"), &label, 1), 3);
+    teardown(&f);
+}
+
 static void creating_survives_each_failing_allocation(void **state)
 {
     (void)state;
@@ -431,6 +457,7 @@ int main(void)
         cmocka_unit_test(series_know_the_types_of_their_fields),
         cmocka_unit_test(policies_are_their_own_or_the_default),
         cmocka_unit_test(a_failed_creation_leaves_nothing_to_see),
+        cmocka_unit_test(repeated_failures_keep_nothing),
         cmocka_unit_test(creating_survives_each_failing_allocation),
         cmocka_unit_test(an_idle_series_is_small),
     };

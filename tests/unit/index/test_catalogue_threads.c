@@ -187,10 +187,56 @@ static void everything_at_once_agrees(void **state)
     assert_int_equal(vv_alloc_bytes(&all.alloc), 0);
 }
 
+/* ---- all threads want the same new series at the same moment ---- */
+
+#define RACE_ROUNDS 400u
+
+typedef struct race {
+    shared *all;
+    _Atomic uint32_t *arrived; /* of all threads, in all rounds */
+    uint32_t ids[RACE_ROUNDS];
+} race;
+
+static void racer_main(void *context)
+{
+    race *own = context;
+    for (uint32_t round = 0; round < RACE_ROUNDS; round++) {
+        atomic_fetch_add(own->arrived, 1);
+        while (atomic_load(own->arrived) < 2 * (round + 1)) {
+            vv_thread_yield();
+        }
+        own->ids[round] = resolve_number(own->all, round);
+    }
+}
+
+static void a_race_for_one_series_creates_it_once(void **state)
+{
+    (void)state;
+    static shared all;
+    static race racers[2];
+    static _Atomic uint32_t arrived;
+    vv_thread threads[2];
+    memset(threads, 0, sizeof threads);
+    vv_alloc_init(&all.alloc, NULL);
+    varve_error err = {.status = VARVE_OK};
+    check_ok(vv_catalogue_create(&all.alloc, 5, 0, &all.catalogue, &err), &err);
+    for (uint32_t index = 0; index < 2; index++) {
+        racers[index] = (race){.all = &all, .arrived = &arrived};
+        check_ok(vv_thread_start(&threads[index], "racer", racer_main, &racers[index], &err), &err);
+    }
+    vv_thread_join(&threads[0]);
+    vv_thread_join(&threads[1]);
+    assert_int_equal(all.failures, 0);
+    assert_int_equal(vv_catalogue_series_count(all.catalogue), RACE_ROUNDS);
+    assert_memory_equal(racers[0].ids, racers[1].ids, sizeof racers[0].ids);
+    vv_catalogue_free(all.catalogue);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_at_once_agrees),
+        cmocka_unit_test(a_race_for_one_series_creates_it_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
