@@ -124,13 +124,18 @@ bool vv_head_is_frozen(const vv_head *head)
 
 /* ---- the table of series ---- */
 
-void *vv_head_arena_new(vv_head_shard *shard, size_t size)
+void *vv_head_arena_aligned(vv_head_shard *shard, size_t size, size_t align)
 {
     size_t before = shard->arena.held_bytes;
-    void *memory = vv_arena_aligned(&shard->arena, size, size >= 64 ? 64 : 8);
+    void *memory = vv_arena_aligned(&shard->arena, size, align);
     atomic_fetch_add_explicit(&shard->head->bytes, shard->arena.held_bytes - before,
                               memory_order_relaxed);
     return memory;
+}
+
+void *vv_head_arena_new(vv_head_shard *shard, size_t size)
+{
+    return vv_head_arena_aligned(shard, size, 8);
 }
 
 /** The slot of a series, its chunk made when missing. */
@@ -170,7 +175,7 @@ varve_status vv_head_series_for(vv_head_shard *shard, uint32_t series, vv_head_s
         return VARVE_OK;
     }
     vv_head_series **slot = head_slot_for(shard, series);
-    vv_head_series *made = slot == NULL ? NULL : vv_head_arena_new(shard, sizeof *made);
+    vv_head_series *made = slot == NULL ? NULL : vv_head_arena_aligned(shard, sizeof *made, 64);
     if (made == NULL) {
         return vv_fail_nomem(out_err, "head", sizeof *made);
     }

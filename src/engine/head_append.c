@@ -34,6 +34,15 @@ enum {
  */
 #define APPEND_DELTA_MAX (UINT64_C(1) << 31)
 
+/** Fields of the row at hand, where rows differ. Apart, so that a run of one dense row does not pay
+ * for clearing it. */
+typedef struct append_row_shape {
+    uint32_t count;
+    uint32_t fields[VV_ROW_FIELDS_MAX];
+    uint8_t types[VV_ROW_FIELDS_MAX];
+    uint16_t columns[VV_ROW_FIELDS_MAX];
+} append_row_shape;
+
 /** A run being reserved. */
 typedef struct append_run {
     vv_head *head;
@@ -46,11 +55,7 @@ typedef struct append_run {
     uint32_t column_count;
     uint8_t types[VV_ROW_FIELDS_MAX];
     const vv_head_layout *layouts[VV_SHARD_COUNT]; /* dense; NULL: not looked up yet */
-    /* Of the row at hand, where rows differ: */
-    uint32_t row_count;
-    uint32_t row_fields[VV_ROW_FIELDS_MAX];
-    uint8_t row_types[VV_ROW_FIELDS_MAX];
-    uint16_t row_columns[VV_ROW_FIELDS_MAX];
+    append_row_shape *row;                         /* not dense, vectors; else NULL */
 } append_run;
 
 static inline uint32_t append_series_of(const vv_run *run, size_t row)
@@ -105,15 +110,46 @@ static bool append_may_retype(append_run *ctx, uint32_t series, uint32_t field)
     return false;
 }
 
+/** Give the fields that differ their new types; what is in the buffers keeps the old ones. */
+static VV_NOINLINE varve_status append_change_types(append_run *ctx, vv_head_shard *shard,
+                                                    vv_head_series *series, vv_head_shape shape,
+                                                    bool is_retyped, varve_error *out_err)
+{
+    const vv_schema *schema = vv_catalogue_schema(ctx->head->db->catalogue, series->id);
+    vv_schema_field changes[VV_ROW_FIELDS_MAX];
+    size_t count = 0;
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < shape.count; i++) {
+        while (at < schema->count && schema->fields[at].field < shape.fields[i]) {
+            at++;
+        }
+        if (at == schema->count || schema->fields[at].field != shape.fields[i] ||
+            schema->fields[at].type != shape.types[i]) {
+            changes[count] = (vv_schema_field){.field = shape.fields[i], .type = shape.types[i]};
+            count++;
+        }
+    }
+    if (is_retyped) {
+        /* A buffer with this field and its old type would pass for one that was checked. */
+        uint64_t visible = ctx->options->visible;
+        series->has_staged = true;
+        VV_TRY(vv_head_close(shard, &series->tail, &series->blocks, visible, /* late */ false,
+                             out_err));
+        if (series->late != NULL) {
+            VV_TRY(vv_head_close(shard, &series->late->side, &series->late->blocks, visible,
+                                 /* late */ true, out_err));
+        }
+    }
+    return vv_catalogue_set_types(ctx->head->db->catalogue, series->id, changes, count, out_err);
+}
+
 /** Check the fields of a row against what the series holds, and claim those that are new. */
 static varve_status append_claim_types(append_run *ctx, vv_head_shard *shard,
                                        vv_head_series *series, vv_head_shape shape, size_t row,
                                        varve_error *out_err)
 {
-    vv_catalogue *catalogue = ctx->head->db->catalogue;
-    const vv_schema *schema = vv_catalogue_schema(catalogue, series->id);
-    vv_schema_field changes[VV_ROW_FIELDS_MAX];
-    size_t change_count = 0;
+    const vv_schema *schema = vv_catalogue_schema(ctx->head->db->catalogue, series->id);
+    bool is_changed = false;
     bool is_retyped = false;
     uint32_t at = 0;
     for (uint32_t i = 0; i < shape.count; i++) {
@@ -132,26 +168,11 @@ static varve_status append_claim_types(append_run *ctx, vv_head_shard *shard,
             ctx->result->given_type = shape.types[i];
             return VARVE_E_CONFLICT;
         }
+        is_changed = true;
         is_retyped = is_retyped || is_known;
-        changes[change_count].field = shape.fields[i];
-        changes[change_count].type = shape.types[i];
-        change_count++;
     }
-    if (change_count == 0) {
-        return VARVE_OK;
-    }
-    if (is_retyped) {
-        /* A buffer with this field and its old type would pass for one that was checked. */
-        uint64_t visible = ctx->options->visible;
-        VV_TRY(vv_head_close(shard, &series->tail, &series->blocks, visible, /* late */ false,
-                             out_err));
-        if (series->late != NULL) {
-            VV_TRY(vv_head_close(shard, &series->late->side, &series->late->blocks, visible,
-                                 /* late */ true, out_err));
-        }
-        series->has_staged = true;
-    }
-    return vv_catalogue_set_types(catalogue, series->id, changes, change_count, out_err);
+    return is_changed ? append_change_types(ctx, shard, series, shape, is_retyped, out_err)
+                      : VARVE_OK;
 }
 
 /* ---- room ---- */
@@ -304,7 +325,7 @@ static varve_status append_write(append_run *ctx, vv_head_shard *shard, vv_head_
         while (layout->fields[at] != shape.fields[i]) {
             at++;
         }
-        const varve_column *column = &ctx->run->columns[ctx->is_dense ? i : ctx->row_columns[i]];
+        const varve_column *column = &ctx->run->columns[ctx->is_dense ? i : ctx->row->columns[i]];
         uint8_t *cell = record + layout->offsets[at];
         if (shape.types[i] == VARVE_TYPE_BOOL) {
             bools[layout->offsets[at]] = ((const uint8_t *)column->values)[row];
@@ -331,17 +352,17 @@ static vv_head_shape append_shape(append_run *ctx, size_t row)
         return (vv_head_shape){
             .count = ctx->column_count, .fields = ctx->run->fields, .types = ctx->types};
     }
-    ctx->row_count = 0;
+    ctx->row->count = 0;
     for (uint32_t i = 0; i < ctx->column_count; i++) {
         if (vv_column_has(&ctx->run->columns[i], row)) {
-            ctx->row_fields[ctx->row_count] = ctx->run->fields[i];
-            ctx->row_types[ctx->row_count] = ctx->types[i];
-            ctx->row_columns[ctx->row_count] = (uint16_t)i;
-            ctx->row_count++;
+            ctx->row->fields[ctx->row->count] = ctx->run->fields[i];
+            ctx->row->types[ctx->row->count] = ctx->types[i];
+            ctx->row->columns[ctx->row->count] = (uint16_t)i;
+            ctx->row->count++;
         }
     }
     return (vv_head_shape){
-        .count = ctx->row_count, .fields = ctx->row_fields, .types = ctx->row_types};
+        .count = ctx->row->count, .fields = ctx->row->fields, .types = ctx->row->types};
 }
 
 static void append_set_newest(vv_head_series *series, int64_t newest)
@@ -461,10 +482,10 @@ static varve_status append_vector_shape(append_run *ctx, const vv_vector *vector
     for (uint32_t i = 0; i < vector->column_count; i++) {
         vv_vector_column column;
         VV_TRY(vv_vector_column_at(vector, i, &column, out_err));
-        ctx->row_fields[i] = column.field;
-        ctx->row_types[i] = (uint8_t)vv_type_family(column.type);
+        ctx->row->fields[i] = column.field;
+        ctx->row->types[i] = (uint8_t)vv_type_family(column.type);
     }
-    ctx->row_count = vector->column_count;
+    ctx->row->count = vector->column_count;
     return VARVE_OK;
 }
 
@@ -496,7 +517,7 @@ static varve_status append_place_vector(append_run *ctx, varve_error *out_err)
     VV_TRY(vv_head_series_for(shard, run->series[0], &series, out_err));
     ctx->result->undefined_rows += series->is_defined ? 0 : vector.count;
     vv_head_shape shape = {
-        .count = ctx->row_count, .fields = ctx->row_fields, .types = ctx->row_types};
+        .count = ctx->row->count, .fields = ctx->row->fields, .types = ctx->row->types};
     VV_TRY(append_claim_types(ctx, shard, series, shape, 0, out_err));
     bool is_late =
         append_is_late(series, vector.first_time) || (series->is_last && !vector.is_strict);
@@ -534,6 +555,23 @@ static void append_begin(append_run *ctx)
     memset(ctx->layouts, 0, sizeof ctx->layouts);
 }
 
+/** Vectors, and runs whose rows differ in their fields. */
+static VV_NOINLINE varve_status append_reserve_wide(append_run *ctx, varve_error *out_err)
+{
+    append_row_shape row;
+    ctx->row = &row;
+    varve_status status = VARVE_OK;
+    if (ctx->run->vector != NULL) {
+        status = append_place_vector(ctx, out_err);
+    }
+    for (size_t i = 0; ctx->run->vector == NULL && i < ctx->run->count && status == VARVE_OK; i++) {
+        append_prefetch(ctx->head, ctx->run, i);
+        status = append_place(ctx, i, out_err);
+    }
+    ctx->row = NULL;
+    return status;
+}
+
 varve_status vv_head_reserve(vv_head *head, const vv_run *run,
                              const vv_head_reserve_options *options, vv_head_reserved *out_reserved,
                              varve_error *out_err)
@@ -545,11 +583,14 @@ varve_status vv_head_reserve(vv_head *head, const vv_run *run,
     ctx.run = run;
     ctx.options = options;
     ctx.result = out_reserved;
+    ctx.row = NULL;
     if (run->vector != NULL) {
-        ctx.is_dense = true;
-        return append_place_vector(&ctx, out_err);
+        return append_reserve_wide(&ctx, out_err);
     }
     append_begin(&ctx);
+    if (!ctx.is_dense) {
+        return append_reserve_wide(&ctx, out_err);
+    }
     for (size_t row = 0; row < run->count; row++) {
         append_prefetch(head, run, row);
         if (!ctx.is_cells || !append_place_fast(&ctx, row)) {
@@ -663,7 +704,7 @@ static void append_row(vv_head *head, const vv_run *run, size_t row, uint64_t se
     uint32_t id = append_series_of(run, row);
     int64_t time = append_time_of(run, row);
     vv_head_series *series = vv_head_find(vv_head_shard_of(head, id), id);
-    VV_ASSERT(series != NULL); /* reserved */
+    VV_ASSERT(series != NULL);
     vv_head_block *closed = series->blocks.staged;
     vv_head_buffer *next = closed != NULL && closed->kind == VV_HEAD_PLAIN ? &closed->buffer
                            : closed == NULL && series->tail.pending > 0    ? &series->tail
@@ -684,7 +725,7 @@ static void append_row(vv_head *head, const vv_run *run, size_t row, uint64_t se
 static void append_vector(vv_head *head, const vv_run *run, uint64_t first_sequence)
 {
     vv_head_series *series = vv_head_find(vv_head_shard_of(head, run->series[0]), run->series[0]);
-    VV_ASSERT(series != NULL); /* reserved */
+    VV_ASSERT(series != NULL);
     vv_head_list *list = &series->blocks;
     vv_head_block *block = list->staged;
     if (block == NULL || block->kind == VV_HEAD_PLAIN || block->vector_size != run->vector_size ||
@@ -733,6 +774,7 @@ void vv_head_append(vv_head *head, const vv_run *run, uint64_t first_sequence, u
         append_prefetch(head, run, row);
         uint32_t id = append_series_of(run, row);
         vv_head_series *series = vv_head_find(vv_head_shard_of(head, id), id);
+        VV_ASSERT(series != NULL); /* it was reserved */
         if (VV_LIKELY(late_rows == 0 && !series->has_staged)) {
             append_stamp(&series->tail, first_sequence + row);
         } else {

@@ -194,6 +194,7 @@ VV_MUST_CHECK varve_status vv_head_series_for(vv_head_shard *shard, uint32_t ser
                                               vv_head_series **out_series, varve_error *out_err);
 /** Memory of a shard's arena; counted. NULL: none. */
 VV_MUST_CHECK void *vv_head_arena_new(vv_head_shard *shard, size_t size);
+VV_MUST_CHECK void *vv_head_arena_aligned(vv_head_shard *shard, size_t size, size_t align);
 /** Whether a series has rows that were appended (reserved ones do not count). */
 bool vv_head_series_has_rows(const vv_head_series *series);
 
