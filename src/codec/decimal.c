@@ -59,7 +59,7 @@ static void decimal_take_sample(const double *values, size_t count, decimal_samp
     out_sample->count = 0;
     out_sample->least = 1e300;
     for (size_t i = 0; i < taken; ++i) {
-        double value = values[i * step];
+        double value = values[vv_sample_index(i, step)];
         double size = value < 0 ? -value : value;
         uint64_t bits;
         memcpy(&bits, &value, sizeof bits);

@@ -10,7 +10,7 @@
  *     u8       width of their distances]
  *     bitpack  count distances; 0 where the exceptions are
  *    [bitpack  positions of the exceptions, ascending, in the bits of count - 1
- *     bitpack  their distances]
+ *     bitpack  their distances as zigzag: outliers lie on both sides]
  *
  * Whether exceptions may pay is found from a few values; only then is the array looked at again.
  */
@@ -78,13 +78,15 @@ static bool frame_sample(const uint64_t *values, size_t count, uint32_t width, u
     size_t step = count / FRAME_SAMPLE;
     int64_t sample[FRAME_SAMPLE];
     size_t near = 0;
-    /* Against an arbitrary value first: if most are as far from it as the outermost, give up. If it
-     * is an outlier itself, a chance is missed, never a byte. */
-    uint64_t first = values[count / 2];
+    /* Against the middle one of three first: if most are as far from it as the outermost, give up.
+     * If it is an outlier itself, a chance is missed, no more. */
+    int64_t three[3] = {(int64_t)values[count / 4], (int64_t)values[count / 2],
+                        (int64_t)values[count / 4 * 3]};
+    uint64_t middle = (uint64_t)frame_median(three, 3);
     for (size_t i = 0; i < FRAME_SAMPLE; ++i) {
-        uint64_t value = values[i * step];
+        uint64_t value = values[vv_sample_index(i, step)];
         sample[i] = (int64_t)value;
-        near += frame_distance_bits(value, first) + FRAME_GAIN_BITS <= width;
+        near += frame_distance_bits(value, middle) + FRAME_GAIN_BITS <= width;
     }
     if (near < FRAME_SAMPLE_INSIDE) {
         return false;
@@ -138,7 +140,7 @@ static vv_int_frame frame_around(const uint64_t *values, size_t count, uint64_t 
         uint64_t distance = values[i] - frame.base;
         if (distance > reach) {
             frame.exception_count += 1;
-            all |= distance;
+            all |= vv_zigzag_encode((int64_t)distance);
         }
     }
     frame.exception_width = vv_bits_for(all);
@@ -167,7 +169,7 @@ static void frame_take_exceptions(const vv_int_frame *frame, size_t count,
     for (size_t i = 0; i < count; ++i) {
         if (scratch->packed[i] > reach) {
             scratch->patch_at[taken] = i;
-            scratch->patch[taken] = scratch->packed[i];
+            scratch->patch[taken] = vv_zigzag_encode((int64_t)scratch->packed[i]);
             scratch->packed[i] = 0;
             taken += 1;
         }
@@ -225,7 +227,7 @@ static void frame_read_exceptions(vv_reader *reader, size_t count, const vv_int_
             vv_reader_spoil(reader);
             return;
         }
-        out_values[position] = frame->base + scratch->patch[i];
+        out_values[position] = frame->base + (uint64_t)vv_zigzag_decode(scratch->patch[i]);
     }
 }
 

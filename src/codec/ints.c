@@ -135,7 +135,7 @@ static bool ints_sample_is_repetitive(const int64_t *values, size_t count)
     size_t step = count / INTS_SAMPLE;
     size_t distinct = 0;
     for (size_t i = 0; i < INTS_SAMPLE; ++i) {
-        uint64_t hash = vv_hash_mix((uint64_t)values[i * step]) % 512;
+        uint64_t hash = vv_hash_mix((uint64_t)values[vv_sample_index(i, step)]) % 512;
         distinct += (seen[hash / 64] >> (hash % 64) & 1) ^ 1;
         seen[hash / 64] |= UINT64_C(1) << (hash % 64);
     }

@@ -86,7 +86,7 @@ static size_t split_plan(const double *values, size_t count, split_dictionary *o
     uint64_t sample[SPLIT_SAMPLE];
     size_t taken = count < SPLIT_SAMPLE ? count : SPLIT_SAMPLE;
     for (size_t i = 0; i < taken; ++i) {
-        sample[i] = split_bits(values[i * (count / taken)]);
+        sample[i] = split_bits(values[vv_sample_index(i, count / taken)]);
     }
     size_t best = SIZE_MAX;
     for (uint32_t right_bits = SPLIT_RIGHT_MIN; right_bits <= SPLIT_RIGHT_MAX; ++right_bits) {
