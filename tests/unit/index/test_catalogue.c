@@ -379,8 +379,8 @@ static void repeated_failures_keep_nothing(void **state)
     label.value = VV_TEXT("c");
     size_t bytes = 0;
     for (int round = 0; round < 4000; round++) {
-        /* The third member does not fit the set of cpu as it is. */
-        failing_alloc_plan(&f.failing, 1, false);
+        /* The sets of cpu and of host both grow with their third member: the second cannot. */
+        failing_alloc_plan(&f.failing, 2, true);
         uint32_t id;
         check_status(VARVE_E_NOMEM, vv_catalogue_resolve(f.catalogue, VV_TEXT("cpu"), &label, 1,
                                                          false, &id, NULL));
