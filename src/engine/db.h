@@ -82,7 +82,9 @@ struct varve_db {
 
     vv_mutex flush_lock;    /* rank FLUSH: one flush at a time */
     vv_mutex merge_lock;    /* rank MERGE: one merge at a time */
-    vv_mutex manifest_lock; /* rank MANIFEST: appends to the manifest, then installs */
+    vv_mutex manifest_lock; /* rank MANIFEST: appends to the manifest; whoever installs a version
+                               holds it from reading the base on */
+    uint64_t next_file_id;  /* guarded by manifest_lock: see vv_publish_file_id */
 
     vv_mutex state_lock;        /* rank VERSION: the members below; memory work only */
     struct vv_version *version; /* segments and tombstones, a reference */

@@ -414,9 +414,13 @@ static varve_status recover_tombstone(recover_state *state, const vv_replay_reco
     VV_TRY(
         vv_payload_read_tombstone(record->payload, &state->db->alloc, &range, &selection, out_err));
     vv_tombstone *tombstone;
-    VV_TRY(vv_tombstone_create(state->db, record->first_sequence, range, selection, &tombstone,
-                               out_err));
-    varve_status status = recover_push(&state->tombstones, &tombstone, out_err);
+    varve_status status = vv_tombstone_create(state->db, record->first_sequence, range, selection,
+                                              &tombstone, out_err);
+    if (status != VARVE_OK) {
+        vv_selection_free(selection);
+        return status;
+    }
+    status = recover_push(&state->tombstones, &tombstone, out_err);
     if (status != VARVE_OK) {
         vv_tombstone_unref(state->db, tombstone);
         return status;
@@ -577,7 +581,7 @@ static varve_status recover_start_log(recover_state *state, varve_error *out_err
     };
     memcpy(options.store_id, db->store_id, sizeof options.store_id);
     VV_TRY(vv_wal_open(&db->env, &options, &db->wal, out_err));
-    if (state->rows > 0 || state->logged_tombstones > 0) {
+    if (state->rows > 0 || state->logged_tombstones > 0 || state->policies > 0) {
         VV_TRY(vv_flush(db, NULL, out_err));
     }
     vv_manifest_edit edit = {

@@ -11,13 +11,18 @@
 #include "base/vec.h"
 #include "engine/version.h"
 
+/** Where the file of an id lies. */
+VV_MUST_CHECK varve_status vv_tombstone_file_path(const varve_db *db, uint64_t id,
+                                                  char out_path[VV_PATH_BYTES_MAX],
+                                                  varve_error *out_err);
 /** Write, publish (tmp, fsync, rename, directory fsync). The manifest does not name it yet. */
 VV_MUST_CHECK varve_status vv_tombstone_file_write(varve_db *db, uint64_t id,
                                                    vv_tombstone *const *tombstones, size_t count,
                                                    varve_error *out_err);
 /** Append the tombstones of a file to out (of vv_tombstone *, the caller's references), resolved
- * against the catalogue, file_id set. E_CORRUPT, E_UNSUPPORTED, E_NOT_FOUND. */
-VV_MUST_CHECK varve_status vv_tombstone_file_read(varve_db *db, uint64_t id, vv_vec *out,
-                                                  varve_error *out_err);
+ * against the catalogue, file_id set. E_CORRUPT, E_UNSUPPORTED, E_NOT_FOUND; out is then as before.
+ */
+VV_MUST_CHECK VV_UNTRUSTED varve_status vv_tombstone_file_read(varve_db *db, uint64_t id,
+                                                               vv_vec *out, varve_error *out_err);
 
 #endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Which segments are merged, and when (see merge.h).
+ *
+ *   levels in order of arrival:  2 1 1 1 1 0 0      fan-in 4: the four of level 1 become one of 2
+ *                                  \_____/
+ *
+ *   G1  Inputs are neighbours in the order of arrival, so the result has a place in it.
+ *   G2  A merge reads its inputs through a view of them alone, with the tombstones of the moment;
+ *       what is visible is the same before, during and after it.
+ *   G3  One merge at a time; flushes go on beside it, they only add at the end.
+ */
+
+#include "engine/merge.h"
+
+#include "base/assert.h"
+#include "base/status.h"
+#include "engine/publish.h"
+#include "engine/task.h"
+#include "engine/view.h"
+#include "wal/wal.h"
+
+/** Segments [begin, end) of a version. */
+typedef struct merge_choice {
+    size_t begin, end;
+    uint32_t level; /* of the result */
+} merge_choice;
+
+/** The oldest run of fan-in neighbours of one level. */
+static bool merge_choose(const vv_version *version, uint32_t fan_in, merge_choice *out_choice)
+{
+    size_t begin = 0;
+    for (size_t i = 0; i < version->segment_count; i++) {
+        uint32_t level = version->segments[i]->info.level;
+        if (version->segments[begin]->info.level != level) {
+            begin = i;
+        }
+        if (i + 1 - begin >= fan_in) {
+            *out_choice = (merge_choice){.begin = begin, .end = i + 1, .level = level + 1};
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Whether a tombstone may hide rows of a segment that it was not applied to. */
+static bool merge_concerns(const vv_tombstone *tombstone, const vv_live_segment *segment)
+{
+    return segment->info.first_sequence < tombstone->sequence &&
+           segment->info.last_time >= tombstone->range.start &&
+           (segment->info.first_time < tombstone->range.end || tombstone->range.end == INT64_MAX);
+}
+
+/** Everything, unless it is one segment already that no tombstone concerns. */
+static bool merge_choose_all(const vv_version *version, merge_choice *out_choice)
+{
+    uint32_t level = 0;
+    bool is_concerned = false;
+    for (size_t i = 0; i < version->segment_count; i++) {
+        const vv_live_segment *segment = version->segments[i];
+        level = segment->info.level > level ? segment->info.level : level;
+        for (size_t at = 0; at < version->tombstone_count; at++) {
+            is_concerned = is_concerned || merge_concerns(version->tombstones[at], segment);
+        }
+    }
+    *out_choice = (merge_choice){.begin = 0, .end = version->segment_count};
+    out_choice->level = level > 0 ? level : 1;
+    return version->segment_count > 1 || is_concerned;
+}
+
+/** A view of the chosen segments alone; the tombstones are those of the version. G2. */
+static varve_status merge_open_view(varve_db *db, const vv_version *version,
+                                    const merge_choice *choice, vv_view **out_view,
+                                    varve_error *out_err)
+{
+    *out_view = NULL;
+    vv_view *view = vv_alloc_zeroed(&db->alloc, sizeof *view);
+    vv_version *all_out = NULL;
+    if (view == NULL) {
+        return vv_fail_nomem(out_err, "merge", sizeof *view);
+    }
+    atomic_init(&view->refs, 1);
+    view->db = db;
+    view->visible = vv_wal_visible(db->wal);
+    varve_status status =
+        vv_version_edit(db, version, NULL, 0, version->segments, version->segment_count, NULL, 0,
+                        NULL, 0, &all_out, out_err);
+    if (status == VARVE_OK) {
+        status = vv_version_edit(db, all_out, version->segments + choice->begin,
+                                 choice->end - choice->begin, NULL, 0, NULL, 0, NULL, 0,
+                                 &view->version, out_err);
+        vv_version_unref(db, all_out);
+    }
+    if (status != VARVE_OK) {
+        vv_alloc_free(&db->alloc, view, sizeof *view);
+        return status;
+    }
+    *out_view = view;
+    return VARVE_OK;
+}
+
+static void merge_count(varve_db *db, const vv_view *view, const vv_live_segment *segment)
+{
+    uint64_t bytes = 0;
+    uint64_t rows = 0;
+    for (size_t i = 0; i < view->version->segment_count; i++) {
+        bytes += view->version->segments[i]->info.bytes;
+        rows += view->version->segments[i]->info.rows;
+    }
+    atomic_fetch_add_explicit(&db->counters.merges, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&db->counters.merge_rows, rows, memory_order_relaxed);
+    atomic_fetch_add_explicit(&db->counters.merge_bytes_read, bytes, memory_order_relaxed);
+    if (segment != NULL) {
+        atomic_fetch_add_explicit(&db->counters.merge_bytes_written, segment->info.bytes,
+                                  memory_order_relaxed);
+    }
+}
+
+static varve_status merge_run(varve_db *db, const vv_version *version, const merge_choice *choice,
+                              varve_task *task, varve_error *out_err)
+{
+    vv_view *view;
+    vv_live_segment *segment = NULL;
+    VV_TRY(merge_open_view(db, version, choice, &view, out_err));
+    varve_status status =
+        vv_merge_write(view, vv_publish_file_id(db), choice->level, task, &segment, out_err);
+    if (status == VARVE_OK) {
+        vv_publish_change change = {
+            .add = segment,
+            .drop = view->version->segments,
+            .drop_count = view->version->segment_count,
+            .applied = view->version,
+            .applied_sequence = view->visible,
+        };
+        status = vv_publish(db, &change, out_err);
+        if (status != VARVE_OK && status != VARVE_E_IO && segment != NULL) {
+            atomic_store(&segment->unlink_when_free, true);
+        }
+    }
+    if (status == VARVE_OK) {
+        merge_count(db, view, segment);
+    }
+    vv_live_segment_unref(db, segment);
+    vv_view_unref(view);
+    return status;
+}
+
+/** Tombstones that hide nothing any more, where no merge takes them along. */
+static varve_status merge_drop_tombstones(varve_db *db, const vv_version *version,
+                                          varve_error *out_err)
+{
+    if (version->tombstone_count == 0) {
+        return VARVE_OK;
+    }
+    vv_publish_change change = {.applied = version};
+    return vv_publish(db, &change, out_err);
+}
+
+/** One merge, if one is due; *out_worked says so. */
+static varve_status merge_step(varve_db *db, bool all, varve_task *task, bool *out_worked,
+                               varve_error *out_err)
+{
+    merge_choice choice;
+    vv_version *version = vv_version_current(db);
+    *out_worked = all ? merge_choose_all(version, &choice)
+                      : merge_choose(version, db->options.merge_fan_in, &choice);
+    varve_status status = VARVE_OK;
+    if (*out_worked) {
+        status = merge_run(db, version, &choice, task, out_err);
+    } else if (all) {
+        status = merge_drop_tombstones(db, version, out_err);
+    }
+    vv_version_unref(db, version);
+    return status;
+}
+
+static uint64_t merge_total_rows(varve_db *db)
+{
+    vv_version *version = vv_version_current(db);
+    uint64_t rows = 0;
+    for (size_t i = 0; i < version->segment_count; i++) {
+        rows += version->segments[i]->info.rows;
+    }
+    vv_version_unref(db, version);
+    return rows;
+}
+
+bool vv_merge_is_due(varve_db *db)
+{
+    if (db->is_readonly) {
+        return false;
+    }
+    merge_choice choice;
+    vv_version *version = vv_version_current(db);
+    bool is_due = merge_choose(version, db->options.merge_fan_in, &choice);
+    vv_version_unref(db, version);
+    return is_due;
+}
+
+varve_status vv_merge(varve_db *db, bool all, varve_task *task, varve_error *out_err)
+{
+    VV_TRY(vv_db_check(db, out_err));
+    if (db->is_readonly) {
+        return vv_fail(out_err, VARVE_E_READONLY, "merge: the database was opened read-only");
+    }
+    vv_mutex_lock(&db->merge_lock);
+    vv_task_begin(task, merge_total_rows(db));
+    varve_status status = VARVE_OK;
+    bool worked = true;
+    while (worked && status == VARVE_OK) {
+        status = merge_step(db, all, task, &worked, out_err);
+        worked = worked && !all; /* what a flush adds meanwhile is the next call's */
+    }
+    vv_mutex_unlock(&db->merge_lock);
+    return status;
+}

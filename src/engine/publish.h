@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VV_ENGINE_PUBLISH_H
+#define VV_ENGINE_PUBLISH_H
+
+/*
+ * How a flush or a merge becomes the database: one edit of the manifest, one exchange of the
+ * version. Tombstones that hide nothing any more go with it, and their del/ files.
+ */
+
+#include "engine/head.h"
+#include "engine/version.h"
+
+typedef struct vv_publish_change {
+    vv_live_segment *add;         /* NULL: no row was left; the caller keeps its reference */
+    vv_live_segment *const *drop; /* inputs of a merge, adjacent in the version */
+    size_t drop_count;
+    const vv_version *applied; /* the tombstones of this version ... */
+    uint64_t applied_sequence; /* ... up to this sequence were applied to `add` */
+    vv_head *flushed;          /* what `add` holds the rows of; NULL: a merge */
+} vv_publish_change;
+
+/** A number for a new file in seg/ or del/, never given again while this database is open. */
+uint64_t vv_publish_file_id(varve_db *db);
+
+/** Whether a metric has a policy that the manifest does not have; under manifest_lock. */
+bool vv_publish_lacks_policies_locked(varve_db *db);
+
+/**
+ * Make the change durable, then visible. On success the dropped segments are unlinked when their
+ * last reader leaves. On failure nothing changed, but after E_IO the edit may be durable all the
+ * same: then the file of `add` must stay (an open removes it if no manifest names it).
+ */
+VV_MUST_CHECK varve_status vv_publish(varve_db *db, const vv_publish_change *change,
+                                      varve_error *out_err);
+
+/** Move a finished file from tmp/ to its directory and make its name durable. */
+VV_MUST_CHECK varve_status vv_publish_segment_file(varve_db *db, uint64_t id, varve_error *out_err);
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Tombstones in memory, and in del/<id>.vtb (docs/formats/tombstones.md):
+ *
+ *   [header 40][sequence, range, size, selection]...[crc32c]
+ *
+ *   F1  The whole file is checked before anything of it is believed.
+ *   F2  A file that fails is an error of opening: a delete must not be forgotten.
+ */
+
+#include "engine/tombstone.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/crc.h"
+#include "base/reader.h"
+#include "base/status.h"
+#include "base/text.h"
+
+enum {
+    TOMBSTONE_VERSION = 1,
+    TOMBSTONE_HEADER_BYTES = 40,
+    TOMBSTONE_CRC_BYTES = 4,
+    TOMBSTONE_ITEM_BYTES_MIN = 3 * 8 + 1, /* with an empty selection */
+    /* Sixteen times the largest batch: what one flush interval can hold is far below. */
+    TOMBSTONE_FILE_BYTES_MAX = 256 * 1024 * 1024
+};
+static const char tombstone_magic[8] = {'V', 'A', 'R', 'V', 'E', 'D', 'E', 'L'};
+
+/* ---- in memory ---- */
+
+varve_status vv_tombstone_create(varve_db *db, uint64_t sequence, varve_range range,
+                                 vv_selection *selection, vv_tombstone **out_tombstone,
+                                 varve_error *out_err)
+{
+    *out_tombstone = NULL;
+    vv_tombstone *tombstone = vv_alloc_zeroed(&db->alloc, sizeof *tombstone);
+    if (tombstone == NULL) {
+        return vv_fail_nomem(out_err, "delete", sizeof *tombstone);
+    }
+    varve_status status =
+        vv_catalogue_select(db->catalogue, selection, &tombstone->series, out_err);
+    if (status != VARVE_OK) {
+        vv_alloc_free(&db->alloc, tombstone, sizeof *tombstone);
+        return status;
+    }
+    atomic_init(&tombstone->refs, 1);
+    tombstone->sequence = sequence;
+    tombstone->range = range;
+    tombstone->selection = selection;
+    *out_tombstone = tombstone;
+    return VARVE_OK;
+}
+
+void vv_tombstone_ref(vv_tombstone *tombstone)
+{
+    atomic_fetch_add_explicit(&tombstone->refs, 1, memory_order_relaxed);
+}
+
+void vv_tombstone_unref(varve_db *db, vv_tombstone *tombstone)
+{
+    /* Release and acquire: the last owner sees everything the others did before they left. */
+    if (tombstone == NULL ||
+        atomic_fetch_sub_explicit(&tombstone->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    vv_idset_deinit(&tombstone->series, &db->alloc);
+    vv_selection_free(tombstone->selection);
+    vv_alloc_free(&db->alloc, tombstone, sizeof *tombstone);
+}
+
+/* ---- files ---- */
+
+static varve_status tombstone_path(const varve_db *db, const char *directory, const char *suffix,
+                                   uint64_t id, char out_path[VV_PATH_BYTES_MAX],
+                                   varve_error *out_err)
+{
+    char name[32];
+    char path[VV_PATH_BYTES_MAX];
+    vv_text_format(name, sizeof name, "%020llu.%s", (unsigned long long)id, suffix);
+    VV_TRY(vv_db_path(db, directory, path, out_err));
+    return vv_path_join(path, name, out_path, out_err);
+}
+
+varve_status vv_tombstone_file_path(const varve_db *db, uint64_t id,
+                                    char out_path[VV_PATH_BYTES_MAX], varve_error *out_err)
+{
+    return tombstone_path(db, "del", "vtb", id, out_path, out_err);
+}
+
+/* ---- writing ---- */
+
+static varve_status tombstone_put(vv_buf *out, vv_buf *selection, const vv_tombstone *tombstone,
+                                  varve_error *out_err)
+{
+    vv_buf_reset(selection);
+    VV_TRY(vv_selection_encode(tombstone->selection, selection, out_err));
+    vv_buf_append_u64(out, tombstone->sequence);
+    vv_buf_append_i64(out, tombstone->range.start);
+    vv_buf_append_i64(out, tombstone->range.end);
+    vv_buf_append_varint(out, selection->size);
+    vv_buf_append(out, selection->data, selection->size);
+    return vv_buf_check(out, out_err);
+}
+
+static varve_status tombstone_encode(varve_db *db, uint64_t id, vv_tombstone *const *tombstones,
+                                     size_t count, vv_buf *out, varve_error *out_err)
+{
+    vv_buf_append(out, tombstone_magic, sizeof tombstone_magic);
+    vv_buf_append_u16(out, TOMBSTONE_VERSION);
+    vv_buf_append_u16(out, TOMBSTONE_HEADER_BYTES);
+    vv_buf_append_u32(out, 0);
+    vv_buf_append_u64(out, id);
+    size_t size_offset = out->size;
+    vv_buf_append_u64(out, 0);
+    vv_buf_append_u32(out, (uint32_t)count);
+    vv_buf_append_u32(out, 0);
+    VV_TRY(vv_buf_check(out, out_err));
+    vv_buf selection;
+    vv_buf_init(&selection, &db->alloc, TOMBSTONE_FILE_BYTES_MAX);
+    varve_status status = VARVE_OK;
+    for (size_t i = 0; i < count && status == VARVE_OK; i++) {
+        status = tombstone_put(out, &selection, tombstones[i], out_err);
+    }
+    vv_buf_deinit(&selection);
+    VV_TRY(status);
+    vv_buf_patch_u64(out, size_offset, out->size + TOMBSTONE_CRC_BYTES);
+    vv_buf_append_u32(out, vv_crc32c(0, out->data, out->size));
+    return vv_buf_check(out, out_err);
+}
+
+varve_status vv_tombstone_file_write(varve_db *db, uint64_t id, vv_tombstone *const *tombstones,
+                                     size_t count, varve_error *out_err)
+{
+    VV_ASSERT(count > 0 && count <= UINT32_MAX);
+    char temporary[VV_PATH_BYTES_MAX];
+    char target[VV_PATH_BYTES_MAX];
+    VV_TRY(tombstone_path(db, "tmp", "part", id, temporary, out_err));
+    VV_TRY(vv_tombstone_file_path(db, id, target, out_err));
+    vv_buf bytes;
+    vv_buf_init(&bytes, &db->alloc, TOMBSTONE_FILE_BYTES_MAX);
+    varve_status status = tombstone_encode(db, id, tombstones, count, &bytes, out_err);
+    if (status == VARVE_OK) {
+        vv_publish_sites sites = {
+            .file = VV_SITE_DEL_FILE,
+            .rename = VV_SITE_DEL_RENAME,
+            .dir = VV_SITE_DEL_DIR,
+        };
+        status = vv_vfs_write_file_atomically(db->env.vfs, &db->alloc, temporary, target,
+                                              bytes.data, bytes.size, &sites, out_err);
+    }
+    vv_buf_deinit(&bytes);
+    return status;
+}
+
+/* ---- reading ---- */
+
+static varve_status tombstone_corrupt(const char *path, const vv_reader *reader, const char *what,
+                                      varve_error *out_err)
+{
+    return vv_fail(out_err, VARVE_E_CORRUPT, "%s: offset %zu: %s", path, vv_reader_position(reader),
+                   what);
+}
+
+static varve_status tombstone_read_header(vv_reader *reader, const char *path, uint64_t id,
+                                          uint32_t *out_count, varve_error *out_err)
+{
+    if (reader->size < TOMBSTONE_HEADER_BYTES + TOMBSTONE_CRC_BYTES) {
+        return tombstone_corrupt(path, reader, "the file is cut short", out_err);
+    }
+    const uint8_t *magic = vv_reader_bytes(reader, sizeof tombstone_magic);
+    if (memcmp(magic, tombstone_magic, sizeof tombstone_magic) != 0) {
+        return tombstone_corrupt(path, reader, "not a tombstone file", out_err);
+    }
+    vv_reader end =
+        vv_reader_of(reader->data + reader->size - TOMBSTONE_CRC_BYTES, TOMBSTONE_CRC_BYTES);
+    if (vv_reader_u32(&end) != vv_crc32c(0, reader->data, reader->size - TOMBSTONE_CRC_BYTES)) {
+        return tombstone_corrupt(path, reader, "the checksum of the file is wrong", out_err);
+    }
+    uint32_t version = vv_reader_u16(reader);
+    uint32_t header_size = vv_reader_u16(reader);
+    uint32_t flags = vv_reader_u32(reader);
+    if (version > TOMBSTONE_VERSION || flags != 0) {
+        return vv_fail(out_err, VARVE_E_UNSUPPORTED,
+                       "%s: tombstone format version %u, flags %08x; this program reads version "
+                       "%u without flags",
+                       path, version, flags, (unsigned)TOMBSTONE_VERSION);
+    }
+    uint64_t stored_id = vv_reader_u64(reader);
+    uint64_t size = vv_reader_u64(reader);
+    *out_count = vv_reader_u32(reader);
+    uint32_t zero = vv_reader_u32(reader);
+    if (version == 0 || header_size != TOMBSTONE_HEADER_BYTES || stored_id != id ||
+        size != reader->size || zero != 0 || *out_count == 0 ||
+        *out_count > vv_reader_left(reader) / TOMBSTONE_ITEM_BYTES_MIN) {
+        return tombstone_corrupt(path, reader, "the header is of another file", out_err);
+    }
+    return VARVE_OK;
+}
+
+/** One tombstone of the file, as the caller's reference. */
+static varve_status tombstone_read_item(varve_db *db, vv_reader *reader, const char *path,
+                                        uint64_t id, uint64_t sequence_before,
+                                        vv_tombstone **out_tombstone, varve_error *out_err)
+{
+    uint64_t sequence = vv_reader_u64(reader);
+    varve_range range = {.start = vv_reader_i64(reader)};
+    range.end = vv_reader_i64(reader);
+    size_t size = (size_t)vv_reader_varint_max(reader, TOMBSTONE_FILE_BYTES_MAX);
+    const uint8_t *bytes = vv_reader_bytes(reader, size);
+    if (bytes == NULL || sequence < sequence_before || range.start >= range.end) {
+        return tombstone_corrupt(path, reader, "a tombstone", out_err);
+    }
+    vv_selection *selection;
+    varve_status status =
+        vv_selection_decode(vv_bytes_make(bytes, size), &db->alloc, &selection, out_err);
+    if (status != VARVE_OK) {
+        vv_error_prefix(out_err, "%s: offset %zu", path, vv_reader_position(reader));
+        return status;
+    }
+    status = vv_tombstone_create(db, sequence, range, selection, out_tombstone, out_err);
+    if (status != VARVE_OK) {
+        vv_selection_free(selection);
+        return status;
+    }
+    (*out_tombstone)->file_id = id;
+    return VARVE_OK;
+}
+
+static varve_status tombstone_read_items(varve_db *db, vv_reader *reader, const char *path,
+                                         uint64_t id, vv_vec *out, varve_error *out_err)
+{
+    uint32_t count;
+    uint64_t sequence = 0;
+    VV_TRY(tombstone_read_header(reader, path, id, &count, out_err));
+    vv_reader items = vv_reader_sub(reader, vv_reader_left(reader) - TOMBSTONE_CRC_BYTES);
+    for (uint32_t i = 0; i < count; i++) {
+        vv_tombstone *tombstone;
+        VV_TRY(tombstone_read_item(db, &items, path, id, sequence, &tombstone, out_err));
+        sequence = tombstone->sequence;
+        varve_status status = vv_vec_push(out, &tombstone);
+        if (status != VARVE_OK) {
+            vv_tombstone_unref(db, tombstone);
+            return vv_vec_fail(out, status, out_err);
+        }
+    }
+    if (!vv_reader_is_done(&items)) {
+        return tombstone_corrupt(path, &items, "bytes are left over", out_err);
+    }
+    return VARVE_OK;
+}
+
+varve_status vv_tombstone_file_read(varve_db *db, uint64_t id, vv_vec *out, varve_error *out_err)
+{
+    char path[VV_PATH_BYTES_MAX];
+    void *data;
+    size_t size;
+    size_t count_before = out->count;
+    VV_TRY(vv_tombstone_file_path(db, id, path, out_err));
+    VV_TRY(vv_vfs_read_file(db->env.vfs, &db->alloc, path, TOMBSTONE_FILE_BYTES_MAX, &data, &size,
+                            out_err));
+    vv_reader reader = vv_reader_of(data, size);
+    varve_status status = tombstone_read_items(db, &reader, path, id, out, out_err);
+    vv_alloc_free(&db->alloc, data, size);
+    while (status != VARVE_OK && out->count > count_before) {
+        vv_tombstone_unref(db, *VV_VEC_AT(out, vv_tombstone *, out->count - 1));
+        vv_vec_pop(out);
+    }
+    return status;
+}
