@@ -115,7 +115,7 @@ static void equality_sees_every_field(void **state)
     double other_custom[] = {-0.0};
     const varve_histogram base = {
         .schema = 3,
-        .zero_threshold = NAN,
+        .zero_threshold = (double)NAN,
         .sum = 1.5,
         .count = {.u64 = 9},
         .zero_count = {.u64 = 1},
