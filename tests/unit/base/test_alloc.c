@@ -51,6 +51,10 @@ static void zeroed_memory_is_zero(void **state)
     (void)state;
     vv_alloc alloc;
     vv_alloc_init(&alloc, NULL);
+    uint8_t *used = vv_alloc_new(&alloc, 500);
+    assert_non_null(used);
+    memset(used, 0xAA, 500);
+    vv_alloc_free(&alloc, used, 500); /* malloc hands the same piece out again */
     uint8_t *memory = vv_alloc_zeroed(&alloc, 500);
     assert_non_null(memory);
     for (size_t index = 0; index < 500; index++) {

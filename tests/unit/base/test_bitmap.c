@@ -68,6 +68,21 @@ static void ranges_touch_exactly_their_bits(void **state)
     }
 }
 
+static void empty_ranges_touch_no_word(void **state)
+{
+    (void)state;
+    for (size_t end = 0; end <= 128; end += 64) {
+        for (size_t begin = end; begin <= end + 1; begin++) {
+            vv_bits_set_range(NULL, begin, end);
+            vv_bits_clear_range(NULL, begin, end);
+            assert_int_equal(vv_bits_count(NULL, begin, end), 0);
+            assert_int_equal(vv_bits_find_set(NULL, begin, end), end);
+            assert_int_equal(vv_bits_find_clear(NULL, begin, end), end);
+            assert_int_equal(vv_bits_find_last_set(NULL, begin, end), end);
+        }
+    }
+}
+
 static void counting_and_finding_agree_with_a_loop(void **state)
 {
     (void)state;
@@ -116,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(single_bits_are_set_and_cleared),
         cmocka_unit_test(ranges_touch_exactly_their_bits),
+        cmocka_unit_test(empty_ranges_touch_no_word),
         cmocka_unit_test(counting_and_finding_agree_with_a_loop),
         cmocka_unit_test(word_operations_are_and_or_andnot),
     };

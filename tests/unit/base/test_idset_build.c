@@ -38,6 +38,18 @@ static void the_form_follows_the_count(void **state)
         vv_idset_deinit(&set, &alloc);
     }
     vv_idset set;
+    for (uint32_t index = 0; index < 4097; index++) {
+        list[index] = index * 2;
+    }
+    check_ok(vv_idset_from_sorted(list, 4096, &alloc, &set), NULL);
+    assert_false(vv_idset_is_bitmap(&set.u.tree->items[0]));
+    vv_idset_deinit(&set, &alloc);
+    check_ok(vv_idset_from_sorted(list, 4097, &alloc, &set), NULL);
+    assert_true(vv_idset_is_bitmap(&set.u.tree->items[0]));
+    vv_idset_deinit(&set, &alloc);
+    check_ok(vv_idset_from_range(7, 7 + 64, &alloc, &set), NULL);
+    assert_int_equal(set.capacity, 64);
+    vv_idset_deinit(&set, &alloc);
     check_ok(vv_idset_from_range(0, 4096, &alloc, &set), NULL);
     assert_false(vv_idset_is_bitmap(&set.u.tree->items[0]));
     vv_idset_deinit(&set, &alloc);

@@ -84,6 +84,24 @@ static void the_bytes_are_as_documented(void **state)
     assert_int_equal(buf.data[0], 0);
 }
 
+static void containers_of_one_id_fill_the_bytes_exactly(void **state)
+{
+    (void)state;
+    vv_idset set;
+    vv_idset back;
+    size_t used;
+    for (uint32_t key = 0; key < 65; key++) {
+        list[key] = key << 16 | key;
+    }
+    check_ok(vv_idset_from_sorted(list, 65, &alloc, &set), NULL);
+    check_ok(vv_idset_write(&set, &buf), NULL);
+    assert_int_equal(buf.size, 2 + 65 * 6); /* the least a container takes */
+    check_ok(read_set(buf.data, buf.size, &back, &used), NULL);
+    assert_true(vv_idset_equal(&set, &back));
+    vv_idset_deinit(&set, &alloc);
+    vv_idset_deinit(&back, &alloc);
+}
+
 /* D4 */
 static void equal_sets_give_equal_bytes_whatever_their_history(void **state)
 {
@@ -263,6 +281,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sets_of_every_shape_round_trip, setup, teardown),
         cmocka_unit_test_setup_teardown(the_bytes_are_as_documented, setup, teardown),
+        cmocka_unit_test_setup_teardown(containers_of_one_id_fill_the_bytes_exactly, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(equal_sets_give_equal_bytes_whatever_their_history, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(damaged_small_sets_are_refused, setup, teardown),

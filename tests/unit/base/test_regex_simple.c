@@ -53,6 +53,7 @@ static void finite_sets_are_multiplied_out(void **state)
         {"a\\.b\\x41\\t", "<a.bA\t>"},
         {"foo\\$", "<foo$>"},
         {"foo\\\\$", "<foo\\>"},
+        {"\\$", "<$>"},
         {"[\xC3\xA4-\xC3\xA6]", "<\xC3\xA4><\xC3\xA5><\xC3\xA6>"},
         {"[a-]", "<-><a>"},
         {"()", "<>"},

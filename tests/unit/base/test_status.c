@@ -96,6 +96,8 @@ static void foreign_bytes_in_messages_are_made_harmless(void **state)
     varve_error err;
     VV_IGNORE(vv_fail(&err, VARVE_E_INVALID, "label \"%s\"", "a\x1B[31m\r\n\xFFz\xC3"));
     assert_string_equal(err.message, "label \"a?[31m???z?\"");
+    VV_IGNORE(vv_fail(&err, VARVE_E_INVALID, "%s", "\xFF\xFE\n"));
+    assert_string_equal(err.message, "???");
     VV_IGNORE(vv_fail(&err, VARVE_E_INVALID, "%s", "\x7F\xE2\x82"));
     assert_string_equal(err.message, "???");
 }

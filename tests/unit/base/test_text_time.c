@@ -51,15 +51,26 @@ static void durations_are_read(void **state)
 static void what_is_no_duration_is_refused(void **state)
 {
     (void)state;
-    const char *wrong[] = {"",      "1",
-                           "s",     "1x",
-                           "1m1h",  "1m1m",
-                           "1h 2m", "1.5h",
-                           "+1h",   "--1h",
-                           "1S",    "1 h",
-                           "-",     "1h-2m",
-                           "00",    "9223372036854775808ns",
-                           "293y",  "99999999999999999999s"};
+    const char *wrong[] = {"",
+                           "1",
+                           "s",
+                           "1x",
+                           "1m1h",
+                           "1m1m",
+                           "1h 2m",
+                           "1.5h",
+                           "+1h",
+                           "--1h",
+                           "1S",
+                           "1 h",
+                           "-",
+                           "1h-2m",
+                           "00",
+                           "9223372036854775808ns",
+                           "9223372036854775809ns",
+                           "-9223372036854775809ns",
+                           "293y",
+                           "99999999999999999999s"};
     for (size_t index = 0; index < VV_ARRAY_COUNT(wrong); index++) {
         int64_t ns = 77;
         if (vv_text_parse_duration(of(wrong[index]), &ns) || ns != 77) {
@@ -161,6 +172,12 @@ static void what_is_no_instant_is_refused(void **state)
         "2026-01-02T03:04:05+01:60",
         "2026-01-02X03:04:05Z",
         "2026/01-02T03:04:05Z",
+        "2026-01/02T03:04:05Z",
+        "2026-01-02T03-04:05Z",
+        "2026-01-02T03:04-05Z",
+        "2026-01-02T03:x4:05Z",
+        "2026-01-02Tx3:04:05Z",
+        "2026-01-02T03:04:x5Z",
         "26-01-02T03:04:05Z",
         "-026-01-02T03:04:05Z",
         "2262-04-11T23:47:16.854775808Z",
