@@ -58,11 +58,30 @@ static uint32_t idset_ops_array_and(const vv_idset_container *a, const vv_idset_
     return count;
 }
 
+/* Items of the array whose bit is set (or clear) to target, or only counted. Without branches:
+ * whether an item is there is as good as random. */
+static uint32_t idset_ops_bitmap_filter(const vv_idset_container *array, const uint64_t *words,
+                                        bool wanted, uint16_t *target)
+{
+    uint32_t count = 0;
+    for (uint32_t index = 0; index < array->count; index++) {
+        uint16_t item = array->u.array[index];
+        if (target != NULL) {
+            target[count] = item;
+        }
+        count += vv_bits_get(words, item) == wanted;
+    }
+    return count;
+}
+
 /* Items of the array that are (or are not) in the other container, to target or only counted. */
 static uint32_t idset_ops_array_filter(const vv_idset_container *array,
                                        const vv_idset_container *other, bool wanted,
                                        uint16_t *target)
 {
+    if (vv_idset_is_bitmap(other)) {
+        return idset_ops_bitmap_filter(array, other->u.words, wanted, target);
+    }
     uint32_t count = 0;
     for (uint32_t index = 0; index < array->count; index++) {
         uint16_t item = array->u.array[index];

@@ -131,9 +131,11 @@ static inline uint64_t vv_reader_u64_be(vv_reader *reader)
 static inline uint64_t vv_reader_varint(vv_reader *reader)
 {
     uint64_t value = 0;
-    size_t used = reader->is_bad ? 0
-                                 : vv_varint_read(reader->data + reader->position,
-                                                  reader->size - reader->position, &value);
+    size_t used = 0;
+    if (VV_LIKELY(vv_reader_left(reader) > 0)) {
+        used = vv_varint_read(reader->data + reader->position, reader->size - reader->position,
+                              &value);
+    }
     if (VV_UNLIKELY(used == 0)) {
         reader->is_bad = true;
         return 0;

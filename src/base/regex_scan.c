@@ -115,7 +115,7 @@ static bool regex_scan_hex(varve_text pattern, size_t *position, uint32_t *out_c
     index += is_braced ? 1 : 0;
     size_t begin = index;
     while (index < pattern.size && (is_braced || index < begin + 2)) {
-        uint8_t digit;
+        uint8_t digit = 0;
         char pair[2] = {'0', pattern.data[index]};
         if (!vv_text_parse_hex(vv_text_make(pair, sizeof pair), &digit)) {
             break;
@@ -371,8 +371,8 @@ static varve_status regex_scan_class_item(regex_scan *scan)
         }
     }
     size_t begin = scan->position;
-    uint32_t first;
-    uint32_t last;
+    uint32_t first = 0;
+    uint32_t last = 0;
     VV_TRY(regex_scan_class_char(scan, &first));
     regex_scan_put_char(scan, first);
     if (regex_scan_peek(scan, 0) != '-' || regex_scan_peek(scan, 1) == ']') {

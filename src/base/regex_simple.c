@@ -280,6 +280,7 @@ static varve_status regex_simple_alternation(regex_simple_parser *parser, regex_
         regex_simple_set branch = {.count = 0};
         VV_TRY(regex_simple_concat(parser, &branch));
         VV_TRY(regex_simple_reserve(parser, out_set, branch.count));
+        VV_ASSERT(branch.count > 0 && out_set->texts != NULL);
         memcpy(out_set->texts + out_set->count, branch.texts, branch.count * sizeof *branch.texts);
         out_set->count += branch.count;
         if (parser->position == parser->pattern.size ||

@@ -130,6 +130,7 @@ size_t vv_text_print_duration(char *target, int64_t ns)
     for (size_t index = 0; index < VV_ARRAY_COUNT(text_time_units); index++) {
         const text_time_unit *unit = &text_time_units[index];
         uint64_t unit_ns = (uint64_t)unit->ns;
+        VV_ASSERT(unit_ns > 0);
         bool is_rough = index < 2; /* years and weeks hide days unless they are all there is */
         if (left < unit_ns || (is_rough && left % unit_ns != 0)) {
             continue;
