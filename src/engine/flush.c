@@ -169,9 +169,6 @@ static varve_status flush_write(varve_db *db, vv_head *head, varve_task *task, v
             .flushed = head,
         };
         status = vv_publish(db, &change, out_err);
-        if (status != VARVE_OK && status != VARVE_E_IO && segment != NULL) {
-            atomic_store(&segment->unlink_when_free, true); /* F3 */
-        }
     }
     if (status == VARVE_OK) {
         flush_count(db, segment);

@@ -106,6 +106,9 @@ void vv_head_append(vv_head *head, const vv_run *run, uint64_t first_sequence, u
 
 /** The greatest sequence of a series in this head; 0: none. Shard lock, or frozen. */
 uint64_t vv_head_series_sequence(const vv_head *head, uint32_t series);
+/** Encoded blocks of in-order rows of a series, and the rows in them. Shard lock, or frozen. */
+void vv_head_series_blocks(const vv_head *head, uint32_t series, uint64_t *out_blocks,
+                           uint64_t *out_rows);
 /** The policy of a metric has changed; none of its rows is visible. Every shard locked. */
 VV_MUST_CHECK varve_status vv_head_set_policy(vv_head *head, uint32_t metric_id, uint64_t visible,
                                               varve_error *out_err);

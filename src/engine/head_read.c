@@ -229,6 +229,21 @@ static uint64_t read_list_sequence(const vv_head_list *list)
     return last;
 }
 
+void vv_head_series_blocks(const vv_head *head, uint32_t series, uint64_t *out_blocks,
+                           uint64_t *out_rows)
+{
+    *out_blocks = 0;
+    *out_rows = 0;
+    const vv_head_series *found = vv_head_find(&head->shards[series % VV_SHARD_COUNT], series);
+    const vv_head_block *block = found == NULL ? NULL : found->blocks.first;
+    for (; block != NULL; block = block->next) {
+        if (block->kind == VV_HEAD_ENCODED) {
+            *out_blocks += 1;
+            *out_rows += block->rows;
+        }
+    }
+}
+
 uint64_t vv_head_series_sequence(const vv_head *head, uint32_t series)
 {
     const vv_head_series *found = vv_head_find(&head->shards[series % VV_SHARD_COUNT], series);

@@ -194,8 +194,8 @@ void vv_live_segment_ref(vv_live_segment *segment)
     atomic_fetch_add_explicit(&segment->refs, 1, memory_order_relaxed);
 }
 
-/** The file of a dropped segment; not from a forked child, which leaves files alone. */
-static void live_unlink(varve_db *db, uint64_t id)
+/** Not from a forked child, which leaves files alone. */
+void vv_live_segment_unlink(varve_db *db, uint64_t id)
 {
     char path[VV_PATH_BYTES_MAX];
     varve_error error;
@@ -221,7 +221,7 @@ void vv_live_segment_unref(varve_db *db, vv_live_segment *segment)
     }
     vv_segment_unref(segment->segment);
     if (atomic_load(&segment->unlink_when_free)) {
-        live_unlink(db, segment->info.id);
+        vv_live_segment_unlink(db, segment->info.id);
     }
     vv_alloc_free(&db->alloc, segment->field_ids,
                   2 * (size_t)segment->field_count * sizeof(uint32_t));

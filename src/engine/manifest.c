@@ -239,6 +239,11 @@ static void manifest_remove_old(vv_manifest *manifest, uint64_t kept)
     vv_vec_deinit(&files);
 }
 
+bool vv_manifest_has_failed(const vv_manifest *manifest)
+{
+    return manifest->is_failed;
+}
+
 static varve_status manifest_fail(vv_manifest *manifest, varve_status status,
                                   const varve_error *error, varve_error *out_err)
 {

@@ -137,6 +137,8 @@ const vv_manifest_state *vv_manifest_get_state(const vv_manifest *manifest);
  */
 VV_MUST_CHECK varve_status vv_manifest_append(vv_manifest *manifest, const vv_manifest_edit *edit,
                                               varve_error *out_err);
+/** Whether a write or sync failed (M5): the edit of that moment may be durable or not. */
+bool vv_manifest_has_failed(const vv_manifest *manifest);
 /** Begin a new file with a snapshot of the state; the one before is kept until the next time. */
 VV_MUST_CHECK varve_status vv_manifest_rotate(vv_manifest *manifest, varve_error *out_err);
 /** Free memory and descriptors; writes nothing. NULL is allowed. */

@@ -134,9 +134,6 @@ static varve_status merge_run(varve_db *db, const vv_version *version, const mer
             .applied_sequence = view->visible,
         };
         status = vv_publish(db, &change, out_err);
-        if (status != VARVE_OK && status != VARVE_E_IO && segment != NULL) {
-            atomic_store(&segment->unlink_when_free, true);
-        }
     }
     if (status == VARVE_OK) {
         merge_count(db, view, segment);

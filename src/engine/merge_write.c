@@ -298,8 +298,7 @@ static varve_status merge_put_part(merge_state *state, vv_scan *scan, const vv_p
 /** Bounds of what the sources hold of a series (Q5), and whether their vectors are large. */
 typedef struct merge_sources {
     uint64_t first_sequence, last_sequence;
-    uint64_t rows, vectors;
-    bool has_head;
+    uint64_t rows, vectors; /* encoded ones */
 } merge_sources;
 
 static void merge_bound(merge_sources *sources, uint64_t first, uint64_t last)
@@ -331,8 +330,12 @@ static varve_status merge_look(const merge_state *state, uint32_t series,
     for (size_t i = 0; i < state->view->head_count; i++) {
         const vv_head *head = state->view->heads[i];
         if (vv_head_has_series(head, series)) {
+            uint64_t blocks;
+            uint64_t rows;
             merge_bound(out_sources, vv_head_first_sequence(head), vv_head_last_sequence(head));
-            out_sources->has_head = true;
+            vv_head_series_blocks(head, series, &blocks, &rows);
+            out_sources->rows += rows;
+            out_sources->vectors += blocks;
         }
     }
     return VARVE_OK;
@@ -345,7 +348,7 @@ static varve_status merge_scan_of(merge_state *state, uint32_t series, const mer
     const vv_catalogue *catalogue = state->db->catalogue;
     vv_metric_policy policy =
         vv_catalogue_policy(catalogue, vv_catalogue_metric_id(catalogue, series));
-    bool passes = sources->has_head || sources->rows >= sources->vectors * MERGE_PASS_ROWS_MIN;
+    bool passes = sources->rows >= sources->vectors * MERGE_PASS_ROWS_MIN;
     vv_scan **scan = &state->scans[passes ? 1 : 0][policy.has_row_ids ? 1 : 0];
     *out_scan = NULL;
     if (*scan != NULL) {
@@ -458,10 +461,12 @@ static varve_status merge_finish(merge_state *state, uint64_t id, uint32_t level
     VV_TRY(vv_segment_writer_finish(writer, &info, out_err));
     VV_TRY(vv_publish_segment_file(db, id, out_err));
     varve_status status = vv_live_segment_open_written(db, id, level, out_segment, out_err);
-    if (status == VARVE_OK) {
-        merge_set_bounds(state->view, &(*out_segment)->info);
+    if (status != VARVE_OK) {
+        vv_live_segment_unlink(db, id);
+        return status;
     }
-    return status;
+    merge_set_bounds(state->view, &(*out_segment)->info);
+    return VARVE_OK;
 }
 
 static void merge_deinit(merge_state *state)

@@ -408,14 +408,15 @@ static varve_status publish_prepare(publish_plan *plan, varve_error *out_err)
     return publish_write_tombstones(plan, out_err);
 }
 
-static varve_status publish_locked(publish_plan *plan, varve_error *out_err)
+static varve_status publish_locked(publish_plan *plan, bool *out_in_doubt, varve_error *out_err)
 {
     VV_TRY(vv_view_open(plan->db, &plan->view, out_err));
     VV_TRY(publish_prepare(plan, out_err));
     varve_status status = publish_append_edit(plan, out_err);
-    if (status == VARVE_E_IO) {
-        /* The edit may be there or not: the manifest refuses all later ones, so does the log. */
-        varve_error reason = {.status = VARVE_E_IO};
+    *out_in_doubt = status != VARVE_E_FENCED && vv_manifest_has_failed(plan->db->manifest);
+    if (*out_in_doubt) {
+        /* The edit may be there or not; the manifest refuses all later ones. */
+        varve_error reason = {.status = status};
         if (out_err != NULL) {
             reason = *out_err;
         }
@@ -440,8 +441,12 @@ varve_status vv_publish(varve_db *db, const vv_publish_change *change, varve_err
     publish_plan plan = {.db = db, .change = change};
     vv_arena_init(&plan.arena, &db->alloc, SIZE_MAX);
     vv_mutex_lock(&db->manifest_lock);
-    varve_status status = publish_locked(&plan, out_err);
+    bool in_doubt = false;
+    varve_status status = publish_locked(&plan, &in_doubt, out_err);
     vv_mutex_unlock(&db->manifest_lock);
+    if (status != VARVE_OK && !in_doubt && change->add != NULL) {
+        atomic_store(&change->add->unlink_when_free, true);
+    }
     if (status == VARVE_OK && change->flushed != NULL) {
         vv_head_unref(change->flushed); /* the reference of the frozen list */
     }

@@ -27,8 +27,10 @@ bool vv_publish_lacks_policies_locked(varve_db *db);
 
 /**
  * Make the change durable, then visible. On success the dropped segments are unlinked when their
- * last reader leaves. On failure nothing changed, but after E_IO the edit may be durable all the
- * same: then the file of `add` must stay (an open removes it if no manifest names it).
+ * last reader leaves. On failure nothing changed, and the file of `add` goes with its last
+ * reference; but when the write of the edit itself failed the edit may be durable all the
+ * same: then the file stays (an open removes it if no manifest names it) and the database is
+ * WRITE_FAILED.
  */
 VV_MUST_CHECK varve_status vv_publish(varve_db *db, const vv_publish_change *change,
                                       varve_error *out_err);

@@ -40,6 +40,8 @@ VV_MUST_CHECK varve_status vv_live_segment_open(varve_db *db, uint64_t id, uint3
 VV_MUST_CHECK varve_status vv_live_segment_open_written(varve_db *db, uint64_t id, uint32_t level,
                                                         vv_live_segment **out_segment,
                                                         varve_error *out_err);
+/** Remove seg/<id>.vsg; a failure is logged, the next open removes what no manifest names. */
+void vv_live_segment_unlink(varve_db *db, uint64_t id);
 void vv_live_segment_ref(vv_live_segment *segment);
 void vv_live_segment_unref(varve_db *db, vv_live_segment *segment);
 /** Series index of a catalogue id, or UINT32_MAX. */

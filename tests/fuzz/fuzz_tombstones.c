@@ -37,6 +37,8 @@ static void read_file(const uint8_t *data, size_t size)
     db->path = path;
     need(vv_vfs_memory_create(&db->alloc, &vfs, &err) == VARVE_OK);
     db->env.vfs = vfs;
+    need(vv_vfs_mkdir(vfs, "db", &err) == VARVE_OK &&
+         vv_vfs_mkdir(vfs, "db/del", &err) == VARVE_OK);
     need(vv_catalogue_create(&db->alloc, 1, 0, &db->catalogue, &err) == VARVE_OK);
     need(vv_file_open(vfs, &db->alloc, "db/del/00000000000000000005.vtb",
                       VV_OPEN_WRITE | VV_OPEN_CREATE, &file, &err) == VARVE_OK);

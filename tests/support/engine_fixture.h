@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A database on files in memory whose calls and allocations can be made to fail; without background
+ * threads, so that everything happens where a test says so. Opened through varve.h.
+ */
+#ifndef VV_TESTS_SUPPORT_ENGINE_FIXTURE_H
+#define VV_TESTS_SUPPORT_ENGINE_FIXTURE_H
+
+#include "support/failing_alloc.h"
+#include "sys/env.h"
+#include "sys/vfs_fault.h"
+#include "varve.h"
+
+typedef struct engine_fixture {
+    failing_alloc source; /* of the database */
+    vv_alloc alloc;       /* of the files: does not fail */
+    vv_vfs *files;
+    vv_fault *fault;
+    vv_env env;
+    varve_options options;
+    varve_db *db;
+} engine_fixture;
+
+void engine_fixture_create(engine_fixture *f);
+void engine_fixture_open(engine_fixture *f);
+void engine_fixture_close(engine_fixture *f);
+/* Leave without writing, as a crash that loses nothing: what was written is in the files. */
+void engine_fixture_abandon(engine_fixture *f);
+void engine_fixture_free(engine_fixture *f);
+
+/* Rows of series cpu{host="h<series>"}, field value: times first, first + step, ...; value i is
+ * base + i. One batch. */
+void engine_fixture_write(engine_fixture *f, uint32_t series, int64_t first, int64_t step,
+                          uint32_t count, double base);
+/* The same as a status. */
+varve_status engine_fixture_try_write(engine_fixture *f, uint32_t series, int64_t first,
+                                      int64_t step, uint32_t count, double base, varve_error *err);
+/* Delete cpu{host="h<series>"} in [start, end). */
+void engine_fixture_delete(engine_fixture *f, uint32_t series, int64_t start, int64_t end);
+
+/* Digest of all visible rows, and how many; verifies all files on the way. */
+void engine_fixture_digest(engine_fixture *f, uint64_t out_digest[2], uint64_t *out_rows);
+/* Value at a time; false: no visible row. */
+bool engine_fixture_value(engine_fixture *f, uint32_t series, int64_t time, double *out_value);
+/* Files of a directory of the database. */
+size_t engine_fixture_files(engine_fixture *f, const char *directory);
+
+#endif
