@@ -441,7 +441,7 @@ static varve_status recover_policy(recover_state *state, const vv_replay_record 
                                      out_err));
     vv_catalogue_set_policy(state->db->catalogue, id, policy);
     state->policies++;
-    return VARVE_OK;
+    return vv_write_replay_policy(state->db, state->head, id, out_err);
 }
 
 static varve_status recover_visit(void *context, const vv_replay_record *record,

@@ -44,5 +44,9 @@ struct vv_head;
 VV_MUST_CHECK varve_status vv_write_replay_run(varve_db *db, struct vv_head *head,
                                                const vv_run *run, uint64_t first_sequence,
                                                varve_error *out_err);
+/** Replay: the policy of a metric has changed in the catalogue; rows that follow obey the new one.
+ */
+VV_MUST_CHECK varve_status vv_write_replay_policy(varve_db *db, struct vv_head *head,
+                                                  uint32_t metric_id, varve_error *out_err);
 
 #endif

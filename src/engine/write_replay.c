@@ -45,3 +45,12 @@ varve_status vv_write_replay_run(varve_db *db, vv_head *head, const vv_run *run,
     }
     return status;
 }
+
+varve_status vv_write_replay_policy(varve_db *db, vv_head *head, uint32_t metric_id,
+                                    varve_error *out_err)
+{
+    vv_db_lock_shards(db);
+    varve_status status = vv_head_set_policy(head, metric_id, vv_head_last_sequence(head), out_err);
+    vv_db_unlock_shards(db);
+    return status;
+}
