@@ -30,8 +30,8 @@ enum {
     VV_INTS_SLOTS = 2048                       /* of a hash table: a power of two, twice the rows */
 };
 
-/** The index of sample i of those taken every `step` values: not quite evenly, since what alternates
- * with the step would be seen from one side only. */
+/** The index of sample i of those taken every `step` values: not quite evenly, since what
+ * alternates with the step would be seen from one side only. */
 static inline size_t vv_sample_index(size_t i, size_t step)
 {
     return i * step + i * 5 % step;

@@ -47,7 +47,8 @@ typedef struct vv_vector {
     uint32_t count;
     uint32_t column_count;
     int64_t first_time, last_time;
-    int64_t stride; /* > 0: times are first_time + i * stride; 0: not constant, or one row */
+    int64_t stride; /* > 0: times are first_time + i * stride, none of which overflows; 0: not
+                       constant, or one row, or too wide */
     bool has_row_ids;
     bool is_strict; /* times strictly ascend */
     /* Where the parts lie; for codec only. */

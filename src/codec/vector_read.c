@@ -6,6 +6,7 @@
  *       another inside of the bytes, types are known. What the parts hold is checked by who reads
  *       them; a part must be used up to its last byte.
  */
+#include "base/checked.h"
 #include "base/status.h"
 #include "codec/codec_priv.h"
 #include "codec/kernels_priv.h"
@@ -125,9 +126,9 @@ static void vector_read_times_head(vv_vector *vector, vv_reader *reader)
     vv_times_read_head(&times, vector->count, &head);
     vector->first_time = head.first;
     vector->last_time = head.last;
-    vector->stride = vector->count < 2 ? 0 : (int64_t)vv_times_stride(&head);
-    /* A stride that fits two rows is at most 2^64 - 1; one beyond INT64_MAX is not told. */
-    vector->stride = vector->stride < 0 ? 0 : vector->stride;
+    /* Told only where i * stride is an int64_t for all rows. */
+    bool fits = vv_distance_i64(head.first, head.last) <= INT64_MAX;
+    vector->stride = vector->count > 1 && fits ? (int64_t)vv_times_stride(&head) : 0;
     bool is_equal = vector->count > 1 && head.first == head.last;
     if (vv_reader_is_bad(&times) || (is_equal && vector->is_strict)) {
         vv_reader_spoil(reader);

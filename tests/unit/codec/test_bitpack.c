@@ -9,7 +9,7 @@ static uint64_t decoded[VV_SCRATCH_COUNT];
 /* Bit `index` of bytes, the lowest of each byte first: the layout in one line. */
 static uint64_t bit_of(const uint8_t *bytes, size_t index)
 {
-    return bytes[index / 8] >> (index % 8) & 1u;
+    return (uint64_t)bytes[index / 8] >> (index % 8) & 1;
 }
 
 static void check_layout(const uint8_t *bytes, size_t count, uint32_t width)
@@ -38,7 +38,9 @@ static void check_read(codec_fixture *fixture, size_t count, uint32_t width, siz
 {
     size_t size = fixture->out.size;
     uint8_t *copy = (uint8_t *)malloc(size + behind + 1);
-    memcpy(copy, fixture->out.data, size);
+    if (size > 0) {
+        memcpy(copy, fixture->out.data, size);
+    }
     memset(copy + size, 0xFF, behind);
     uint8_t *exact = (uint8_t *)realloc(copy, size + behind > 0 ? size + behind : 1);
     vv_reader reader = vv_reader_of(exact, size + behind);

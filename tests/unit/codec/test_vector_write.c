@@ -215,7 +215,7 @@ static void rows_without_a_value_come_back_as_such(void **state)
             for (size_t row = 0; row < count; ++row) {
                 ((uint8_t *)ints)[row] = (uint8_t)vv_random_below(&fixture->random, 2);
                 texts[row] =
-                    vv_text_make("row of words" + row % 4, vv_bits_get(present, row) ? 8 : 0);
+                    vv_text_make(&"row of words"[row % 4], vv_bits_get(present, row) ? 8 : 0);
             }
             codec_check_values(fixture, VARVE_TYPE_BOOL, ints, count, present);
             codec_check_values(fixture, VARVE_TYPE_STRING, texts, count, present);
@@ -243,7 +243,7 @@ static void many_columns_of_all_types_share_one_vector(void **state)
                                      VARVE_TYPE_STRING, VARVE_TYPE_HISTOGRAM};
     uint64_t some = 0x0A5;
     for (size_t row = 0; row < ROWS; ++row) {
-        texts[row] = vv_text_make("abcdefghijkl" + row, ROWS - row);
+        texts[row] = vv_text_make(&"abcdefghijkl"[row], ROWS - row);
         row_ids[row] = UINT64_MAX - row * row;
     }
     for (size_t i = 0; i < COLUMNS; ++i) {

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All ISA levels give the same bits (N1); levels that the processor lacks are reported. */
+#include "codec/isa.h"
+#include "codec/kernels_priv.h"
+#include "codec_fixture.h"
+#include "value_sets.h"
+
+static uint64_t source[VV_SCRATCH_COUNT];
+static double values[VV_SCRATCH_COUNT];
+
+/* The tables that this processor can run, the scalar one first. */
+static size_t find_tables(const vv_kernels *tables[3])
+{
+    size_t count = 0;
+    for (uint32_t level = 0; level < 3; ++level) {
+        if (vv_codec_set_isa((vv_codec_isa)level) == (vv_codec_isa)level) {
+            tables[count] = vv_kernels_get();
+            count += 1;
+        } else {
+            print_message("level %u is not there\n", level);
+        }
+    }
+    return count;
+}
+
+/* Values that find edges: any bits, sets, special doubles. */
+static void fill_values(codec_fixture *fixture, size_t round, size_t count)
+{
+    value_sets[round % VALUE_SET_COUNT].fill(&fixture->random, values, count);
+    for (size_t i = 0; i < count; ++i) {
+        switch (vv_random_below(&fixture->random, 40)) {
+        case 0:
+            values[i] = codec_double(vv_random_u64(&fixture->random));
+            break;
+        case 1:
+            values[i] = -0.0;
+            break;
+        case 2:
+            values[i] = 0x1p51 + (double)vv_random_below(&fixture->random, 4) - 2;
+            break;
+        default:
+            break;
+        }
+    }
+    for (size_t i = 0; i < count; ++i) {
+        source[i] = vv_random_u64(&fixture->random) >> (round % 64);
+    }
+}
+
+/* What all kernels make of one input; compared as bytes. */
+typedef struct results {
+    uint64_t unpacked[64][VV_SCRATCH_COUNT / 8];
+    uint64_t biased[VV_SCRATCH_COUNT], delta[VV_SCRATCH_COUNT], line[VV_SCRATCH_COUNT];
+    uint64_t breaks;
+    int64_t range[7];
+    uint64_t bad[46];
+    int64_t ints[46][VV_SCRATCH_COUNT];
+    double back[46][VV_SCRATCH_COUNT];
+    double scan[8];
+    double deviation[2];
+    double converted[2][VV_SCRATCH_COUNT];
+    int64_t limits[2];
+    uint64_t sums[2];
+} results;
+
+static void run_decimals(const vv_kernels *kernels, size_t count, results *out)
+{
+    for (uint8_t digits = 0; digits <= 22; ++digits) {
+        for (uint8_t form = 0; form < 2; ++form) {
+            vv_decimal decimal;
+            size_t at = digits * 2u + form;
+            assert_true(vv_decimal_of_code((uint8_t)(digits | (form == 0 ? 0 : 0x80)), &decimal));
+            out->bad[at] = kernels->decimal_encode(values, count, &decimal, out->ints[at]);
+            kernels->decimal_decode(out->ints[at], count, &decimal, out->back[at]);
+        }
+    }
+}
+
+static void run_floats(const vv_kernels *kernels, size_t count, results *out)
+{
+    vv_f64_scan scan;
+    vv_deviation deviation;
+    kernels->scan_f64(values, count, &scan);
+    out->scan[0] = scan.sum;
+    out->scan[1] = (double)scan.nan_count;
+    /* The signs of zeros are not defined. */
+    out->scan[2] = scan.min + 0.0;
+    out->scan[3] = scan.max + 0.0;
+    kernels->sum_f64(values, count, &scan);
+    out->scan[4] = scan.sum;
+    out->scan[5] = (double)scan.nan_count;
+    kernels->deviate_f64(values, count, 20.25, &deviation);
+    out->deviation[0] = deviation.sum;
+    out->deviation[1] = deviation.squares;
+}
+
+static void run_ints(const vv_kernels *kernels, size_t count, results *out)
+{
+    vv_int_range range;
+    vv_i64_scan scan;
+    const int64_t *ints = (const int64_t *)source;
+    kernels->bias(source, count, 12345, out->biased);
+    kernels->bias_delta(source, count, 77, out->delta);
+    kernels->bias_line(source, count, 3, UINT64_MAX - 4, out->line);
+    out->breaks = kernels->stride_breaks(source, count, source[1] - source[0]);
+    kernels->range(ints, count, &range);
+    out->range[0] = range.min;
+    out->range[1] = range.max;
+    out->range[2] = range.delta_min;
+    out->range[3] = range.delta_max;
+    out->range[4] = range.curve_min;
+    out->range[5] = range.curve_max;
+    out->range[6] = (int64_t)range.changes;
+    kernels->convert_i64(ints, count, out->converted[0]);
+    kernels->convert_u64(source, count, out->converted[1]);
+    kernels->scan_i64(ints, count, &scan);
+    out->limits[0] = scan.min;
+    out->limits[1] = scan.max;
+    out->sums[0] = scan.sum_high;
+    out->sums[1] = scan.sum_low;
+    for (uint32_t width = 1; width <= 64; ++width) {
+        size_t groups = count / 64; /* all of their bytes are within the source */
+        kernels->unpack((const uint8_t *)source, groups, width, out->unpacked[width - 1]);
+    }
+}
+
+static void all_levels_give_the_same_bits(void **state)
+{
+    codec_fixture *fixture = (codec_fixture *)*state;
+    const vv_kernels *tables[3];
+    size_t table_count = find_tables(tables);
+    results *expected = (results *)calloc(1, sizeof *expected);
+    results *found = (results *)calloc(1, sizeof *found);
+    assert_non_null(expected);
+    assert_non_null(found);
+    for (size_t round = 0; round < VALUE_COUNT_COUNT; ++round) {
+        size_t count = value_counts[round];
+        fill_values(fixture, round, count);
+        for (size_t i = 0; i < table_count; ++i) {
+            results *target = i == 0 ? expected : found;
+            memset(target, 0, sizeof *target);
+            run_decimals(tables[i], count, target);
+            run_floats(tables[i], count, target);
+            run_ints(tables[i], count, target);
+            if (i > 0) {
+                assert_memory_equal(found, expected, sizeof *found);
+            }
+        }
+    }
+    free(expected);
+    free(found);
+}
+
+static void all_levels_encode_to_the_same_bytes(void **state)
+{
+    codec_fixture *fixture = (codec_fixture *)*state;
+    static int64_t times[VV_VECTOR_ROWS_MAX];
+    vv_buf first;
+    vv_buf_init(&first, &fixture->alloc, SIZE_MAX);
+    codec_fill_times(times, VV_VECTOR_ROWS_MAX, 1000, 10);
+    for (size_t round = 0; round < 2 * VALUE_COUNT_COUNT; ++round) {
+        size_t count = value_counts[round % VALUE_COUNT_COUNT];
+        fill_values(fixture, round, count);
+        times[count / 2] += count > 3; /* sometimes not a stride */
+        uint32_t fields[] = {1, 2};
+        varve_column columns[] = {{.type = VARVE_TYPE_F64, .values = values},
+                                  {.type = VARVE_TYPE_I64, .values = source}};
+        vv_rows rows = {.count = count,
+                        .times = times,
+                        .fields = fields,
+                        .columns = columns,
+                        .column_count = VV_ARRAY_COUNT(columns)};
+        for (uint32_t level = 0; level < 3; ++level) {
+            varve_error err;
+            vv_codec_set_isa((vv_codec_isa)level);
+            vv_buf *out = level == 0 ? &first : &fixture->out;
+            vv_buf_reset(out);
+            check_ok(vv_vector_encode(&rows, fixture->scratch, out, &err), &err);
+            assert_true(vv_bytes_equal(vv_buf_bytes(out), vv_buf_bytes(&first)));
+            codec_check_round_trip(fixture, &rows);
+        }
+    }
+    vv_buf_deinit(&first);
+}
+
+static void a_level_is_never_above_what_was_wanted(void **state)
+{
+    (void)state;
+    vv_codec_isa best = vv_codec_set_isa(VV_CODEC_ISA_AVX512);
+    assert_int_equal(vv_codec_get_isa(), best);
+    for (uint32_t level = 0; level < 3; ++level) {
+        vv_codec_isa now = vv_codec_set_isa((vv_codec_isa)level);
+        assert_true((uint32_t)now <= level && now <= best);
+        assert_int_equal(vv_codec_get_isa(), now);
+    }
+    assert_int_equal(vv_codec_set_isa(VV_CODEC_ISA_SCALAR), VV_CODEC_ISA_SCALAR);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_levels_give_the_same_bits),
+        cmocka_unit_test(all_levels_encode_to_the_same_bytes),
+        cmocka_unit_test(a_level_is_never_above_what_was_wanted),
+    };
+    return cmocka_run_group_tests(tests, codec_setup, codec_teardown);
+}
