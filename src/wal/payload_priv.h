@@ -21,10 +21,21 @@ enum {
     VV_CODING_HIGH = 1,
     VV_CODING_LOW = 2,
     VV_CODING_EQUAL = 3,
+    VV_CODING_DECIMAL = 4,
+    VV_CODING_DECIMAL_DIGITS_MAX = 9,
 
     /* Values of one run (arbitrary: 128 MiB of numbers), so that a few bytes cannot ask for all
      * memory. */
     VV_RUN_VALUES_MAX = 1 << 24,
 };
+
+/* 10^digits; the quotient of an integer below 2^53 and one of these is correctly rounded, so both
+ * sides of a DECIMAL column get the same bits everywhere. */
+static inline double vv_payload_power(unsigned digits)
+{
+    static const double powers[VV_CODING_DECIMAL_DIGITS_MAX + 1] = {1e0, 1e1, 1e2, 1e3, 1e4,
+                                                                    1e5, 1e6, 1e7, 1e8, 1e9};
+    return powers[digits];
+}
 
 #endif

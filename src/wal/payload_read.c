@@ -168,6 +168,18 @@ static VV_ALWAYS_INLINE void payload_unpack_short(uint8_t *values, const uint8_t
     }
 }
 
+/* Integers in place become the decimals that they stand for. */
+static void payload_scale(uint8_t *values, size_t count, unsigned digits)
+{
+    double power = vv_payload_power(digits);
+    for (size_t i = 0; i < count; ++i) {
+        int64_t integer;
+        memcpy(&integer, values + i * 8, sizeof integer);
+        double value = (double)integer / power;
+        memcpy(values + i * 8, &value, sizeof value);
+    }
+}
+
 /* `count` values, packed, into target. */
 static void payload_read_numbers(vv_reader *bytes, uint8_t *target, size_t count, uint32_t type,
                                  uint32_t coding)
@@ -186,13 +198,17 @@ static void payload_read_numbers(vv_reader *bytes, uint8_t *target, size_t count
         }
         return;
     }
+    unsigned digits = coding == VV_CODING_DECIMAL ? vv_reader_u8(bytes) : 0;
     const uint8_t *sizes = vv_reader_bytes(bytes, (count + 1) / 2);
     size_t total = sizes == NULL ? SIZE_MAX : payload_sum_sizes(sizes, count);
     const uint8_t *kept = total == SIZE_MAX ? NULL : vv_reader_bytes(bytes, total);
-    if (kept == NULL) {
+    if (kept == NULL || digits > VV_CODING_DECIMAL_DIGITS_MAX) {
         vv_reader_spoil(bytes);
     } else if (coding == VV_CODING_HIGH) {
         payload_unpack_short(target, sizes, kept, total, count, true, false);
+    } else if (coding == VV_CODING_DECIMAL) {
+        payload_unpack_short(target, sizes, kept, total, count, false, true);
+        payload_scale(target, count, digits);
     } else if (type == VARVE_TYPE_I64) {
         payload_unpack_short(target, sizes, kept, total, count, false, true);
     } else {
@@ -293,9 +309,11 @@ static void payload_read_blobs(vv_reader *bytes, varve_text *target, size_t coun
 static bool payload_kind_is_valid(uint32_t type, uint32_t coding, bool has_marks)
 {
     bool is_number = type == VARVE_TYPE_F64 || type == VARVE_TYPE_I64 || type == VARVE_TYPE_U64;
+    uint32_t last_coding = type == VARVE_TYPE_F64 ? VV_CODING_DECIMAL
+                           : is_number            ? VV_CODING_EQUAL
+                                                  : VV_CODING_RAW;
     bool may_have_marks = type == VARVE_TYPE_BYTES || type == VARVE_TYPE_STRING;
-    return type != VARVE_TYPE_NONE && (is_number ? coding <= VV_CODING_EQUAL : coding == 0) &&
-           (may_have_marks || !has_marks);
+    return type != VARVE_TYPE_NONE && coding <= last_coding && (may_have_marks || !has_marks);
 }
 
 static void payload_read_column(payload_source *source, size_t count, varve_column *out_column)

@@ -10,6 +10,7 @@
  *
  * Encoding a vector is not done here: long runs arrive as vectors and are copied.
  */
+#include <limits.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -21,6 +22,8 @@
 enum {
     /* Values looked at to choose a coding (arbitrary: one in a few hundred of a large scrape). */
     PAYLOAD_SAMPLE_COUNT = 64,
+    /* Digits behind the point that are looked for: readings have few, and each costs a try. */
+    PAYLOAD_DIGITS_TRIED = 6,
 };
 
 _Static_assert(sizeof(double) == 8 && sizeof(uint64_t) == 8, "values are copied as 8 bytes");
@@ -182,6 +185,72 @@ static VV_ALWAYS_INLINE size_t payload_pack_short(uint8_t *target, const uint8_t
     return (size_t)(bytes - target);
 }
 
+/* ---- decimals ------------------------------------------------------------------------------- */
+
+/* The integer that divided by `power` gives exactly the bits of value; false: there is none. */
+static VV_ALWAYS_INLINE bool payload_as_decimal(uint64_t bits, double power, int64_t *out_integer)
+{
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    double scaled = value * power;
+    /* Adding and taking away 1.5 * 2^52 rounds to whole numbers; NaN and large ones fail here. */
+    if (!(scaled > -0x1p51 && scaled < 0x1p51)) {
+        return false;
+    }
+    double whole = (scaled + 0x1.8p52) - 0x1.8p52;
+    double back = whole / power;
+    uint64_t back_bits;
+    memcpy(&back_bits, &back, sizeof back_bits);
+    *out_integer = (int64_t)whole;
+    return back_bits == bits;
+}
+
+/* The fewest digits behind the point that all of a sample has, when that makes it short; else
+ * UINT_MAX. */
+static unsigned payload_find_digits(const uint8_t *values, size_t count)
+{
+    size_t step = count / PAYLOAD_SAMPLE_COUNT + 1;
+    for (unsigned digits = 0; digits <= PAYLOAD_DIGITS_TRIED; ++digits) {
+        double power = vv_payload_power(digits);
+        size_t kept = 0;
+        size_t seen = 0;
+        int64_t integer = 0;
+        size_t i = 0;
+        while (i < count && payload_as_decimal(payload_value(values, false, i), power, &integer)) {
+            kept += payload_kept(vv_zigzag_encode(integer), /* high */ false);
+            seen += 1;
+            i += step;
+        }
+        if (i >= count) {
+            return kept + (seen + 1) / 2 + 1 <= 7 * seen ? digits : UINT_MAX;
+        }
+    }
+    return UINT_MAX;
+}
+
+/* Digits, sizes, bytes; 0 when a value is no such decimal. The target has room as for
+ * payload_pack_short and one byte more. */
+static size_t payload_pack_decimals(uint8_t *target, const uint8_t *values, size_t count,
+                                    unsigned digits)
+{
+    double power = vv_payload_power(digits);
+    uint8_t *sizes = target + 1;
+    uint8_t *bytes = sizes + (count + 1) / 2;
+    target[0] = (uint8_t)digits;
+    for (size_t i = 0; i < count; ++i) {
+        int64_t integer;
+        if (!payload_as_decimal(payload_value(values, false, i), power, &integer)) {
+            return 0;
+        }
+        uint64_t word = vv_zigzag_encode(integer);
+        size_t kept = payload_kept(word, /* high */ false);
+        sizes[i / 2] = (uint8_t)(i % 2 == 0 ? kept : sizes[i / 2] | kept << 4);
+        memcpy(bytes, &word, sizeof word);
+        bytes += kept;
+    }
+    return (size_t)(bytes - target);
+}
+
 static size_t payload_pack_numbers(uint8_t *target, const uint8_t *values, size_t count,
                                    uint32_t type, uint32_t *out_coding)
 {
@@ -191,6 +260,14 @@ static size_t payload_pack_numbers(uint8_t *target, const uint8_t *values, size_
         *out_coding = VV_CODING_EQUAL;
         memcpy(target, values, 8);
         return 8;
+    }
+    unsigned digits = is_high && count > 0 ? payload_find_digits(values, count) : UINT_MAX;
+    if (digits != UINT_MAX) {
+        size_t size = payload_pack_decimals(target, values, count, digits);
+        if (size > 0) {
+            *out_coding = VV_CODING_DECIMAL;
+            return size;
+        }
     }
     if (count > 0 && payload_is_short(values, count, is_high, is_signed)) {
         *out_coding = is_high ? VV_CODING_HIGH : VV_CODING_LOW;
@@ -237,7 +314,7 @@ static void payload_append_bits(vv_buf *payload, const uint64_t *words, size_t c
 static varve_status payload_append_numbers(vv_buf *payload, const varve_column *column,
                                            size_t count, size_t present, size_t kind_at)
 {
-    size_t room = (present + 1) / 2 + present * 8 + 8;
+    size_t room = 1 + (present + 1) / 2 + present * 8 + 8;
     size_t gathered = column->present == NULL ? 0 : present * 8;
     VV_TRY(vv_buf_reserve(payload, room + gathered));
     uint8_t *target = payload->data + payload->size;
