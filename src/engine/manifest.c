@@ -244,6 +244,18 @@ bool vv_manifest_has_failed(const vv_manifest *manifest)
     return manifest->is_failed;
 }
 
+/* Open the new file by its name, so that errors from now on tell that one. A failure leaves a good
+ * file that nothing is added to; the next append begins another. */
+static varve_status manifest_reopen(vv_manifest *manifest, manifest_part *part,
+                                    varve_error *out_err)
+{
+    char path[VV_PATH_BYTES_MAX];
+    VV_IGNORE(vv_file_close(part->file, NULL)); /* synced: nothing can be lost */
+    VV_TRY(vv_manifest_path(manifest->options.directory, part->seq, "", path, out_err));
+    return vv_file_open(manifest->env.vfs, manifest->env.alloc, path, VV_OPEN_WRITE,
+                        &manifest->file, out_err);
+}
+
 static varve_status manifest_fail(vv_manifest *manifest, varve_status status,
                                   const varve_error *error, varve_error *out_err)
 {
@@ -288,9 +300,10 @@ varve_status vv_manifest_rotate(vv_manifest *manifest, varve_error *out_err)
         return status;
     }
     VV_IGNORE(vv_file_close(manifest->file, NULL)); /* what counts is in the new one */
-    manifest->file = part.file;
+    manifest->file = NULL;
     manifest->file_seq = part.seq;
     manifest->last_file = part.seq;
+    VV_TRY(manifest_reopen(manifest, &part, out_err));
     manifest->salt = part.salt;
     manifest->chain = part.chain;
     manifest->offset = size;

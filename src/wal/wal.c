@@ -547,7 +547,8 @@ static void wal_free_path(vv_alloc *alloc, const char **path)
     *path = NULL;
 }
 
-static varve_status wal_init_buffers(vv_wal *wal, varve_error *out_err)
+/* What vv_wal_free needs, before anything can fail. */
+static void wal_init_empty(vv_wal *wal)
 {
     for (size_t i = 0; i < VV_ARRAY_COUNT(wal->buffers); ++i) {
         vv_buf_init(&wal->buffers[i].bytes, wal->env.alloc, SIZE_MAX);
@@ -556,6 +557,10 @@ static varve_status wal_init_buffers(vv_wal *wal, varve_error *out_err)
     vv_vec_init(&wal->files, wal->env.alloc, sizeof(vv_wal_file), SIZE_MAX);
     wal->filling = &wal->buffers[0];
     wal->spare = &wal->buffers[1];
+}
+
+static varve_status wal_init_buffers(vv_wal *wal, varve_error *out_err)
+{
     wal->ring = vv_alloc_array(wal->env.alloc, WAL_RING_START, sizeof *wal->ring);
     if (wal->ring == NULL) {
         return vv_fail_nomem(out_err, "the queue of the log", WAL_RING_START * sizeof *wal->ring);
@@ -669,6 +674,7 @@ varve_status vv_wal_open(const vv_env *env, const vv_wal_options *options, vv_wa
         vv_alloc_free(env->alloc, wal, sizeof *wal);
         return status;
     }
+    wal_init_empty(wal);
     status = wal_init_options(wal, options, out_err);
     if (status == VARVE_OK) {
         status = wal_init_buffers(wal, out_err);
@@ -746,10 +752,8 @@ void vv_wal_free(vv_wal *wal)
     }
     vv_vec_deinit(&wal->files);
     for (size_t i = 0; i < VV_ARRAY_COUNT(wal->buffers); ++i) {
-        if (wal->buffers[i].bytes.alloc != NULL) {
-            vv_buf_deinit(&wal->buffers[i].bytes);
-            vv_vec_deinit(&wal->buffers[i].cuts);
-        }
+        vv_buf_deinit(&wal->buffers[i].bytes);
+        vv_vec_deinit(&wal->buffers[i].cuts);
     }
     vv_alloc_free(alloc, wal->ring, wal->ring_capacity * sizeof *wal->ring);
     wal_free_path(alloc, &wal->options.directory);

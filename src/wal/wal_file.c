@@ -5,7 +5,8 @@
  *
  * A file gets its name only when its header is stored, and appends go to it only when its name is:
  *
- *      tmp/<seq>.vwl.part   allocate, header, fsync  --rename-->  wal/<seq>.vwl, fsync of wal/
+ *      tmp/<seq>.vwl.part   allocate, header, fsync  --rename-->  wal/<seq>.vwl, fsync of wal/,
+ * open
  *
  * What cannot be begun for want of space (or descriptors, or memory) is a state that passes: the
  * write that needs the file is refused and the next one tries again, with a new file. A failed sync
@@ -125,6 +126,18 @@ static varve_status wal_file_write_part(vv_wal *wal, vv_wal_file *file, uint64_t
     return vv_file_fsync(file->file, VV_SITE_WAL_FILE_CREATE, out_err);
 }
 
+/* Open it by its name, so that errors from now on tell that one. Where there is no descriptor left
+ * the file stays, empty, and the next attempt replaces it. */
+static varve_status wal_file_reopen(vv_wal *wal, vv_wal_file *file, const char *path,
+                                    bool *out_is_fatal, varve_error *out_err)
+{
+    vv_file *part = file->file;
+    file->file = NULL;
+    VV_TRY(vv_file_close(part, out_err));
+    *out_is_fatal = false;
+    return vv_file_open(wal->env.vfs, wal->env.alloc, path, VV_OPEN_WRITE, &file->file, out_err);
+}
+
 /* No space, no descriptor, no memory: may be different next time. Everything else is the disk. */
 static bool wal_file_may_pass(varve_status status)
 {
@@ -152,13 +165,14 @@ varve_status vv_wal_file_create(vv_wal *wal, uint64_t seq, uint64_t first_lsn, u
     if (status == VARVE_OK) {
         status = vv_vfs_sync_dir(wal->env.vfs, wal->options.directory, VV_SITE_WAL_DIR, out_err);
     }
+    if (status == VARVE_OK) {
+        status = wal_file_reopen(wal, &file, path, out_is_fatal, out_err);
+    }
     if (status != VARVE_OK) {
         vv_error_prefix(out_err, "log file %llu", (unsigned long long)seq);
         *out_is_fatal = *out_is_fatal || !wal_file_may_pass(status);
-        if (file.file != NULL) {
-            VV_IGNORE(vv_file_close(file.file, NULL));          /* already failing */
-            VV_IGNORE(vv_vfs_unlink(wal->env.vfs, part, NULL)); /* else the next open does it */
-        }
+        VV_IGNORE(vv_file_close(file.file, NULL));          /* already failing */
+        VV_IGNORE(vv_vfs_unlink(wal->env.vfs, part, NULL)); /* else the next open does it */
         return status;
     }
     *out_file = file;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The log as one thread sees it: order, levels, files, states. Invariants G1 to G6 of wal/wal.h. */
+/* The log as one thread sees it: order, room, what is visible when, what a full log answers.
+ * Invariants G1, G2, G5, G6 of wal/wal.h. */
 #include <errno.h>
 
 #include "log_support.h"
 
-static void wal_gives_back_what_was_written(void **state)
+static void the_log_gives_back_what_was_written(void **state)
 {
     (void)state;
     log_world world;
@@ -32,10 +33,567 @@ static void wal_gives_back_what_was_written(void **state)
     log_world_deinit(&world);
 }
 
+/* ---- order ---------------------------------------------------------------------------------- */
+
+static void sequences_and_lsns_ascend_in_the_order_of_appends(void **state)
+{
+    (void)state;
+    log_world world;
+    log_world_init(&world, NULL, 1);
+    vv_wal_options options = log_options();
+    options.first_lsn = 1000;
+    options.first_sequence = 77;
+    log_open_with(&world, &options);
+    assert_int_equal(76, vv_wal_visible(world.wal));
+    vv_wal_ticket before = log_put(&world, VARVE_SYNC_NONE);
+    assert_int_equal(1, before.id);
+    assert_int_equal(77, before.first_sequence);
+    assert_int_equal(1000, before.last_lsn);
+    for (int i = 0; i < 50; ++i) {
+        vv_wal_ticket ticket = log_put(&world, VARVE_SYNC_NONE);
+        assert_int_equal(before.id + 1, ticket.id);
+        assert_int_equal(before.first_sequence + 3, ticket.first_sequence);
+        assert_true(ticket.last_lsn > before.last_lsn);
+        before = ticket;
+    }
+    uint64_t lsn;
+    uint64_t sequence;
+    vv_wal_position(world.wal, &lsn, &sequence);
+    assert_int_equal(before.last_lsn, lsn);
+    assert_int_equal(before.first_sequence + 2, sequence);
+    log_world_deinit(&world);
+}
+
+static void records_of_a_batch_take_consecutive_numbers(void **state)
+{
+    (void)state;
+    log_world world;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    uint8_t payload[8] = {1};
+    uint32_t crc = vv_crc32c(0, payload, sizeof payload);
+    vv_bytes bytes = vv_bytes_make(payload, sizeof payload);
+    vv_wal_record records[] = {
+        {.type = VV_WAL_SERIES, .payload = bytes, .payload_crc = crc},
+        {.type = VV_WAL_ROWS, .sequences = 10, .payload = bytes, .payload_crc = crc},
+        {.type = VV_WAL_TOMBSTONE, .sequences = 1, .payload = bytes, .payload_crc = crc},
+        {.type = VV_WAL_ROWS, .sequences = 2, .payload = bytes, .payload_crc = crc}};
+    varve_error err;
+    check_ok(vv_wal_reserve(world.wal, 32, 4, 0, &err), &err);
+    vv_wal_ticket ticket = vv_wal_append(world.wal, records, 4, VARVE_SYNC_GROUP);
+    vv_wal_applied(world.wal, ticket);
+    assert_int_equal(4, ticket.last_lsn);
+    assert_int_equal(1, ticket.first_sequence);
+    assert_int_equal(VARVE_ACK_DURABLE, log_wait(&world, ticket));
+    assert_int_equal(13, vv_wal_visible(world.wal));
+    log_seen *seen = log_seen_new();
+    check_ok(log_replay(&world, VV_REPLAY_STRICT, seen, &err), &err);
+    assert_int_equal(4, seen->count);
+    uint64_t wanted[] = {0, 1, 11, 12};
+    for (size_t i = 0; i < 4; ++i) {
+        assert_int_equal(wanted[i], seen->sequences[i]);
+        assert_int_equal(i + 1, seen->lsns[i]);
+    }
+    assert_int_equal(13, seen->result.last_sequence);
+    free(seen);
+    log_world_deinit(&world);
+}
+
+static void copied_rows_keep_their_sequences(void **state)
+{
+    (void)state;
+    log_world world;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    (void)log_write(&world, VARVE_SYNC_GROUP);
+    vv_wal_advance_sequence(world.wal, 1000);
+    assert_int_equal(999, vv_wal_visible(world.wal));
+    assert_int_equal(1000, log_put(&world, VARVE_SYNC_NONE).first_sequence);
+    vv_wal_advance_sequence(world.wal, 7); /* never falls */
+    assert_int_equal(1003, log_put(&world, VARVE_SYNC_NONE).first_sequence);
+    log_world_deinit(&world);
+}
+
+/* ---- levels --------------------------------------------------------------------------------- */
+
+static void each_mode_answers_its_level(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t sync;
+        uint32_t ack;
+        uint64_t syncs;
+    } modes[] = {
+        {VARVE_SYNC_GROUP, VARVE_ACK_DURABLE, 1},     {VARVE_SYNC_ALWAYS, VARVE_ACK_DURABLE, 1},
+        {VARVE_SYNC_INTERVAL, VARVE_ACK_APPENDED, 0}, {VARVE_SYNC_NONE, VARVE_ACK_APPENDED, 0},
+        {VARVE_SYNC_BUFFERED, VARVE_ACK_VOLATILE, 0}, {VARVE_SYNC_NO_LOG, VARVE_ACK_VOLATILE, 0}};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(modes); ++i) {
+        log_world world;
+        log_world_init(&world, NULL, 1);
+        log_open(&world);
+        uint64_t syncs = vv_sim_site_calls(world.sim, VV_SITE_WAL_GROUP);
+        assert_int_equal(modes[i].ack, log_write(&world, modes[i].sync));
+        assert_int_equal(syncs + modes[i].syncs, vv_sim_site_calls(world.sim, VV_SITE_WAL_GROUP));
+        assert_int_equal(3, vv_wal_visible(world.wal));
+        log_world_deinit(&world);
+    }
+}
+
+static void a_log_without_files_is_volatile(void **state)
+{
+    (void)state;
+    log_world world;
+    log_world_init(&world, NULL, 1);
+    vv_wal_options options = log_options();
+    options.directory = NULL;
+    options.has_threads = true;
+    log_open_with(&world, &options);
+    uint64_t calls = vv_sim_changing_calls(world.sim);
+    for (uint32_t sync = VARVE_SYNC_GROUP; sync <= VARVE_SYNC_NO_LOG; ++sync) {
+        assert_int_equal(VARVE_ACK_VOLATILE, log_write(&world, sync));
+        assert_int_equal(3 * sync, vv_wal_visible(world.wal));
+    }
+    varve_error err;
+    uint64_t lsn;
+    uint64_t sequence;
+    vv_wal_position(world.wal, &lsn, &sequence);
+    assert_int_equal(0, vv_wal_durable_lsn(world.wal));
+    check_ok(vv_wal_sync(world.wal, lsn - 2, &err), &err);
+    assert_int_equal(lsn - 2, vv_wal_durable_lsn(world.wal)); /* what a flush has covered */
+    vv_wal_release(world.wal, lsn);
+    vv_wal_service(world.wal);
+    check_ok(vv_wal_seal(world.wal, 0, &err), &err);
+    assert_int_equal(calls, vv_sim_changing_calls(world.sim));
+    assert_int_equal(0, vv_wal_bytes(world.wal));
+    log_world_deinit(&world);
+}
+
+static void durable_rows_become_visible_with_their_sync_only(void **state)
+{
+    (void)state;
+    log_world world;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    vv_wal_ticket ticket = log_put(&world, VARVE_SYNC_GROUP);
+    assert_int_equal(0, vv_wal_visible(world.wal));
+    (void)log_wait(&world, ticket);
+    assert_int_equal(3, vv_wal_visible(world.wal));
+    log_world_deinit(&world);
+}
+
+static void buffered_rows_are_visible_at_once_but_behind_what_precedes_them(void **state)
+{
+    (void)state;
+    log_world world;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    (void)log_put(&world, VARVE_SYNC_BUFFERED);
+    assert_int_equal(3, vv_wal_visible(world.wal));
+    uint8_t payload[16] = {0};
+    vv_wal_record record = {.type = VV_WAL_ROWS,
+                            .sequences = 1,
+                            .payload = vv_bytes_make(payload, sizeof payload),
+                            .payload_crc = vv_crc32c(0, payload, sizeof payload)};
+    varve_error err;
+    check_ok(vv_wal_reserve(world.wal, sizeof payload, 1, 0, &err), &err);
+    check_ok(vv_wal_reserve(world.wal, sizeof payload, 1, 0, &err), &err);
+    vv_wal_ticket group = vv_wal_append(world.wal, &record, 1, VARVE_SYNC_GROUP);
+    vv_wal_ticket buffered = vv_wal_append(world.wal, &record, 1, VARVE_SYNC_BUFFERED);
+    vv_wal_applied(world.wal, buffered);
+    vv_wal_applied(world.wal, group);
+    assert_int_equal(3, vv_wal_visible(world.wal)); /* the group before it is not synced */
+    assert_int_equal(VARVE_ACK_DURABLE, log_wait(&world, buffered)); /* it went with the group */
+    assert_int_equal(5, vv_wal_visible(world.wal));
+    log_world_deinit(&world);
+}
+
+static void visible_never_passes_a_batch_that_is_not_applied(void **state)
+{
+    (void)state;
+    log_world world;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    uint8_t payload[16] = {0};
+    vv_wal_record record = {.type = VV_WAL_ROWS,
+                            .sequences = 2,
+                            .payload = vv_bytes_make(payload, sizeof payload),
+                            .payload_crc = vv_crc32c(0, payload, sizeof payload)};
+    varve_error err;
+    for (int i = 0; i < 3; ++i) {
+        check_ok(vv_wal_reserve(world.wal, sizeof payload, 1, 0, &err), &err);
+    }
+    vv_wal_ticket first = vv_wal_append(world.wal, &record, 1, VARVE_SYNC_GROUP);
+    vv_wal_ticket second = vv_wal_append(world.wal, &record, 1, VARVE_SYNC_GROUP);
+    vv_wal_ticket third = vv_wal_append(world.wal, &record, 1, VARVE_SYNC_NONE);
+    vv_wal_applied(world.wal, third);
+    vv_wal_applied(world.wal, second);
+    uint32_t ack;
+    check_status(VARVE_E_TIMEOUT, vv_wal_wait(world.wal, third.id, 1, &ack, &err));
+    assert_int_equal(0, vv_wal_visible(world.wal));
+    check_status(VARVE_E_TIMEOUT, vv_wal_wait_visible(world.wal, 0, 1, &err));
+    vv_wal_applied(world.wal, first);
+    assert_int_equal(6, vv_wal_visible(world.wal)); /* synced by the wait before */
+    check_ok(vv_wal_wait_visible(world.wal, 5, 0, &err), &err);
+    assert_int_equal(VARVE_ACK_DURABLE, log_wait(&world, first));
+    log_world_deinit(&world);
+}
+
+static void an_old_ticket_is_answered_at_once(void **state)
+{
+    (void)state;
+    log_world world;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    vv_wal_ticket first = log_put(&world, VARVE_SYNC_NONE);
+    for (int i = 0; i < 3000; ++i) {
+        (void)log_put(&world, VARVE_SYNC_NONE);
+    }
+    (void)log_write(&world, VARVE_SYNC_GROUP);
+    uint64_t calls = vv_sim_calls(world.sim);
+    assert_int_equal(VARVE_ACK_DURABLE, log_wait(&world, first));
+    assert_int_equal(calls, vv_sim_calls(world.sim));
+    varve_error err;
+    check_status(VARVE_E_INVALID, vv_wal_wait(world.wal, 0, 0, NULL, &err));
+    check_status(VARVE_E_INVALID, vv_wal_wait(world.wal, 1000000, 0, NULL, &err));
+    log_world_deinit(&world);
+}
+
+static void waiting_for_rows_leads_when_nobody_else_does(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    (void)log_put(&world, VARVE_SYNC_GROUP);
+    check_ok(vv_wal_wait_visible(world.wal, 2, 1000, &err), &err);
+    assert_int_equal(3, vv_wal_visible(world.wal));
+    log_world_deinit(&world);
+}
+
+/* ---- sync ----------------------------------------------------------------------------------- */
+
+static void sync_makes_every_mode_durable(void **state)
+{
+    (void)state;
+    for (uint32_t sync = VARVE_SYNC_GROUP; sync <= VARVE_SYNC_NO_LOG; ++sync) {
+        log_world world;
+        varve_error err;
+        log_world_init(&world, NULL, 1);
+        log_open(&world);
+        vv_wal_ticket ticket = log_put(&world, sync);
+        check_ok(vv_wal_sync(world.wal, ticket.last_lsn, &err), &err);
+        assert_true(vv_wal_durable_lsn(world.wal) >= ticket.last_lsn);
+        assert_int_equal(3, vv_wal_visible(world.wal));
+        uint64_t syncs = vv_sim_syncs(world.sim);
+        check_ok(vv_wal_sync(world.wal, ticket.last_lsn, &err), &err);
+        assert_int_equal(syncs, vv_sim_syncs(world.sim));
+        vv_sim_point *point = vv_sim_capture(world.sim);
+        vv_sim_cut cut = {.model = VV_SIM_CUT_NONE};
+        vv_sim_image *image = vv_sim_power_cut(point, &cut);
+        log_world after;
+        log_world_init(&after, image, 2);
+        log_seen *seen = log_seen_new();
+        check_ok(log_replay(&after, VV_REPLAY_STRICT, seen, &err), &err);
+        assert_int_equal(1, seen->count);
+        free(seen);
+        log_world_deinit(&after);
+        vv_sim_image_free(image);
+        vv_sim_point_free(point);
+        log_world_deinit(&world);
+    }
+}
+
+static void written_rows_are_synced_without_being_written_again(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    assert_int_equal(VARVE_ACK_APPENDED, log_write(&world, VARVE_SYNC_NONE));
+    vv_wal_stats before;
+    vv_wal_stats after;
+    vv_wal_get_stats(world.wal, &before);
+    uint64_t lsn;
+    uint64_t sequence;
+    vv_wal_position(world.wal, &lsn, &sequence);
+    check_ok(vv_wal_sync(world.wal, lsn, &err), &err);
+    vv_wal_get_stats(world.wal, &after);
+    assert_int_equal(before.bytes_written, after.bytes_written);
+    assert_int_equal(before.syncs + 1, after.syncs);
+    assert_int_equal(lsn, vv_wal_durable_lsn(world.wal));
+    log_world_deinit(&world);
+}
+
+/* ---- groups and room ------------------------------------------------------------------------ */
+
+static void groups_are_capped_by_count_and_bytes(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    log_world_init(&world, NULL, 1);
+    vv_wal_options options = log_options();
+    options.file_bytes = 64 * 1024 * 1024;
+    log_open_with(&world, &options);
+    vv_wal_ticket ticket = {0};
+    for (int i = 0; i < 4096; ++i) { /* BUFFERED: nothing leads in between */
+        check_ok(log_try_put_sized(&world, 1, 8, 1, VARVE_SYNC_BUFFERED, &ticket, &err), &err);
+    }
+    vv_wal_stats stats;
+    check_ok(vv_wal_sync(world.wal, ticket.last_lsn, &err), &err);
+    vv_wal_get_stats(world.wal, &stats);
+    /* 256 KiB of them were written on the way. */
+    uint64_t groups = stats.groups;
+    for (int i = 0; i < 3; ++i) {
+        check_ok(log_try_put_sized(&world, 1, 2000000, 1, VARVE_SYNC_GROUP, &ticket, &err), &err);
+    }
+    check_ok(vv_wal_sync(world.wal, ticket.last_lsn, &err), &err);
+    vv_wal_get_stats(world.wal, &stats);
+    assert_true(stats.groups >= groups + 2);
+    log_seen *seen = log_seen_new();
+    check_ok(log_replay(&world, VV_REPLAY_STRICT, seen, &err), &err);
+    assert_int_equal(4099, seen->count);
+    free(seen);
+    log_world_deinit(&world);
+}
+
+static void a_batch_larger_than_a_file_gets_a_file_that_holds_it(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    vv_wal_ticket ticket;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    (void)log_write(&world, VARVE_SYNC_GROUP);
+    for (uint64_t i = 0; i < 3; ++i) {
+        uint64_t number = world.next_number++;
+        check_ok(log_try_put_sized(&world, number, 300000 * (size_t)(i + 1), 1, VARVE_SYNC_GROUP,
+                                   &ticket, &err),
+                 &err);
+        (void)log_wait(&world, ticket);
+        (void)log_write(&world, VARVE_SYNC_GROUP);
+    }
+    log_seen *seen = log_seen_new();
+    check_ok(log_replay(&world, VV_REPLAY_STRICT, seen, &err), &err);
+    assert_int_equal(7, seen->count);
+    assert_true(log_is_prefix(seen));
+    free(seen);
+    log_world_deinit(&world);
+}
+
+static void a_batch_above_the_limit_is_refused(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    check_status(VARVE_E_LIMIT, vv_wal_reserve(world.wal, VV_WAL_RECORD_BYTES_MAX, 1, 0, &err));
+    check_ok(vv_wal_reserve(world.wal, VV_WAL_RECORD_BYTES_MAX - 8, 1, 0, &err), &err);
+    vv_wal_unreserve(world.wal, VV_WAL_RECORD_BYTES_MAX - 8, 1);
+    assert_int_equal(VARVE_ACK_DURABLE, log_write(&world, VARVE_SYNC_GROUP));
+    log_world_deinit(&world);
+}
+
+static void room_that_was_reserved_is_there_whatever_happens_before(void **state)
+{
+    (void)state;
+    /* G6: every order of a few large and small reservations, with groups written in between. */
+    for (unsigned order = 0; order < 64; ++order) {
+        log_world world;
+        varve_error err;
+        log_world_init(&world, NULL, order + 1);
+        log_open(&world);
+        size_t sizes[6] = {40000, 100, 55000, 3000, 90000, 20};
+        uint8_t *payload = calloc(1, 90000);
+        assert_non_null(payload);
+        for (size_t i = 0; i < 6; ++i) {
+            check_ok(vv_wal_reserve(world.wal, sizes[i], 1, 0, &err), &err);
+        }
+        uint64_t number = 1;
+        for (size_t i = 0; i < 6; ++i) {
+            size_t at = (i * 5 + order) % 6;
+            log_fill(payload, number, sizes[at]);
+            number += 1;
+            vv_wal_record record = {.type = VV_WAL_ROWS,
+                                    .sequences = 1,
+                                    .payload = vv_bytes_make(payload, sizes[at]),
+                                    .payload_crc = vv_crc32c(0, payload, sizes[at])};
+            vv_wal_ticket ticket = vv_wal_append(world.wal, &record, 1, VARVE_SYNC_BUFFERED);
+            vv_wal_applied(world.wal, ticket);
+            if ((order >> (i % 6) & 1) != 0) {
+                check_ok(vv_wal_sync(world.wal, ticket.last_lsn, &err), &err);
+            }
+        }
+        check_ok(vv_wal_seal(world.wal, 0, &err), &err);
+        free(payload);
+        log_seen *seen = log_seen_new();
+        check_ok(log_replay(&world, VV_REPLAY_STRICT, seen, &err), &err);
+        assert_int_equal(6, seen->count);
+        assert_true(log_is_prefix(seen));
+        assert_true(seen->result.is_sealed_clean);
+        free(seen);
+        log_world_deinit(&world);
+    }
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static void a_sealed_log_takes_no_more(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    vv_wal_ticket ticket;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    (void)log_put(&world, VARVE_SYNC_BUFFERED);
+    check_ok(vv_wal_seal(world.wal, 3, &err), &err);
+    check_status(VARVE_E_FENCED, log_try_put(&world, VARVE_SYNC_GROUP, &ticket, &err));
+    check_status(VARVE_E_FENCED, vv_wal_wait_visible(world.wal, 100, 10, &err));
+    check_status(VARVE_E_FENCED, vv_wal_seal(world.wal, 3, &err));
+    log_seen *seen = log_seen_new();
+    vv_replay_options options = log_replay_options(VV_REPLAY_STRICT);
+    options.edit_seq = 3;
+    options.durable_lsn = vv_wal_durable_lsn(world.wal);
+    check_ok(log_replay_with(&world, &options, seen, &err), &err);
+    assert_int_equal(1, seen->count);
+    assert_true(seen->result.is_sealed_clean);
+    free(seen);
+    log_world_deinit(&world);
+}
+
+static void an_empty_log_seals_and_replays(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    log_seen *seen = log_seen_new();
+    check_ok(log_replay(&world, VV_REPLAY_STRICT, seen, &err), &err);
+    assert_int_equal(VV_END_CLEAN, seen->result.end);
+    assert_int_equal(0, seen->result.last_lsn);
+    assert_int_equal(1, seen->result.last_file_seq);
+    check_ok(vv_wal_seal(world.wal, 0, &err), &err);
+    check_ok(log_replay(&world, VV_REPLAY_STRICT, seen, &err), &err);
+    assert_true(seen->result.is_sealed_clean);
+    assert_int_equal(1, seen->result.last_lsn);
+    free(seen);
+    log_world_deinit(&world);
+}
+
+static void figures_count_what_happened(void **state)
+{
+    (void)state;
+    log_world world;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    for (int i = 0; i < 5; ++i) {
+        (void)log_write(&world, VARVE_SYNC_GROUP);
+    }
+    vv_wal_stats stats;
+    vv_wal_get_stats(world.wal, &stats);
+    assert_int_equal(5, stats.groups);
+    assert_int_equal(5, stats.syncs);
+    assert_int_equal(10, stats.records);
+    assert_int_equal(stats.bytes_written + 4096, vv_wal_bytes(world.wal));
+    assert_int_equal(VARVE_HEALTH_OK, vv_wal_health(world.wal, NULL));
+    log_world_deinit(&world);
+}
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+/* Opens, writes batches of growing size, seals; any allocation may fail. */
+static varve_status wal_run_short_of_memory(log_world *world)
+{
+    varve_error err;
+    vv_wal_options options = log_options();
+    varve_status status = vv_wal_open(&world->env, &options, &world->wal, &err);
+    if (status != VARVE_OK) {
+        assert_null(world->wal);
+        return status;
+    }
+    varve_status first_failure = VARVE_OK;
+    for (uint64_t i = 0; i < 12; ++i) {
+        vv_wal_ticket ticket;
+        size_t size = (size_t)1000 << i;
+        status =
+            log_try_put_sized(world, world->next_number, size, 1, VARVE_SYNC_GROUP, &ticket, &err);
+        if (status != VARVE_OK) {
+            first_failure = status;
+            continue; /* no effect: the next one works again */
+        }
+        world->next_number += 1;
+        assert_int_equal(VARVE_ACK_DURABLE, log_wait(world, ticket));
+    }
+    for (int i = 0; i < 200; ++i) {
+        vv_wal_ticket ticket;
+        status = log_try_put(world, VARVE_SYNC_BUFFERED, &ticket, &err);
+        first_failure = status != VARVE_OK ? status : first_failure;
+    }
+    status = vv_wal_seal(world->wal, 0, &err);
+    if (status == VARVE_E_NOMEM) {
+        status = vv_wal_seal(world->wal, 0, &err);
+        first_failure = VARVE_E_NOMEM;
+    }
+    check_ok(status, &err);
+    return first_failure;
+}
+
+static void every_failing_allocation_is_an_answer_without_effect(void **state)
+{
+    (void)state;
+    bool is_over = false;
+    log_seen *seen = log_seen_new();
+    for (uint64_t n = 1; !is_over; ++n) {
+        log_world world;
+        log_world_init(&world, NULL, n);
+        failing_alloc_plan(&world.failing, n, true);
+        varve_status status = wal_run_short_of_memory(&world);
+        is_over = atomic_load(&world.failing.failures) == 0;
+        failing_alloc_plan(&world.failing, 0, true);
+        if (status != VARVE_OK) {
+            check_status(VARVE_E_NOMEM, status);
+        }
+        if (world.wal != NULL) {
+            varve_error err;
+            check_ok(log_replay(&world, VV_REPLAY_STRICT, seen, &err), &err);
+            assert_int_equal(world.next_number - 1, seen->count);
+            assert_true(log_is_prefix(seen));
+        }
+        log_world_deinit(&world);
+    }
+    free(seen);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wal_gives_back_what_was_written),
+        log_test(the_log_gives_back_what_was_written),
+        log_test(sequences_and_lsns_ascend_in_the_order_of_appends),
+        log_test(records_of_a_batch_take_consecutive_numbers),
+        log_test(copied_rows_keep_their_sequences),
+        log_test(each_mode_answers_its_level),
+        log_test(a_log_without_files_is_volatile),
+        log_test(durable_rows_become_visible_with_their_sync_only),
+        log_test(buffered_rows_are_visible_at_once_but_behind_what_precedes_them),
+        log_test(visible_never_passes_a_batch_that_is_not_applied),
+        log_test(an_old_ticket_is_answered_at_once),
+        log_test(waiting_for_rows_leads_when_nobody_else_does),
+        log_test(sync_makes_every_mode_durable),
+        log_test(written_rows_are_synced_without_being_written_again),
+        log_test(groups_are_capped_by_count_and_bytes),
+        log_test(a_batch_larger_than_a_file_gets_a_file_that_holds_it),
+        log_test(a_batch_above_the_limit_is_refused),
+        log_test(room_that_was_reserved_is_there_whatever_happens_before),
+        log_test(a_sealed_log_takes_no_more),
+        log_test(an_empty_log_seals_and_replays),
+        log_test(figures_count_what_happened),
+        log_test(every_failing_allocation_is_an_answer_without_effect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
