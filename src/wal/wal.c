@@ -7,6 +7,8 @@
  * a few hundred nanoseconds each; the copy of the record happens under it, because the place in the
  * buffer is the order. Checksums of chain and headers, writes and syncs happen without it.
  */
+#include "wal/wal.h"
+
 #include <string.h>
 
 #include "base/assert.h"
