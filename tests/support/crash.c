@@ -1,0 +1,703 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/crash.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/random.h"
+#include "support/manual_clock.h"
+#include "sys/env.h"
+#include "sys/vfs_sim.h"
+#include "varve.h"
+
+enum {
+    CRASH_SERIES = 6,
+    CRASH_POINTS_MAX = 20000,
+    CRASH_BATCHES_MAX = 1000,
+    CRASH_ROWS_AFTER = 100
+};
+
+const crash_workload crash_workloads[] = {
+    {.name = "append",
+     .seed = 1,
+     .steps = 40,
+     .sync = VARVE_SYNC_GROUP,
+     .flush_rows = 200,
+     .log_file_bytes = 65536},
+    {.name = "mixed",
+     .seed = 2,
+     .steps = 60,
+     .sync = VARVE_SYNC_GROUP,
+     .deletes = 10,
+     .flushes = 10,
+     .merges = 6,
+     .reopens = 4,
+     .bulks = 3,
+     .flush_rows = 200,
+     .log_file_bytes = 65536},
+    {.name = "keeps all",
+     .seed = 3,
+     .steps = 60,
+     .sync = VARVE_SYNC_GROUP,
+     .keeps_all = true,
+     .deletes = 8,
+     .flushes = 8,
+     .merges = 8,
+     .reopens = 4,
+     .bulks = 3,
+     .flush_rows = 200,
+     .log_file_bytes = 65536},
+    {.name = "deletes",
+     .seed = 4,
+     .steps = 50,
+     .sync = VARVE_SYNC_GROUP,
+     .deletes = 35,
+     .flushes = 15,
+     .merges = 15,
+     .reopens = 3,
+     .flush_rows = 100,
+     .log_file_bytes = 65536},
+    {.name = "rotation storm",
+     .seed = 5,
+     .steps = 40,
+     .sync = VARVE_SYNC_GROUP,
+     .bulks = 60,
+     .flush_rows = 100000,
+     .log_file_bytes = 65536},
+    {.name = "reopening",
+     .seed = 6,
+     .steps = 40,
+     .sync = VARVE_SYNC_GROUP,
+     .deletes = 5,
+     .flushes = 5,
+     .reopens = 35,
+     .flush_rows = 300,
+     .log_file_bytes = 65536},
+    {.name = "written, not synced",
+     .seed = 7,
+     .steps = 50,
+     .sync = VARVE_SYNC_NONE,
+     .deletes = 6,
+     .flushes = 8,
+     .merges = 5,
+     .reopens = 4,
+     .bulks = 3,
+     .flush_rows = 200,
+     .log_file_bytes = 65536},
+    {.name = "no log",
+     .seed = 8,
+     .steps = 40,
+     .sync = VARVE_SYNC_NO_LOG,
+     .deletes = 6,
+     .flushes = 12,
+     .merges = 6,
+     .reopens = 4,
+     .flush_rows = 200,
+     .log_file_bytes = 65536},
+};
+const size_t crash_workload_count = sizeof crash_workloads / sizeof crash_workloads[0];
+
+typedef struct crash_moment {
+    vv_sim_point *point;
+    uint32_t issued, durable; /* batches */
+    uint64_t call;
+} crash_moment;
+
+typedef struct crash_digest {
+    uint64_t digest[2];
+    uint64_t rows;
+} crash_digest;
+
+typedef struct crash_world {
+    vv_alloc alloc; /* of the simulator: must not fail */
+    vv_sim *sim;
+    vv_env env;
+    manual_clock clock;
+    vv_random entropy;
+} crash_world;
+
+typedef struct crash_script {
+    const crash_workload *workload;
+    crash_world world;
+    vv_random random;
+    varve_db *db;
+    varve_series series[CRASH_SERIES];
+    varve_field fields[4];
+    int64_t time;
+    uint32_t issued, durable;
+    crash_digest expected[CRASH_BATCHES_MAX + 1];
+    crash_moment *moments;
+    size_t moment_count;
+    bool has_failed;
+    char failure[400];
+} crash_script;
+
+static void crash_world_init(crash_world *world, const vv_sim_image *image, uint64_t seed)
+{
+    memset(world, 0, sizeof *world);
+    vv_alloc_init(&world->alloc, NULL);
+    world->sim = vv_sim_create(&world->alloc, image);
+    manual_clock_init(&world->clock, INT64_C(1700000000000000000));
+    vv_random_init(&world->entropy, seed);
+    vv_env_init_system(&world->env, &world->alloc);
+    world->env.vfs = vv_sim_vfs(world->sim);
+    world->env.clock = manual_clock_of(&world->clock);
+    world->env.entropy = manual_entropy_of(&world->entropy);
+}
+
+static void crash_world_deinit(crash_world *world)
+{
+    vv_sim_free(world->sim);
+}
+
+static varve_options crash_options(const crash_workload *workload, const crash_world *world)
+{
+    varve_options options;
+    varve_options_init(&options);
+    options.flags = VARVE_OPEN_NO_BACKGROUND;
+    options.environment = &world->env;
+    options.duplicates = workload->keeps_all ? VARVE_DUPLICATES_ALL : VARVE_DUPLICATES_LAST;
+    options.sync = workload->sync;
+    options.flush_rows = workload->flush_rows;
+    options.log_file_bytes = workload->log_file_bytes;
+    options.merge_fan_in = 2;
+    options.memory_limit_bytes = UINT64_C(64) << 20;
+    options.cache_bytes = 1 << 20;
+    return options;
+}
+
+/* ---- the workload ---- */
+
+static void crash_fail(crash_script *script, const char *what, const varve_error *err)
+{
+    if (!script->has_failed) {
+        script->has_failed = true;
+        snprintf(script->failure, sizeof script->failure, "%s: %s", what, err->message);
+    }
+}
+
+static bool crash_open(crash_script *script)
+{
+    varve_error err;
+    varve_options options = crash_options(script->workload, &script->world);
+    if (varve_open("/db", &options, &script->db, &err) != VARVE_OK) {
+        crash_fail(script, "open", &err);
+        return false;
+    }
+    static const char *const hosts[CRASH_SERIES] = {"a", "b", "c", "d", "e", "f"};
+    static const char *const names[4] = {"value", "count", "text", "flag"};
+    for (size_t i = 0; i < CRASH_SERIES; i++) {
+        varve_label label = {VARVE_STR("host"), {hosts[i], 1}};
+        if (varve_series_resolve(script->db, VARVE_STR("m"), &label, 1, 0, &script->series[i],
+                                 &err) != VARVE_OK) {
+            crash_fail(script, "resolve", &err);
+            return false;
+        }
+    }
+    for (size_t i = 0; i < 4; i++) {
+        varve_text name = {names[i], strlen(names[i])};
+        if (varve_field_resolve(script->db, name, &script->fields[i], &err) != VARVE_OK) {
+            crash_fail(script, "resolve", &err);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void crash_remember(crash_script *script)
+{
+    varve_error err;
+    varve_verified verified;
+    varve_verified_init(&verified);
+    if (varve_verify(script->db, NULL, &verified, &err) != VARVE_OK) {
+        crash_fail(script, "verify", &err);
+        return;
+    }
+    crash_digest *expected = &script->expected[script->issued];
+    expected->digest[0] = verified.digest[0];
+    expected->digest[1] = verified.digest[1];
+    expected->rows = verified.rows;
+}
+
+static int64_t crash_time(crash_script *script)
+{
+    script->time += 10;
+    uint64_t kind = vv_random_below(&script->random, 12);
+    if (kind == 0) {
+        return script->time - (int64_t)vv_random_below(&script->random, 2000);
+    }
+    return kind == 1 ? script->time - 10 : script->time;
+}
+
+static varve_status crash_add_row(crash_script *script, varve_batch *batch, varve_error *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+    varve_value values[4];
+    memset(values, 0, sizeof values);
+    values[0].type = VARVE_TYPE_F64;
+    values[0].as.f64 = (double)vv_random_below(&script->random, 1000) / 10.0;
+    values[1].type = VARVE_TYPE_I64;
+    values[1].as.i64 = (int64_t)vv_random_below(&script->random, 50);
+    values[2].type = VARVE_TYPE_STRING;
+    values[2].as.bytes = (varve_text){letters, vv_random_below(&script->random, 20)};
+    values[3].type = VARVE_TYPE_BOOL;
+    values[3].as.boolean = vv_random_below(&script->random, 2) == 0;
+    varve_row row = {
+        .series = script->series[vv_random_below(&script->random, CRASH_SERIES)],
+        .timestamp = crash_time(script),
+        .fields = script->fields,
+        .values = values,
+        .count = 1 + vv_random_below(&script->random, 4),
+    };
+    return varve_batch_row(batch, &row, err);
+}
+
+static varve_status crash_add_bulk(crash_script *script, varve_batch *batch, varve_error *err)
+{
+    enum { BULK = 1500 };
+    static double numbers[BULK];
+    static int64_t times[BULK];
+    for (size_t i = 0; i < BULK; i++) {
+        script->time += 10;
+        times[i] = script->time;
+        numbers[i] = vv_random_f64(&script->random);
+    }
+    varve_column column = {.type = VARVE_TYPE_F64, .values = numbers};
+    varve_columns rows;
+    varve_columns_init(&rows);
+    rows.rows = BULK;
+    rows.series = &script->series[vv_random_below(&script->random, CRASH_SERIES)];
+    rows.series_count = 1;
+    rows.timestamps = times;
+    rows.timestamp_count = BULK;
+    rows.fields = script->fields;
+    rows.columns = &column;
+    rows.column_count = 1;
+    return varve_batch_columns(batch, &rows, err);
+}
+
+static varve_status crash_add_delete(crash_script *script, varve_batch *batch, varve_error *err)
+{
+    varve_selection selection;
+    memset(&selection, 0, sizeof selection);
+    selection.kind = VARVE_SELECT_TEXT;
+    selection.text = vv_random_below(&script->random, 2) == 0 ? VARVE_STR("m{host=~\"a|b|c\"}")
+                                                              : VARVE_STR("m{host!=\"d\"}");
+    int64_t start = (int64_t)vv_random_below(&script->random, (uint64_t)script->time + 1);
+    varve_range range = {start, start + 1 + (int64_t)vv_random_below(&script->random, 1500)};
+    return varve_batch_delete(batch, &selection, 1, range, err);
+}
+
+static void crash_commit(crash_script *script, uint64_t kind)
+{
+    const crash_workload *workload = script->workload;
+    varve_error err;
+    varve_batch *batch;
+    varve_written written;
+    varve_written_init(&written);
+    varve_status status = varve_batch_create(script->db, &batch, &err);
+    if (status == VARVE_OK && kind < workload->deletes) {
+        status = crash_add_delete(script, batch, &err);
+    } else if (status == VARVE_OK && kind < workload->deletes + workload->bulks) {
+        status = crash_add_bulk(script, batch, &err);
+    } else if (status == VARVE_OK) {
+        uint64_t rows = 1 + vv_random_below(&script->random, 30);
+        for (uint64_t i = 0; i < rows && status == VARVE_OK; i++) {
+            status = crash_add_row(script, batch, &err);
+        }
+    }
+    if (status == VARVE_OK) {
+        script->issued++;
+        status = varve_batch_commit(batch, NULL, &written, &err);
+    }
+    varve_batch_free(batch);
+    if (status != VARVE_OK) {
+        crash_fail(script, "commit", &err);
+        return;
+    }
+    if (written.ack == VARVE_ACK_DURABLE) {
+        script->durable = script->issued;
+    }
+    crash_remember(script);
+}
+
+static void crash_reopen(crash_script *script)
+{
+    varve_error err;
+    if (vv_random_below(&script->random, 2) == 0 && script->workload->sync != VARVE_SYNC_NO_LOG) {
+        varve_abandon(script->db);
+    } else if (varve_close(script->db, &err) != VARVE_OK) {
+        crash_fail(script, "close", &err);
+        varve_abandon(script->db);
+    } else {
+        script->durable = script->issued; /* a clean close flushes */
+    }
+    script->db = NULL;
+    (void)crash_open(script);
+}
+
+static void crash_step(crash_script *script)
+{
+    const crash_workload *workload = script->workload;
+    varve_error err;
+    uint64_t kind = vv_random_below(&script->random, 100);
+    uint64_t maintenance = workload->flushes + workload->merges + workload->reopens;
+    manual_clock_advance(&script->world.clock, 1000000);
+    if (kind >= maintenance) {
+        crash_commit(script, vv_random_below(&script->random, 100));
+    } else if (kind < workload->flushes) {
+        if (varve_flush(script->db, NULL, &err) == VARVE_OK) {
+            script->durable = script->issued;
+        } else {
+            crash_fail(script, "flush", &err);
+        }
+    } else if (kind < workload->flushes + workload->merges) {
+        if (varve_compact(script->db, kind % 2 == 0 ? VARVE_COMPACT_ALL : 0, NULL, &err) ==
+            VARVE_OK) {
+            script->durable = script->issued;
+        } else {
+            crash_fail(script, "compact", &err);
+        }
+    } else {
+        crash_reopen(script);
+    }
+}
+
+static void crash_hook(void *context, uint64_t changing_call, vv_vfs_op op, const char *path,
+                       vv_sync_site site)
+{
+    (void)op;
+    (void)path;
+    (void)site;
+    crash_script *script = context;
+    if (script->moment_count < CRASH_POINTS_MAX) {
+        script->moments[script->moment_count++] = (crash_moment){
+            .point = vv_sim_capture(script->world.sim),
+            .issued = script->issued,
+            .durable = script->durable,
+            .call = changing_call,
+        };
+    }
+}
+
+static crash_script *crash_play(const crash_workload *workload, vv_sync_site ignored, bool captures)
+{
+    crash_script *script = calloc(1, sizeof *script);
+    crash_moment *moments = calloc(CRASH_POINTS_MAX, sizeof *moments);
+    if (script == NULL || moments == NULL) {
+        abort();
+    }
+    script->workload = workload;
+    script->moments = moments;
+    script->time = 10000;
+    vv_random_init(&script->random, workload->seed);
+    crash_world_init(&script->world, NULL, workload->seed);
+    if (ignored != VV_SYNC_SITE_COUNT) {
+        vv_sim_ignore_site(script->world.sim, ignored, true);
+    }
+    if (captures) {
+        vv_sim_set_hook(script->world.sim, crash_hook, script);
+    }
+    if (crash_open(script)) {
+        for (uint32_t i = 0; i < workload->steps && !script->has_failed; i++) {
+            crash_step(script);
+        }
+    }
+    varve_error err;
+    if (script->db != NULL && varve_close(script->db, &err) != VARVE_OK) {
+        crash_fail(script, "close", &err);
+        varve_abandon(script->db);
+    }
+    vv_sim_set_hook(script->world.sim, NULL, NULL);
+    return script;
+}
+
+static void crash_end(crash_script *script)
+{
+    for (size_t i = 0; i < script->moment_count; i++) {
+        vv_sim_point_free(script->moments[i].point);
+    }
+    crash_world_deinit(&script->world);
+    free(script->moments);
+    free(script);
+}
+
+uint64_t crash_site_calls(const crash_workload *workload, vv_sync_site site)
+{
+    crash_script *script = crash_play(workload, VV_SYNC_SITE_COUNT, /* captures */ false);
+    uint64_t calls = vv_sim_site_calls(script->world.sim, site);
+    crash_end(script);
+    return calls;
+}
+
+/* ---- the oracle ---- */
+
+typedef struct crash_case {
+    const crash_script *script;
+    const crash_moment *moment;
+    const crash_limits *limits;
+    crash_report *report;
+    char place[160];
+} crash_case;
+
+static void crash_report_failure(const crash_case *c, const char *format, const char *detail)
+{
+    if (c->report->failures++ == 0) {
+        snprintf(c->report->first_failure, sizeof c->report->first_failure,
+                 "workload %s, call %llu, %s: %s %s", c->script->workload->name,
+                 (unsigned long long)c->moment->call, c->place, format, detail);
+    }
+}
+
+/* The contents must be those after k batches, durable <= k <= issued. */
+static bool crash_check_digest(const crash_case *c, varve_db *db, varve_verified *out_verified)
+{
+    varve_error err;
+    varve_verified_init(out_verified);
+    if (varve_verify(db, NULL, out_verified, &err) != VARVE_OK) {
+        crash_report_failure(c, "verify:", err.message);
+        return false;
+    }
+    for (uint32_t k = c->moment->durable; k <= c->moment->issued; k++) {
+        const crash_digest *expected = &c->script->expected[k];
+        if (expected->digest[0] == out_verified->digest[0] &&
+            expected->digest[1] == out_verified->digest[1] &&
+            expected->rows == out_verified->rows) {
+            return true;
+        }
+    }
+    char detail[200];
+    snprintf(detail, sizeof detail,
+             "%llu rows are those of no prefix from batch %u (%llu rows) to %u (%llu rows)",
+             (unsigned long long)out_verified->rows, c->moment->durable,
+             (unsigned long long)c->script->expected[c->moment->durable].rows, c->moment->issued,
+             (unsigned long long)c->script->expected[c->moment->issued].rows);
+    crash_report_failure(c, "the contents:", detail);
+    return false;
+}
+
+static bool crash_write_after(const crash_case *c, varve_db *db)
+{
+    varve_error err;
+    varve_value value = {.type = VARVE_TYPE_F64, .as.f64 = 1.5};
+    varve_text field = VARVE_STR("value");
+    varve_named_row rows[CRASH_ROWS_AFTER];
+    for (size_t i = 0; i < CRASH_ROWS_AFTER; i++) {
+        rows[i] = (varve_named_row){.metric = VARVE_STR("after"),
+                                    .timestamp = (int64_t)i,
+                                    .fields = &field,
+                                    .values = &value,
+                                    .count = 1};
+    }
+    varve_write_options options;
+    varve_write_options_init(&options);
+    if (varve_write(db, rows, CRASH_ROWS_AFTER, &options, NULL, &err) != VARVE_OK) {
+        crash_report_failure(c, "writing afterwards:", err.message);
+        return false;
+    }
+    return true;
+}
+
+/* Open, compare, write, cut everything unsynced away, open again: all of it must be there. */
+static void crash_check_image(crash_case *c, const vv_sim_image *image, bool is_deep)
+{
+    const crash_workload *workload = c->script->workload;
+    crash_world world;
+    crash_world_init(&world, image, workload->seed + 1);
+    varve_options options = crash_options(workload, &world);
+    options.sync = VARVE_SYNC_GROUP;
+    varve_db *db;
+    varve_error err;
+    varve_verified first;
+    if (varve_open("/db", &options, &db, &err) != VARVE_OK) {
+        crash_report_failure(c, "open:", err.message);
+        crash_world_deinit(&world);
+        return;
+    }
+    bool is_right = crash_check_digest(c, db, &first);
+    bool goes_on = is_right && is_deep && crash_write_after(c, db);
+    vv_sim_point *point = goes_on ? vv_sim_capture(world.sim) : NULL;
+    varve_abandon(db);
+    crash_world_deinit(&world);
+    if (!goes_on) {
+        return;
+    }
+    vv_sim_cut cut = {.model = VV_SIM_CUT_NONE};
+    vv_sim_image *after = vv_sim_power_cut(point, &cut);
+    crash_world_init(&world, after, workload->seed + 2);
+    options = crash_options(workload, &world);
+    options.sync = VARVE_SYNC_GROUP;
+    if (varve_open("/db", &options, &db, &err) != VARVE_OK) {
+        crash_report_failure(c, "second open:", err.message);
+    } else {
+        varve_verified second;
+        varve_verified_init(&second);
+        if (varve_verify(db, NULL, &second, &err) != VARVE_OK) {
+            crash_report_failure(c, "second verify:", err.message);
+        } else if (second.rows != first.rows + CRASH_ROWS_AFTER) {
+            crash_report_failure(c, "second open:", "rows were lost or came back");
+        }
+        varve_abandon(db);
+    }
+    crash_world_deinit(&world);
+    vv_sim_image_free(after);
+    vv_sim_point_free(point);
+}
+
+typedef struct crash_deep {
+    vv_sim *sim;
+    vv_sim_point **points;
+    size_t count, capacity;
+} crash_deep;
+
+static void crash_deep_hook(void *context, uint64_t changing_call, vv_vfs_op op, const char *path,
+                            vv_sync_site site)
+{
+    (void)changing_call;
+    (void)op;
+    (void)path;
+    (void)site;
+    crash_deep *deep = context;
+    if (deep->count < deep->capacity) {
+        deep->points[deep->count++] = vv_sim_capture(deep->sim);
+    }
+}
+
+/* Crash the recovery of an image at each of its calls; the recovery of that must be right too. */
+static void crash_check_recovery(crash_case *c, const vv_sim_image *image)
+{
+    enum { DEEP_POINTS = 400 };
+    static vv_sim_point *points[DEEP_POINTS];
+    crash_world world;
+    crash_world_init(&world, image, c->script->workload->seed + 3);
+    crash_deep deep = {.sim = world.sim, .points = points, .capacity = DEEP_POINTS};
+    if (c->limits->ignores_in_recovery) {
+        vv_sim_ignore_site(world.sim, c->limits->ignored, true);
+    }
+    vv_sim_set_hook(world.sim, crash_deep_hook, &deep);
+    varve_options options = crash_options(c->script->workload, &world);
+    varve_db *db;
+    varve_error err;
+    if (varve_open("/db", &options, &db, &err) == VARVE_OK) {
+        varve_abandon(db);
+    }
+    vv_sim_set_hook(world.sim, NULL, NULL);
+    for (size_t i = 0; i < deep.count; i++) {
+        size_t images = vv_sim_image_count(points[i]);
+        for (size_t at = 0; at < 3 && at < images; at++) {
+            size_t index = at * (images - 1) / 2;
+            vv_sim_image *inner = vv_sim_image_make(points[i], index, i);
+            if (inner != NULL) {
+                crash_case inner_case = *c;
+                char place[160];
+                snprintf(place, sizeof place, "%.90s, recovery call %zu image %zu", c->place, i,
+                         index);
+                memcpy(inner_case.place, place, sizeof place);
+                crash_check_image(&inner_case, inner, /* is_deep */ false);
+                c->report->recoveries++;
+                vv_sim_image_free(inner);
+            }
+        }
+        vv_sim_point_free(points[i]);
+    }
+    crash_world_deinit(&world);
+}
+
+/* ---- distinct states ---- */
+
+typedef struct crash_seen {
+    uint64_t *hashes;
+    size_t count, capacity;
+} crash_seen;
+
+static bool crash_is_new(crash_seen *seen, uint64_t hash)
+{
+    if (seen->count * 2 >= seen->capacity) {
+        crash_seen grown = {.capacity = seen->capacity == 0 ? 4096 : seen->capacity * 2};
+        grown.hashes = calloc(grown.capacity, sizeof *grown.hashes);
+        if (grown.hashes == NULL) {
+            abort();
+        }
+        for (size_t i = 0; i < seen->capacity; i++) {
+            if (seen->hashes[i] != 0) {
+                (void)crash_is_new(&grown, seen->hashes[i]);
+            }
+        }
+        free(seen->hashes);
+        *seen = grown;
+    }
+    hash = hash == 0 ? 1 : hash;
+    size_t at = hash & (seen->capacity - 1);
+    while (seen->hashes[at] != 0) {
+        if (seen->hashes[at] == hash) {
+            return false;
+        }
+        at = (at + 1) & (seen->capacity - 1);
+    }
+    seen->hashes[at] = hash;
+    seen->count++;
+    return true;
+}
+
+static bool crash_is_done(const crash_limits *limits, const crash_report *report, uint64_t begin)
+{
+    return (limits->stops_at_failure && report->failures > 0) ||
+           (limits->states_max != 0 && report->states - begin >= limits->states_max);
+}
+
+static void crash_check_moment(crash_case *c, crash_seen *seen, uint64_t begin)
+{
+    const crash_limits *limits = c->limits;
+    size_t images = vv_sim_image_count(c->moment->point);
+    size_t wanted = images;
+    if (limits->images_per_point_max != 0 && wanted > limits->images_per_point_max) {
+        wanted = (size_t)limits->images_per_point_max;
+    }
+    for (size_t i = 0; i < wanted && !crash_is_done(limits, c->report, begin); i++) {
+        /* Evenly over the enumeration; the first and the last are always among them. */
+        size_t index = wanted == 1 ? 0 : i * (images - 1) / (wanted - 1);
+        vv_sim_image *image = vv_sim_image_make(c->moment->point, index, c->moment->call);
+        if (image == NULL) {
+            continue;
+        }
+        uint64_t hash = vv_sim_image_hash(image) * 31 + c->moment->call;
+        if (crash_is_new(seen, hash)) {
+            vv_sim_image_describe(c->moment->point, index, c->place, sizeof c->place);
+            c->report->states++;
+            crash_check_image(c, image, /* is_deep */ c->report->states % 4 == 0);
+            if (limits->recovery_every != 0 && c->report->states % limits->recovery_every == 0) {
+                crash_check_recovery(c, image);
+            }
+        }
+        vv_sim_image_free(image);
+    }
+}
+
+void crash_run(const crash_workload *workload, const crash_limits *limits, crash_report *report)
+{
+    crash_script *script = crash_play(workload, limits->ignored, /* captures */ true);
+    crash_seen seen = {0};
+    uint64_t begin = report->states;
+    if (script->has_failed) {
+        report->failures++;
+        snprintf(report->first_failure, sizeof report->first_failure, "workload %s itself: %s",
+                 workload->name, script->failure);
+    }
+    report->points += script->moment_count;
+    /* A limit on states is spread over the whole run: every n-th moment. */
+    size_t stride = 1;
+    if (limits->states_max != 0 && limits->images_per_point_max != 0) {
+        uint64_t most = limits->states_max / limits->images_per_point_max + 1;
+        stride = script->moment_count / (size_t)most + 1;
+    }
+    for (size_t i = 0; i < script->moment_count && !crash_is_done(limits, report, begin);
+         i += stride) {
+        crash_case c = {
+            .script = script, .moment = &script->moments[i], .limits = limits, .report = report};
+        crash_check_moment(&c, &seen, begin);
+    }
+    free(seen.hashes);
+    crash_end(script);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The crash-point enumerator: a scripted workload runs once on the simulated file system; before
+ * each call that changes something the moment is captured; for each moment every legal image of the
+ * disk is made, opened, and compared with what had been promised by then.
+ *
+ * The oracle. Steps are batches in order. expected[k] is the digest of the contents after k
+ * batches. A moment at which `issued` batches had begun and `durable` had been answered as durable
+ * must open, in strict mode and without help, to the contents after k batches for one k in
+ * [durable, issued] (promises P1 to P5, P7). Opening again must show the same (P10), and rows
+ * written afterwards must survive the next cut (I8).
+ */
+#ifndef VV_TESTS_SUPPORT_CRASH_H
+#define VV_TESTS_SUPPORT_CRASH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sys/sync_sites.h"
+
+typedef struct crash_workload {
+    const char *name;
+    uint64_t seed;
+    uint32_t steps;
+    uint32_t sync;                                     /* VARVE_SYNC_... */
+    bool keeps_all;                                    /* policy `all` */
+    uint32_t deletes, flushes, merges, reopens, bulks; /* chance of each in 100 steps */
+    uint64_t flush_rows;
+    uint64_t log_file_bytes;
+} crash_workload;
+
+typedef struct crash_report {
+    uint64_t points;     /* moments */
+    uint64_t states;     /* images opened, each (moment, image) once */
+    uint64_t recoveries; /* images opened in the middle of a recovery */
+    uint64_t failures;
+    char first_failure[512];
+} crash_report;
+
+typedef struct crash_limits {
+    uint64_t images_per_point_max; /* more are sampled evenly; 0: all */
+    uint64_t states_max;           /* stop after so many; 0: none */
+    uint64_t recovery_every;       /* crash the recovery of every n-th state too; 0: never */
+    bool stops_at_failure;
+    vv_sync_site ignored;     /* a sync that does nothing while the workload runs;
+                                 VV_SYNC_SITE_COUNT: none */
+    bool ignores_in_recovery; /* and while the recoveries run that are crashed */
+} crash_limits;
+
+/* Adds to the report. */
+void crash_run(const crash_workload *workload, const crash_limits *limits, crash_report *report);
+/* Whether the workload reaches the site at all. */
+uint64_t crash_site_calls(const crash_workload *workload, vv_sync_site site);
+
+/* The standing workloads. */
+extern const crash_workload crash_workloads[];
+extern const size_t crash_workload_count;
+
+#endif
