@@ -60,7 +60,7 @@ static void background_main(void *context)
     int64_t not_before = 0;
     vv_mutex_lock(&background->lock);
     while (!background->is_stopping) {
-        int64_t now = vv_env_mono_ns(&db->env);
+        int64_t now = vv_mono_now_ns();
         if (!background->is_kicked || now < not_before) {
             int64_t deadline = now + VV_BACKGROUND_TICK_NS;
             if (now < not_before && not_before < deadline) {
@@ -70,7 +70,7 @@ static void background_main(void *context)
             if (background->is_stopping) {
                 break;
             }
-            if (vv_env_mono_ns(&db->env) < not_before) {
+            if (vv_mono_now_ns() < not_before) {
                 continue;
             }
         }
@@ -85,7 +85,7 @@ static void background_main(void *context)
             uint32_t shift = failures < VV_BACKGROUND_RETRY_SHIFT_MAX
                                  ? failures
                                  : (uint32_t)VV_BACKGROUND_RETRY_SHIFT_MAX;
-            not_before = vv_env_mono_ns(&db->env) + (VV_BACKGROUND_RETRY_NS << shift);
+            not_before = vv_mono_now_ns() + (VV_BACKGROUND_RETRY_NS << shift);
             failures++;
         } else if (worked) {
             failures = 0;
