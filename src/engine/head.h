@@ -10,7 +10,9 @@
  *        late:      [encoded late block]...           [plain side buffer]
  *
  *   H1  Rows of a series are appended in sequence order. An in-order row is not older than the
- *       newest in-order row before it; under `last` it is strictly newer. Every other row is late.
+ *       newest in-order row before it; under `last` it is strictly newer. It is also
+ *       newer than every late vector of a bulk call. Every other row is late, so that of rows of
+ *       equal time the late ones are the newer.
  *   H2  Only rows at or below the visible sequence are sealed into a block, but for vectors of a
  *       bulk call, which are blocks of one batch from the start.
  *   H3  An encoded block never changes; its bytes live as long as the generation. Beside it lie the

@@ -371,6 +371,18 @@ static void append_set_newest(vv_head_series *series, int64_t newest)
     series->newest_limit = series->is_last || newest == INT64_MIN ? newest : newest - 1;
 }
 
+/** A late vector may end after the newest in-order row: what is not newer than its end is late too,
+ * so that at equal times late rows are always the newer ones (H1). */
+static void append_raise_newest(vv_head_series *series)
+{
+    const vv_head_late *late = series->late;
+    if (late != NULL && late->has_vector &&
+        (!series->has_newest || late->vector_limit > series->newest_limit)) {
+        series->has_newest = true;
+        series->newest_limit = late->vector_limit;
+    }
+}
+
 static inline bool append_is_late(const vv_head_series *series, int64_t time)
 {
     return series->has_newest && time <= series->newest_limit;
@@ -533,7 +545,14 @@ static varve_status append_place_vector(append_run *ctx, varve_error *out_err)
     VV_TRY(append_count_late(series, shard, &vector, &ctx->result->late_rows, out_err));
     VV_TRY(vv_head_close(shard, &series->late->side, &series->late->blocks, ctx->options->visible,
                          /* late */ true, out_err));
-    return vv_head_stage_vector(shard, &series->late->blocks, &vector, out_err);
+    VV_TRY(vv_head_stage_vector(shard, &series->late->blocks, &vector, out_err));
+    vv_head_late *late = series->late;
+    if (!late->has_vector || vector.last_time > late->vector_limit) {
+        late->has_vector = true;
+        late->vector_limit = vector.last_time;
+    }
+    append_raise_newest(series);
+    return VARVE_OK;
 }
 
 /* ---- reserve ---- */
@@ -619,6 +638,7 @@ static void append_renew_newest(vv_head_series *series)
     } else if (series->has_newest) {
         append_set_newest(series, append_block_last_time(series->blocks.last));
     }
+    append_raise_newest(series);
 }
 
 void vv_head_unreserve(vv_head *head, const vv_run *run)

@@ -110,19 +110,22 @@ typedef struct vv_head_list {
 typedef struct vv_head_late {
     vv_head_buffer side;
     vv_head_list blocks;
+    bool has_vector;      /* of a bulk call: it may reach beyond the newest in-order row */
+    int64_t vector_limit; /* greatest time of such vectors */
 } vv_head_late;
 
 /** One series; the first line is all that appending to a tail with room looks at. */
 typedef struct vv_head_series {
     vv_head_buffer tail;
     /* A row is in order when its time is greater: the newest in-order time, reserved rows included
-     * (under `all` one less). INT64_MIN: see has_newest. */
+     * (under `all` one less), and at least the last time of late vectors. INT64_MIN: see
+     * has_newest. */
     int64_t newest_limit;
     vv_head_list blocks;
     vv_head_late *late; /* NULL: no late row yet */
     uint32_t id;
     bool is_last;    /* policy of the metric */
-    bool has_newest; /* there is an in-order row, reserved ones included */
+    bool has_newest; /* there is an in-order row or a late vector, reserved ones included */
     bool is_defined; /* in the log of this generation */
     bool has_staged; /* something may be reserved outside of the tail */
 } vv_head_series;

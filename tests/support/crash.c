@@ -111,7 +111,6 @@ typedef struct crash_digest {
 } crash_digest;
 
 typedef struct crash_world {
-    vv_alloc alloc; /* of the simulator: must not fail */
     vv_sim *sim;
     vv_env env;
     manual_clock clock;
@@ -134,14 +133,25 @@ typedef struct crash_script {
     char failure[400];
 } crash_script;
 
+/* Of every simulator: images move from one to the next. It must not fail. */
+static vv_alloc *crash_alloc(void)
+{
+    static vv_alloc alloc;
+    static bool is_ready;
+    if (!is_ready) {
+        vv_alloc_init(&alloc, NULL);
+        is_ready = true;
+    }
+    return &alloc;
+}
+
 static void crash_world_init(crash_world *world, const vv_sim_image *image, uint64_t seed)
 {
     memset(world, 0, sizeof *world);
-    vv_alloc_init(&world->alloc, NULL);
-    world->sim = vv_sim_create(&world->alloc, image);
+    world->sim = vv_sim_create(crash_alloc(), image);
     manual_clock_init(&world->clock, INT64_C(1700000000000000000));
     vv_random_init(&world->entropy, seed);
-    vv_env_init_system(&world->env, &world->alloc);
+    vv_env_init_system(&world->env, crash_alloc());
     world->env.vfs = vv_sim_vfs(world->sim);
     world->env.clock = manual_clock_of(&world->clock);
     world->env.entropy = manual_entropy_of(&world->entropy);
