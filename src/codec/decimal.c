@@ -18,7 +18,9 @@
 enum {
     DECIMAL_DIGITS_MAX = 22,
     DECIMAL_MULTIPLY = 0x80,
-    DECIMAL_SAMPLE = 32,         /* as ALP; arbitrary */
+    DECIMAL_SAMPLE = 64,         /* arbitrary; a few per cent of exceptions show up */
+    DECIMAL_LONG = 512,          /* half of that for less than so many; arbitrary */
+    DECIMAL_GLANCE = 8,          /* of them are tried first; with more than half bad no others */
     DECIMAL_EXCEPTION_BITS = 80, /* what one exception costs, about */
     DECIMAL_WHOLE_BITS_MAX = 51  /* of an integer that kernels turn into a double */
 };
@@ -54,7 +56,8 @@ typedef struct decimal_sample {
 
 static void decimal_take_sample(const double *values, size_t count, decimal_sample *out_sample)
 {
-    size_t taken = count < DECIMAL_SAMPLE ? count : DECIMAL_SAMPLE;
+    size_t wanted = count < DECIMAL_LONG ? DECIMAL_SAMPLE / 2 : DECIMAL_SAMPLE;
+    size_t taken = count < wanted ? count : wanted;
     size_t step = count / taken;
     out_sample->count = 0;
     out_sample->least = 1e300;
@@ -79,6 +82,10 @@ static size_t decimal_cost(const decimal_sample *sample, const vv_decimal *decim
     int64_t ints[DECIMAL_SAMPLE];
     double back[DECIMAL_SAMPLE];
     const vv_kernels *kernels = vv_kernels_get();
+    size_t glance = sample->count < DECIMAL_GLANCE ? sample->count : DECIMAL_GLANCE;
+    if (kernels->decimal_encode(sample->values, glance, decimal, ints) > glance / 2) {
+        return SIZE_MAX;
+    }
     size_t bad = kernels->decimal_encode(sample->values, sample->count, decimal, ints);
     if (bad == 0) {
         return 0; /* nothing shorter can do better */

@@ -19,7 +19,8 @@ enum {
     SPLIT_RIGHT_MIN = 48,
     SPLIT_RIGHT_MAX = 56, /* a left part of less than 8 bits has nothing to code */
     SPLIT_CODES_MAX = 8,
-    SPLIT_SAMPLE = 64,   /* values looked at, arbitrary */
+    SPLIT_SAMPLE = 64,   /* values looked at; arbitrary */
+    SPLIT_LONG = 512,    /* half of that for less than so many; arbitrary */
     SPLIT_COUNT_MIN = 16 /* below that the dictionary costs more than it saves */
 };
 
@@ -38,27 +39,41 @@ static uint64_t split_bits(double value)
     return bits;
 }
 
-static void split_count(const uint64_t *sample, size_t count, uint32_t right_bits,
+/* The upper 16 bits of some values, ascending, so that equal left parts of any width stand
+ * together; returns how many. */
+static size_t split_take_sample(const double *values, size_t count, uint16_t *out_sample)
+{
+    size_t wanted = count < SPLIT_LONG ? SPLIT_SAMPLE / 2 : SPLIT_SAMPLE;
+    size_t taken = count < wanted ? count : wanted;
+    for (size_t i = 0; i < taken; ++i) {
+        double value = values[vv_sample_index(i, count / taken)];
+        uint16_t upper = (uint16_t)(split_bits(value) >> SPLIT_RIGHT_MIN);
+        size_t at = i;
+        for (; at > 0 && out_sample[at - 1] > upper; --at) {
+            out_sample[at] = out_sample[at - 1];
+        }
+        out_sample[at] = upper;
+    }
+    return taken;
+}
+
+static void split_count(const uint16_t *sample, size_t count, uint32_t right_bits,
                         split_dictionary *out)
 {
     out->right_bits = right_bits;
     out->size = 0;
     for (size_t i = 0; i < count; ++i) {
-        uint16_t part = (uint16_t)(sample[i] >> right_bits);
-        uint32_t at = 0;
-        while (at < out->size && out->parts[at] != part) {
-            at += 1;
-        }
-        if (at == out->size) {
-            out->parts[at] = part;
-            out->counts[at] = 0;
+        uint16_t part = (uint16_t)(sample[i] >> (right_bits - SPLIT_RIGHT_MIN));
+        if (out->size == 0 || out->parts[out->size - 1] != part) {
+            out->parts[out->size] = part;
+            out->counts[out->size] = 0;
             out->size += 1;
         }
-        out->counts[at] += 1;
+        out->counts[out->size - 1] += 1;
     }
 }
 
-/* The commonest parts to the front, at most as many as codes; returns how often they occur. */
+/* The commonest parts to the front, no more than there are codes; returns how often they occur. */
 static size_t split_keep_commonest(split_dictionary *dictionary)
 {
     size_t covered = 0;
@@ -83,15 +98,15 @@ static size_t split_keep_commonest(split_dictionary *dictionary)
 /* Where to cut, by a sample; returns about how many bits a thousand values take. */
 static size_t split_plan(const double *values, size_t count, split_dictionary *out_best)
 {
-    uint64_t sample[SPLIT_SAMPLE];
-    size_t taken = count < SPLIT_SAMPLE ? count : SPLIT_SAMPLE;
-    for (size_t i = 0; i < taken; ++i) {
-        sample[i] = split_bits(values[vv_sample_index(i, count / taken)]);
-    }
+    uint16_t sample[SPLIT_SAMPLE];
+    size_t taken = split_take_sample(values, count, sample);
     size_t best = SIZE_MAX;
     for (uint32_t right_bits = SPLIT_RIGHT_MIN; right_bits <= SPLIT_RIGHT_MAX; ++right_bits) {
         split_dictionary dictionary;
         split_count(sample, taken, right_bits, &dictionary);
+        if (dictionary.size > SPLIT_CODES_MAX && dictionary.size > taken / 2) {
+            continue; /* hardly two of a kind: most would be exceptions */
+        }
         size_t outside = taken - split_keep_commonest(&dictionary);
         size_t each = right_bits + vv_bits_for(dictionary.size - 1);
         size_t cost = each * 1000 + outside * (16 + vv_bits_for(count - 1)) * 1000 / taken;
@@ -113,18 +128,18 @@ static size_t split_cut(const double *values, size_t count, const split_dictiona
     for (size_t i = 0; i < count; ++i) {
         uint64_t bits = split_bits(values[i]);
         uint64_t left = bits >> dictionary->right_bits;
-        uint32_t code = 0;
-        while (code < dictionary->size && dictionary->parts[code] != left) {
-            code += 1;
+        /* All are looked at and the exception is always noted: which one it is nobody can predict.
+         */
+        uint64_t code = SPLIT_CODES_MAX;
+        for (uint32_t at = dictionary->size; at-- > 0;) {
+            code = dictionary->parts[at] == left ? at : code;
         }
-        if (code == dictionary->size) {
-            scratch->patch_at[exception_count] = i;
-            scratch->patch[exception_count] = left;
-            exception_count += 1;
-            code = 0;
-        }
+        bool is_exception = code == SPLIT_CODES_MAX;
+        scratch->patch_at[exception_count] = i;
+        scratch->patch[exception_count] = left;
+        exception_count += is_exception;
         scratch->deltas[i] = bits & right_mask;
-        scratch->lengths[i] = code;
+        scratch->lengths[i] = is_exception ? 0 : code;
     }
     return exception_count;
 }
