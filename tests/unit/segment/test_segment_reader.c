@@ -26,7 +26,7 @@ typedef struct fixture {
 } fixture;
 
 static const segment_sample sample = {
-    .id = 7, .level = 1, .series = 24, .vectors = 3, .rows = 9, .has_meta = true};
+    .id = 7, .level = 1, .series = 12, .vectors = 2, .rows = 9, .has_meta = true};
 
 /* Open and read everything. */
 static varve_status read_whole(fixture *f, uint64_t *out_hash, varve_error *out_err)
