@@ -38,8 +38,9 @@ struct vv_codec_scratch;
 struct vv_background;
 struct vv_lockfile;
 
-/** Shards by series id: power of two, at least twice the threads of a small server (arbitrary). */
-enum { VV_SHARD_COUNT = 64, VV_FROZEN_HEADS_MAX = 4 };
+/** Shards by series id: power of two, at least twice the threads of a small server. Each costs 120
+ *  KiB of the codec's working memory; thread sanitizer follows at most 64 locks held at once. */
+enum { VV_SHARD_COUNT = 32, VV_FROZEN_HEADS_MAX = 4 };
 
 typedef struct vv_shard {
     vv_mutex lock;                    /* rank SHARD, order = index */

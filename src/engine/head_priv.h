@@ -6,7 +6,7 @@
  * Inside of a head generation (see head.h).
  *
  *   vv_head
- *     shards[64]   slots -> vv_head_series: [block][block]... tail     late -> [block]... side
+ *     shards[]     slots -> vv_head_series: [block][block]... tail     late -> [block]... side
  *
  * Plain rows (tail, side, closed blocks) lie row by row, so that appending one touches one place in
  * memory: its record, behind the record before it.

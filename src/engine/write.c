@@ -92,9 +92,9 @@ static varve_status write_reserve_log(vv_write *write, varve_error *out_err)
 /** The shards of a part, a bit each; all of them with deletes. */
 static uint64_t write_shards(const vv_write *write)
 {
-    _Static_assert(VV_SHARD_COUNT == 64, "a bit for each shard");
+    _Static_assert(VV_SHARD_COUNT <= 64, "a bit for each shard");
     if (write->memory->deletes.count > 0) {
-        return UINT64_MAX;
+        return UINT64_MAX >> (64 - VV_SHARD_COUNT);
     }
     const vv_write_run *runs = VV_VEC_ITEMS(&write->memory->runs, vv_write_run);
     uint64_t shards = 0;

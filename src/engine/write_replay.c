@@ -11,7 +11,7 @@
 
 static uint64_t replay_shards(const vv_run *run)
 {
-    _Static_assert(VV_SHARD_COUNT == 64, "a bit for each shard");
+    _Static_assert(VV_SHARD_COUNT <= 64, "a bit for each shard");
     uint64_t shards = 0;
     for (size_t i = 0; i < run->series_count; i++) {
         shards |= UINT64_C(1) << (run->series[i] % VV_SHARD_COUNT);
