@@ -66,8 +66,11 @@ static varve_status replay_probe_file(vv_frame_reader *reader, size_t index, int
         offset = found + (int64_t)vv_frame_bytes(frame.payload_size);
         used_end = offset;
     }
-    if (at_fault >= 0 && used_end > probe->used_end) {
-        probe->used_end = used_end < reader->file_bytes ? used_end : reader->file_bytes;
+    if (at_fault >= 0) {
+        probe->used_end = used_end > probe->used_end ? used_end : probe->used_end;
+        /* The file may end in the padding of the last record. */
+        probe->used_end =
+            probe->used_end < reader->file_bytes ? probe->used_end : reader->file_bytes;
     }
     return VARVE_OK;
 }
