@@ -28,7 +28,7 @@ test:
 
 # A smoke run; build/varve-bench --help lists the rest.
 bench: default
-	@exec build/varve-bench smoke
+	@exec build/varve-bench run --preset smoke
 
 # The bounded crash programme; prints `crash states: N`.
 crash:

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * varve-bench: how fast and how small varve is, and how near to what the machine can do. Absolute
+ * times of different runs say little; what counts are ratios within one run, figures per second of
+ * CPU time, and exact sizes and counts.
+ *
+ *   suite.c      commands and options        results.c   tables and JSON lines
+ *   measure.c    clocks, samples, memory     generate.c  data sets
+ *   store.c      a database to measure: opening, loading, reading back
+ *   machine.c    limits   appends.c  I1, I2   durable.c  I6   scans.c  Q1   footprint.c  M1
+ *   budget.c     check: exact figures against bench/baseline.json
+ *
+ * A workload first verifies: the same code on a small set, its result compared with a plain
+ * computation. What fails there reports no time. A failure ends the program with status 2.
+ */
+#ifndef VV_BENCH_BENCH_H
+#define VV_BENCH_BENCH_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/compiler.h"
+#include "base/random.h"
+#include "varve.h"
+
+/* ---- options ---- */
+
+typedef enum bench_preset { BENCH_SMOKE, BENCH_STD } bench_preset;
+
+typedef struct bench_options {
+    bench_preset preset;
+    size_t reps;      /* 0: the workload's own number */
+    size_t threads;   /* 0: one, then two */
+    FILE *json;       /* NULL: no JSON lines */
+    const char *base; /* where temporary directories are made */
+} bench_options;
+
+typedef struct bench_workload {
+    const char *id;
+    const char *help;
+    void (*run)(const bench_options *options);
+} bench_workload;
+
+/** One value of the preset. */
+static inline size_t bench_pick(const bench_options *options, size_t smoke, size_t standard)
+{
+    return options->preset == BENCH_SMOKE ? smoke : standard;
+}
+
+static inline size_t bench_reps(const bench_options *options, size_t smoke, size_t standard)
+{
+    return options->reps != 0 ? options->reps : bench_pick(options, smoke, standard);
+}
+
+/* ---- measure.c ---- */
+
+enum { BENCH_SAMPLES_MAX = 64 };
+
+typedef struct bench_samples {
+    double values[BENCH_SAMPLES_MAX];
+    size_t count;
+} bench_samples;
+
+void bench_sample(bench_samples *samples, double value);
+double bench_median(const bench_samples *samples);
+double bench_least(const bench_samples *samples);
+double bench_greatest(const bench_samples *samples);
+
+int64_t bench_now_ns(void);
+/** CPU time of all threads of the process, user and system. */
+int64_t bench_cpu_ns(void);
+/** Sorts the latencies and gives the one at a quantile. */
+double bench_quantile(int64_t *latencies, size_t count, double quantile);
+/** Resident memory now, in bytes. */
+uint64_t bench_resident_bytes(void);
+/** Bytes per second of CPU time that memcpy moves between buffers of 64 MiB. */
+double bench_copy_rate(void);
+
+/** Print a sentence and end with status 2; temporary directories are removed. */
+VV_NORETURN void bench_die(const char *format, ...) VV_PRINTF(1, 2);
+/** Ends the program unless the status is OK. */
+void bench_must(varve_status status, const varve_error *err, const char *what);
+/** Memory, or the end of the program; zeroed. Freed with free(). */
+void *bench_memory(size_t count, size_t size);
+
+/** A new directory below the base; removed by bench_directory_remove or at exit. */
+const char *bench_directory_create(const bench_options *options);
+void bench_directory_remove(void);
+
+/* ---- results.c ---- */
+
+typedef struct bench_result {
+    const char *workload, *set, *params; /* params: members of a JSON object, "" for none */
+    const char *durability;              /* "" where it has no meaning */
+    size_t threads;
+    const char *metric, *unit;
+    const char *of; /* of a ratio: what it is a ratio to; else NULL */
+    const bench_samples *samples;
+} bench_result;
+
+/** A line of the table, and a JSON line where asked. */
+void bench_report(const bench_options *options, const bench_result *result);
+
+/* ---- generate.c ---- */
+
+typedef enum bench_set {
+    BENCH_TSBS_CPU,   /* integers in doubles: a walk in 0..100, truncated */
+    BENCH_GAUGE_INT,  /* the same as one long column */
+    BENCH_GAUGE_WALK, /* that walk untruncated: full-precision doubles */
+    BENCH_COUNTER,    /* cumulative, increments floor(N(5, 2)), rare resets */
+    BENCH_SENSOR_2DP, /* walk of deviation 0.1, rounded to two decimals */
+    BENCH_SET_COUNT
+} bench_set;
+
+const char *bench_set_name(bench_set set);
+
+typedef struct bench_stream {
+    vv_random random;
+    double state;
+    bench_set set;
+} bench_stream;
+
+/** The values of series number `series` of a set; each series is generated on its own. */
+void bench_stream_init(bench_stream *stream, bench_set set, uint64_t series);
+double bench_stream_next(bench_stream *stream);
+
+/* ---- store.c ---- */
+
+#define BENCH_START_NS INT64_C(1451606400000000000) /* 2016-01-01T00:00:00Z */
+#define BENCH_STEP_NS  INT64_C(10000000000)
+
+typedef struct bench_store {
+    varve_db *db;
+    varve_field field; /* "value" */
+    varve_series *series;
+    size_t series_count;
+} bench_store;
+
+/** A database in a new temporary directory with series resolved that have the ten tags of the
+ * tsbs-cpu set. alloc may be NULL. */
+void bench_store_open(bench_store *store, const bench_options *options, uint32_t flags,
+                      uint32_t sync, const varve_allocator *alloc, size_t series_count);
+/** Close without flushing, and remove the directory. */
+void bench_store_drop(bench_store *store);
+double bench_store_stat(const bench_store *store, const char *name);
+void bench_store_flush(const bench_store *store);
+void bench_store_compact(const bench_store *store);
+varve_batch *bench_store_batch(const bench_store *store);
+
+/** Append one scrape: row i of series[i] holds values[i]. */
+void bench_store_scrape(varve_batch *batch, varve_field field, const varve_series *series,
+                        const double *values, size_t count, int64_t time, uint32_t sync);
+/** Append rows of one series. */
+void bench_store_bulk(varve_batch *batch, varve_field field, varve_series series,
+                      const int64_t *times, const double *values, size_t count, uint32_t sync);
+
+/** What series must hold: the value of row `row` at BENCH_START_NS + row * BENCH_STEP_NS. */
+typedef double (*bench_expected)(const void *context, size_t series, size_t row);
+/** Read every row back and compare times and bits; ends the program at a difference. */
+void bench_store_verify(const bench_store *store, size_t rows, bench_expected expected,
+                        const void *context);
+
+/* ---- workloads ---- */
+
+void bench_run_limits(const bench_options *options);
+void bench_run_append_handle(const bench_options *options);
+void bench_run_append_bulk(const bench_options *options);
+void bench_run_durable(const bench_options *options);
+void bench_run_scan(const bench_options *options);
+void bench_run_footprint(const bench_options *options);
+
+/** p50 in ns of appending `size` bytes and syncing, over `count` times, in a directory. */
+double bench_raw_sync_p50(const char *directory, size_t size, size_t count, bool is_allocated);
+
+/* ---- budget.c ---- */
+
+/** Compare the exact figures with a baseline; the exit status. */
+int bench_check(const bench_options *options, const char *baseline);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A database to measure: everything goes through varve.h, as in a program that embeds it. */
+#include "bench.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { STORE_TAGS = 10, STORE_FIELDS = 10, STORE_STATS_MAX = 128 };
+
+/** Metric and tags of a series: ten metrics for each host, tags as tsbs-cpu has them. */
+static void store_resolve(bench_store *store, size_t number)
+{
+    static const char *const metrics[STORE_FIELDS] = {
+        "cpu_usage_user",   "cpu_usage_system",     "cpu_usage_idle",    "cpu_usage_nice",
+        "cpu_usage_iowait", "cpu_usage_irq",        "cpu_usage_softirq", "cpu_usage_steal",
+        "cpu_usage_guest",  "cpu_usage_guest_nice",
+    };
+    static const char *const names[STORE_TAGS] = {
+        "hostname", "region",          "datacenter",          "rack", "os", "arch", "team",
+        "service",  "service_version", "service_environment",
+    };
+    static const char *const regions[9] = {
+        "us-east-1",      "us-west-1",      "us-west-2",      "eu-west-1", "eu-central-1",
+        "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "sa-east-1",
+    };
+    static const char *const systems[3] = {"Ubuntu16.10", "Ubuntu16.04LTS", "Ubuntu15.10"};
+    static const char *const teams[4] = {"SF", "NYC", "LON", "CHI"};
+    static const char *const environments[3] = {"production", "staging", "test"};
+    size_t host = number / STORE_FIELDS;
+    vv_random random;
+    vv_random_init(&random, host);
+    const char *region = regions[vv_random_below(&random, 9)];
+    char texts[STORE_TAGS][32];
+    snprintf(texts[0], sizeof texts[0], "host_%zu", host);
+    snprintf(texts[1], sizeof texts[1], "%s", region);
+    snprintf(texts[2], sizeof texts[2], "%s%c", region, (int)('a' + vv_random_below(&random, 3)));
+    snprintf(texts[3], sizeof texts[3], "%u", (unsigned)vv_random_below(&random, 100));
+    snprintf(texts[4], sizeof texts[4], "%s", systems[vv_random_below(&random, 3)]);
+    snprintf(texts[5], sizeof texts[5], "%s", vv_random_below(&random, 2) == 0 ? "x64" : "x86");
+    snprintf(texts[6], sizeof texts[6], "%s", teams[vv_random_below(&random, 4)]);
+    snprintf(texts[7], sizeof texts[7], "%u", (unsigned)vv_random_below(&random, 20));
+    snprintf(texts[8], sizeof texts[8], "%u", (unsigned)vv_random_below(&random, 2));
+    snprintf(texts[9], sizeof texts[9], "%s", environments[vv_random_below(&random, 3)]);
+    varve_label labels[STORE_TAGS];
+    for (size_t i = 0; i < STORE_TAGS; i++) {
+        labels[i] = (varve_label){.name = {names[i], strlen(names[i])},
+                                  .value = {texts[i], strlen(texts[i])}};
+    }
+    const char *metric = metrics[number % STORE_FIELDS];
+    varve_error err;
+    bench_must(varve_series_resolve(store->db, (varve_text){metric, strlen(metric)}, labels,
+                                    STORE_TAGS, 0, &store->series[number], &err),
+               &err, "a series");
+}
+
+void bench_store_open(bench_store *store, const bench_options *options, uint32_t flags,
+                      uint32_t sync, const varve_allocator *alloc, size_t series_count)
+{
+    varve_options open;
+    varve_options_init(&open);
+    open.flags = flags;
+    open.sync = sync;
+    open.allocator = alloc;
+    varve_error err;
+    bench_must(varve_open(bench_directory_create(options), &open, &store->db, &err), &err, "open");
+    bench_must(varve_field_resolve(store->db, VARVE_STR("value"), &store->field, &err), &err,
+               "a field");
+    store->series_count = series_count;
+    store->series = bench_memory(series_count, sizeof *store->series);
+    for (size_t i = 0; i < series_count; i++) {
+        store_resolve(store, i);
+    }
+}
+
+void bench_store_drop(bench_store *store)
+{
+    varve_abandon(store->db);
+    free(store->series);
+    *store = (bench_store){0};
+    bench_directory_remove();
+}
+
+double bench_store_stat(const bench_store *store, const char *name)
+{
+    varve_stat stats[STORE_STATS_MAX];
+    size_t count;
+    varve_error err;
+    bench_must(varve_stats(store->db, stats, STORE_STATS_MAX, &count, &err), &err, "stats");
+    for (size_t i = 0; i < count && i < STORE_STATS_MAX; i++) {
+        if (strcmp(stats[i].name, name) == 0) {
+            return stats[i].value;
+        }
+    }
+    bench_die("there is no figure %s", name);
+}
+
+void bench_store_flush(const bench_store *store)
+{
+    varve_error err;
+    bench_must(varve_flush(store->db, NULL, &err), &err, "flush");
+}
+
+void bench_store_compact(const bench_store *store)
+{
+    varve_error err;
+    bench_must(varve_compact(store->db, VARVE_COMPACT_ALL, NULL, &err), &err, "compact");
+}
+
+varve_batch *bench_store_batch(const bench_store *store)
+{
+    varve_batch *batch;
+    varve_error err;
+    bench_must(varve_batch_create(store->db, &batch, &err), &err, "a batch");
+    return batch;
+}
+
+/* ---- writing ---- */
+
+static void store_commit(varve_batch *batch, const varve_columns *columns, uint32_t sync)
+{
+    varve_error err;
+    varve_write_options write;
+    varve_write_options_init(&write);
+    write.sync = sync;
+    bench_must(varve_batch_columns(batch, columns, &err), &err, "columns");
+    bench_must(varve_batch_commit(batch, &write, NULL, &err), &err, "commit");
+}
+
+void bench_store_scrape(varve_batch *batch, varve_field field, const varve_series *series,
+                        const double *values, size_t count, int64_t time, uint32_t sync)
+{
+    varve_column column = {.type = VARVE_TYPE_F64, .values = values};
+    varve_columns columns;
+    varve_columns_init(&columns);
+    columns.rows = count;
+    columns.series = series;
+    columns.series_count = count;
+    columns.timestamps = &time;
+    columns.timestamp_count = 1;
+    columns.fields = &field;
+    columns.columns = &column;
+    columns.column_count = 1;
+    store_commit(batch, &columns, sync);
+}
+
+void bench_store_bulk(varve_batch *batch, varve_field field, varve_series series,
+                      const int64_t *times, const double *values, size_t count, uint32_t sync)
+{
+    varve_column column = {.type = VARVE_TYPE_F64, .values = values};
+    varve_columns columns;
+    varve_columns_init(&columns);
+    columns.rows = count;
+    columns.series = &series;
+    columns.series_count = 1;
+    columns.timestamps = times;
+    columns.timestamp_count = count;
+    columns.fields = &field;
+    columns.columns = &column;
+    columns.column_count = 1;
+    store_commit(batch, &columns, sync);
+}
+
+/* ---- reading back ---- */
+
+static void store_compare(const varve_block *block, size_t series, size_t first,
+                          bench_expected expected, const void *context)
+{
+    if (block->column_count != 1 || block->columns[0].type != VARVE_TYPE_F64 ||
+        block->columns[0].present != NULL) {
+        bench_die("series %zu came back in another shape", series);
+    }
+    const double *values = block->columns[0].values;
+    for (size_t i = 0; i < block->rows; i++) {
+        double wanted = expected(context, series, first + i);
+        if (memcmp(&wanted, &values[i], sizeof wanted) != 0 ||
+            block->timestamps[i] != BENCH_START_NS + (int64_t)(first + i) * BENCH_STEP_NS) {
+            bench_die("series %zu, row %zu: %.17g at %lld came back where %.17g was written",
+                      series, first + i, values[i], (long long)block->timestamps[i], wanted);
+        }
+    }
+}
+
+void bench_store_verify(const bench_store *store, size_t rows, bench_expected expected,
+                        const void *context)
+{
+    varve_selection all = {
+        .kind = VARVE_SELECT_LIST, .series = store->series, .series_count = store->series_count};
+    varve_query_options query;
+    varve_query_options_init(&query);
+    query.selections = &all;
+    query.selection_count = 1;
+    query.order = VARVE_ORDER_GIVEN;
+    varve_cursor *cursor;
+    const varve_block *block;
+    varve_error err;
+    bench_must(varve_query(store->db, &query, &cursor, &err), &err, "query");
+    size_t series = 0;
+    size_t row = 0;
+    for (;;) {
+        bench_must(varve_cursor_next(cursor, &block, &err), &err, "reading back");
+        if (block == NULL) {
+            break;
+        }
+        if (series >= store->series_count || block->series.id != store->series[series].id) {
+            bench_die("series %zu did not come back", series);
+        }
+        store_compare(block, series, row, expected, context);
+        row += block->rows;
+        if ((block->flags & VARVE_BLOCK_LAST_OF_SERIES) != 0) {
+            if (row != rows) {
+                bench_die("series %zu: %zu rows came back of %zu", series, row, rows);
+            }
+            row = 0;
+            series++;
+        }
+    }
+    varve_cursor_close(cursor);
+    if (series != store->series_count) {
+        bench_die("%zu series came back of %zu", series, store->series_count);
+    }
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program: commands and their options. */
+#include "bench.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const bench_workload suite_workloads[] = {
+    {"limits", "what the machine can do: copies, reads, syncs, system calls", bench_run_limits},
+    {"I1", "scrapes of 20000 series through handles, until all is in a segment",
+     bench_run_append_handle},
+    {"I2", "bulk appends of one series in calls of 1024 to 65536 rows", bench_run_append_bulk},
+    {"I6", "durable single rows by 1, 8 and 64 writers, beside plain append+fdatasync",
+     bench_run_durable},
+    {"Q1", "sum, min+max+count, count where > x; statistics disabled", bench_run_scan},
+    {"M1", "memory of active and of idle single-valued series", bench_run_footprint},
+};
+
+enum { SUITE_WORKLOADS = sizeof suite_workloads / sizeof *suite_workloads };
+
+static const char suite_help[] =
+    "usage: varve-bench list\n"
+    "       varve-bench limits\n"
+    "       varve-bench run [WORKLOAD...] [OPTION...]\n"
+    "       varve-bench check --baseline FILE\n"
+    "\n"
+    "  --preset smoke|std  amount of data: smoke (default) takes seconds, std minutes\n"
+    "  --reps N            repetitions of each measurement\n"
+    "  --threads N         only this number of threads or writers\n"
+    "  --json FILE         append results as JSON lines\n"
+    "  --dir DIR           where temporary databases are made (default: TMPDIR or /tmp)\n"
+    "\n"
+    "example: varve-bench run I1 Q1 --preset std --reps 5\n";
+
+VV_NORETURN static void suite_usage(const char *message, const char *what)
+{
+    fprintf(stderr, "varve-bench: %s%s\n%s", message, what, suite_help);
+    exit(64);
+}
+
+typedef struct suite_arguments {
+    bench_options options;
+    const char *baseline;
+    const char *names[SUITE_WORKLOADS];
+    size_t name_count;
+} suite_arguments;
+
+static size_t suite_number(const char *text)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    if (end == text || *end != '\0' || value == 0 || value > 1000) {
+        suite_usage("not a number from 1 to 1000: ", text);
+    }
+    return (size_t)value;
+}
+
+static void suite_option(suite_arguments *arguments, const char *name, const char *value)
+{
+    bench_options *options = &arguments->options;
+    if (strcmp(name, "--preset") == 0) {
+        bool is_std = strcmp(value, "std") == 0;
+        if (!is_std && strcmp(value, "smoke") != 0) {
+            suite_usage("no such preset: ", value);
+        }
+        options->preset = is_std ? BENCH_STD : BENCH_SMOKE;
+    } else if (strcmp(name, "--reps") == 0) {
+        options->reps = suite_number(value);
+    } else if (strcmp(name, "--threads") == 0) {
+        options->threads = suite_number(value);
+    } else if (strcmp(name, "--json") == 0) {
+        options->json = fopen(value, "ae");
+        if (options->json == NULL) {
+            bench_die("%s cannot be opened", value);
+        }
+    } else if (strcmp(name, "--dir") == 0) {
+        options->base = value;
+    } else if (strcmp(name, "--baseline") == 0) {
+        arguments->baseline = value;
+    } else {
+        suite_usage("no such option: ", name);
+    }
+}
+
+static suite_arguments suite_parse(int argc, char **argv)
+{
+    const char *base = getenv("TMPDIR");
+    suite_arguments arguments = {.options.base = base == NULL ? "/tmp" : base};
+    for (int i = 2; i < argc; i++) {
+        if (strncmp(argv[i], "--", 2) != 0) {
+            if (arguments.name_count == SUITE_WORKLOADS) {
+                suite_usage("too many workloads: ", argv[i]);
+            }
+            arguments.names[arguments.name_count] = argv[i];
+            arguments.name_count++;
+        } else if (i + 1 == argc) {
+            suite_usage("a value is missing after ", argv[i]);
+        } else {
+            suite_option(&arguments, argv[i], argv[i + 1]);
+            i++;
+        }
+    }
+    return arguments;
+}
+
+static const bench_workload *suite_find(const char *id)
+{
+    for (size_t i = 0; i < SUITE_WORKLOADS; i++) {
+        if (strcmp(suite_workloads[i].id, id) == 0) {
+            return &suite_workloads[i];
+        }
+    }
+    suite_usage("no such workload: ", id);
+}
+
+static void suite_run(const suite_arguments *arguments)
+{
+    for (size_t i = 0; i < arguments->name_count; i++) {
+        suite_find(arguments->names[i]); /* all known before the first one runs */
+    }
+    for (size_t i = 0; i < arguments->name_count; i++) {
+        suite_find(arguments->names[i])->run(&arguments->options);
+    }
+    for (size_t i = 0; i < SUITE_WORKLOADS && arguments->name_count == 0; i++) {
+        suite_workloads[i].run(&arguments->options);
+    }
+}
+
+static int suite_command(const char *command, const suite_arguments *arguments)
+{
+    if (strcmp(command, "list") == 0) {
+        for (size_t i = 0; i < SUITE_WORKLOADS; i++) {
+            printf("%-8s %s\n", suite_workloads[i].id, suite_workloads[i].help);
+        }
+        return 0;
+    }
+    if (strcmp(command, "limits") == 0) {
+        bench_run_limits(&arguments->options);
+        return 0;
+    }
+    if (strcmp(command, "run") == 0) {
+        suite_run(arguments);
+        return 0;
+    }
+    if (strcmp(command, "check") == 0 && arguments->baseline != NULL) {
+        return bench_check(&arguments->options, arguments->baseline);
+    }
+    suite_usage("no such command, or --baseline is missing: ", command);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        suite_usage("a command is missing", "");
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        fputs(suite_help, stdout);
+        return 0;
+    }
+    suite_arguments arguments = suite_parse(argc, argv);
+    int status = suite_command(argv[1], &arguments);
+    if (arguments.options.json != NULL) {
+        fclose(arguments.options.json);
+    }
+    return status;
+}
