@@ -45,11 +45,6 @@ typedef struct vv_i64_scan {
     uint64_t sum_low;  /* sum of the lower 32 bits */
 } vv_i64_scan;
 
-typedef struct vv_deviation {
-    double sum;     /* of value - centre */
-    double squares; /* of (value - centre)^2 */
-} vv_deviation;
-
 typedef struct vv_kernels {
     vv_codec_isa isa;
 
@@ -75,11 +70,11 @@ typedef struct vv_kernels {
     void (*decimal_decode)(const int64_t *ints, size_t count, const vv_decimal *decimal,
                            double *out_values);
 
-    /** NaNs are left out (of deviations too); count may be 0. */
+    /** NaNs are left out; count may be 0. */
     void (*sum_f64)(const double *values, size_t count, vv_f64_scan *out_scan);
     void (*scan_f64)(const double *values, size_t count, vv_f64_scan *out_scan);
-    void (*deviate_f64)(const double *values, size_t count, double centre,
-                        vv_deviation *out_deviation);
+    /** The sum of (value - centre)^2. */
+    double (*squares_f64)(const double *values, size_t count, double centre);
     /** To the nearest double. */
     void (*convert_i64)(const int64_t *values, size_t count, double *out_values);
     void (*convert_u64)(const uint64_t *values, size_t count, double *out_values);

@@ -7,8 +7,9 @@
  * = 1.5e-14 of the sum of absolute values. Between pieces sums and squared deviations are
  * double-doubles, so that a million merges add nothing to that.
  *
- *   M1  The mean of a piece is computed first and deviations are taken from it ("two passes"); the
- *       small sum of the deviations, which would be 0 with an exact mean, corrects the result.
+ *   M1  The mean of a piece is computed first and deviations are taken from it ("two passes"). It
+ * is off by no more than 1.5e-14 of the mean size of the values, of which the variance sees the
+ *       square.
  *   M2  A piece with a finite value beyond 2^448 is seen through a factor of 2^-600 (SCALED), and
  * so is all that it is merged with. 2^64 values below 2^448, and their squares, cannot overflow;
  *       neither can scaled ones. What a value below 2^-422 loses then is nothing beside 2^448.
@@ -233,10 +234,9 @@ static void stats_sign_zeros(const double *values, size_t count, double *min, do
 static void stats_set_moments(vv_stats *part, const double *values, size_t count)
 {
     vv_stats_set_mean(part);
-    vv_deviation deviation;
-    vv_kernels_get()->deviate_f64(values, count, part->mean, &deviation);
-    double m2 = deviation.squares - deviation.sum * deviation.sum / (double)part->count;
-    part->m2 = m2 > 0 && !stats_are_equal(part) ? m2 : 0;
+    if (!stats_are_equal(part)) {
+        part->m2 = vv_kernels_get()->squares_f64(values, count, part->mean);
+    }
 }
 
 /* M2. */
@@ -301,10 +301,7 @@ static VV_NOINLINE void stats_set_int_moments(vv_stats *part, const uint64_t *va
     kernels->bias(values, count, base, distances);
     kernels->convert_u64(distances, count, numbers);
     double mean = (double)(part->sum - base_value * (vv_i128)count) / (double)count;
-    vv_deviation deviation;
-    kernels->deviate_f64(numbers, count, mean, &deviation);
-    double m2 = deviation.squares - deviation.sum * deviation.sum / (double)count;
-    part->m2 = m2 > 0 ? m2 : 0;
+    part->m2 = kernels->squares_f64(numbers, count, mean);
     vv_stats_set_mean(part);
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Texts of any size and number: which way they are packed, and what damage does. */
+#include <zstd.h>
+
 #include "codec_fixture.h"
 #include "value_sets.h"
 
@@ -196,6 +198,40 @@ static void senseless_bytes_are_bad(void **state)
     check_bad(fixture, too_large, sizeof too_large, 3);
 }
 
+/* Texts whose lengths are the encoded ints `lengths`, packed by `packing` from sound zstd bytes. */
+static void check_packed_is_bad(codec_fixture *fixture, const uint8_t *lengths, size_t lengths_size,
+                                uint8_t packing, vv_bytes raw, size_t count)
+{
+    size_t bound = ZSTD_compressBound(raw.size);
+    uint8_t *packed = (uint8_t *)malloc(bound);
+    size_t size = ZSTD_compress(packed, bound, raw.data, raw.size, 1);
+    assert_false(ZSTD_isError(size));
+    vv_buf_reset(&fixture->out);
+    vv_buf_append_u8(&fixture->out, 0);
+    vv_buf_append(&fixture->out, lengths, lengths_size);
+    vv_buf_append_u8(&fixture->out, packing);
+    vv_buf_append_varint(&fixture->out, size);
+    vv_buf_append(&fixture->out, packed, size);
+    check_bad(fixture, fixture->out.data, fixture->out.size, count);
+    free(packed);
+    vv_arena_reset(&fixture->arena);
+}
+
+static void sound_frames_do_not_hide_senseless_lengths(void **state)
+{
+    codec_fixture *fixture = (codec_fixture *)*state;
+    size_t size = (size_t)VV_VALUE_BYTES_MAX + 1;
+    uint8_t *zeros = (uint8_t *)calloc(1, size);
+    const uint8_t too_long[] = {0, 0x82, 0x80, 0x80, 0x20};
+    check_packed_is_bad(fixture, too_long, sizeof too_long, 1, vv_bytes_make(zeros, size), 1);
+    const uint8_t unequal[] = {1, 1, 2, 2}; /* 1 and 2, transposed as if they were equal */
+    check_packed_is_bad(fixture, unequal, sizeof unequal, 2, vv_bytes_make(zeros, 3), 2);
+    const uint8_t shorter[] = {0, 6}; /* 3, of a frame of 4 and of 2 */
+    check_packed_is_bad(fixture, shorter, sizeof shorter, 1, vv_bytes_make(zeros, 4), 1);
+    check_packed_is_bad(fixture, shorter, sizeof shorter, 1, vv_bytes_make(zeros, 2), 1);
+    free(zeros);
+}
+
 static void damaged_frames_are_bad(void **state)
 {
     codec_fixture *fixture = (codec_fixture *)*state;
@@ -228,6 +264,7 @@ int main(void)
         cmocka_unit_test(texts_as_they_are_are_not_copied),
         cmocka_unit_test(the_arena_limits_what_is_unpacked),
         cmocka_unit_test(senseless_bytes_are_bad),
+        cmocka_unit_test(sound_frames_do_not_hide_senseless_lengths),
         cmocka_unit_test(damaged_frames_are_bad),
     };
     return cmocka_run_group_tests(tests, codec_setup, codec_teardown);

@@ -204,6 +204,12 @@ static void senseless_splits_are_bad(void **state)
         vv_split_read(&reader, 2, fixture->scratch, decoded);
         assert_true(vv_reader_is_bad(&reader));
     }
+    uint8_t twice[sizeof sound + 2]; /* two exceptions, both at 1 */
+    memcpy(twice, sound, sizeof sound);
+    memcpy(twice + 16, (const uint8_t[]){2, 3, 7, 0, 7, 0}, 6);
+    reader = vv_reader_of(twice, sizeof twice);
+    vv_split_read(&reader, 2, fixture->scratch, decoded);
+    assert_true(vv_reader_is_bad(&reader));
 }
 
 static void a_split_keeps_any_bits(void **state)

@@ -57,7 +57,7 @@ typedef struct results {
     int64_t ints[46][VV_SCRATCH_COUNT];
     double back[46][VV_SCRATCH_COUNT];
     double scan[8];
-    double deviation[2];
+    double squares;
     double converted[2][VV_SCRATCH_COUNT];
     int64_t limits[2];
     uint64_t sums[2];
@@ -79,7 +79,6 @@ static void run_decimals(const vv_kernels *kernels, size_t count, results *out)
 static void run_floats(const vv_kernels *kernels, size_t count, results *out)
 {
     vv_f64_scan scan;
-    vv_deviation deviation;
     kernels->scan_f64(values, count, &scan);
     out->scan[0] = scan.sum;
     out->scan[1] = (double)scan.nan_count;
@@ -89,9 +88,7 @@ static void run_floats(const vv_kernels *kernels, size_t count, results *out)
     kernels->sum_f64(values, count, &scan);
     out->scan[4] = scan.sum;
     out->scan[5] = (double)scan.nan_count;
-    kernels->deviate_f64(values, count, 20.25, &deviation);
-    out->deviation[0] = deviation.sum;
-    out->deviation[1] = deviation.squares;
+    out->squares = kernels->squares_f64(values, count, 20.25);
 }
 
 static void run_ints(const vv_kernels *kernels, size_t count, results *out)

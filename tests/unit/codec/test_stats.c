@@ -391,6 +391,24 @@ static void bools_count_their_ones(void **state)
     assert_true(fabs(vv_stats_variance(&stats) - share * (1 - share)) < 1e-15);
 }
 
+static void equal_values_have_no_variance_however_large(void **state)
+{
+    (void)state;
+    static const double sizes[] = {0.1, 1e15, 1e154, 1e200, 1.1e300 / 3, DBL_MAX, -DBL_MAX};
+    for (size_t size = 0; size < VV_ARRAY_COUNT(sizes); ++size) {
+        for (size_t count = 1; count <= 1024; count += 11) {
+            for (size_t i = 0; i < count; ++i) {
+                values[i] = sizes[size];
+            }
+            vv_stats stats;
+            vv_stats_init(&stats, VARVE_TYPE_F64);
+            vv_stats_add_f64(&stats, values, NULL, count);
+            assert_int_equal(codec_bits(vv_stats_variance(&stats)), 0);
+            assert_int_equal(codec_bits(vv_stats_mean(&stats)), codec_bits(sizes[size]));
+        }
+    }
+}
+
 static void moments_are_gone_where_a_part_lacks_them(void **state)
 {
     (void)state;
@@ -421,6 +439,7 @@ int main(void)
         cmocka_unit_test(integers_are_exact),
         cmocka_unit_test(large_integers_close_together_keep_their_variance),
         cmocka_unit_test(bools_count_their_ones),
+        cmocka_unit_test(equal_values_have_no_variance_however_large),
         cmocka_unit_test(moments_are_gone_where_a_part_lacks_them),
     };
     return cmocka_run_group_tests(tests, codec_setup, codec_teardown);

@@ -221,6 +221,14 @@ static void senseless_statistics_are_bad(void **state)
     check_bad(VARVE_TYPE_F64, 5, nans, sizeof nans);
     const uint8_t digits[] = {4 | 16, 23, 6};
     check_bad(VARVE_TYPE_F64, 5, digits, sizeof digits);
+    /* The decimals -2^51 and one less. */
+    const uint8_t least[] = {4 | 16, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x07};
+    reader = vv_reader_of(least, sizeof least);
+    vv_stats_read(&reader, VARVE_TYPE_F64, 5, &stats);
+    assert_true(vv_reader_is_done(&reader));
+    assert_true(stats.min.f64 <= -0x1p51 && stats.min.f64 >= -0x1p51);
+    const uint8_t below[] = {4 | 16, 0, 0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x08};
+    check_bad(VARVE_TYPE_F64, 5, below, sizeof below);
     const uint8_t equal_nan[] = {5 | 16, 0, 0, 0, 0, 0, 0, 0xF8, 0x7F};
     check_bad(VARVE_TYPE_F64, 5, equal_nan, sizeof equal_nan);
     uint8_t doubles[41] = {5};

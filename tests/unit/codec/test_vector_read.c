@@ -289,6 +289,66 @@ static void times_beyond_their_range_are_corrupt(void **state)
     assert_int_equal(vector.stride, 0);
 }
 
+/* A vector of two columns of 8 rows, fields 1 and 2, the second with some values. */
+static size_t encode_pair(codec_fixture *fixture, const int64_t *times)
+{
+    static const double doubles[8] = {5, 5, 5, 5, 5, 5, 5, 5};
+    static const uint64_t present = 0x3B;
+    const uint32_t fields[] = {1, 2};
+    const varve_column columns[] = {
+        {.type = VARVE_TYPE_F64, .values = doubles},
+        {.type = VARVE_TYPE_F64, .values = doubles, .present = &present}};
+    vv_rows rows = {
+        .count = 8, .times = times, .fields = fields, .columns = columns, .column_count = 2};
+    varve_error err;
+    vv_buf_reset(&fixture->out);
+    check_ok(vv_vector_encode(&rows, fixture->scratch, &fixture->out, &err), &err);
+    assert_true(ask_everything(fixture, vv_buf_bytes(&fixture->out)));
+    return fixture->out.size;
+}
+
+static void fields_that_do_not_ascend_are_corrupt(void **state)
+{
+    codec_fixture *fixture = (codec_fixture *)*state;
+    const int64_t times[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    size_t size = encode_pair(fixture, times);
+    uint8_t *second = fixture->out.data + size - 4; /* field, type, statistics, end: a byte each */
+    assert_int_equal(second[0], 2);
+    second[0] = 1;
+    check_parse_fails(fixture->out.data, size);
+    second[0] = 0;
+    check_parse_fails(fixture->out.data, size);
+}
+
+static void a_count_that_is_not_that_of_the_bitmap_is_corrupt(void **state)
+{
+    codec_fixture *fixture = (codec_fixture *)*state;
+    const int64_t times[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    size_t size = encode_pair(fixture, times);
+    varve_error err;
+    vv_vector vector;
+    vv_vector_column column;
+    check_ok(vv_vector_parse(vv_buf_bytes(&fixture->out), &vector, &err), &err);
+    check_ok(vv_vector_column_at(&vector, 1, &column, &err), &err);
+    assert_int_equal(column.present_count, 5);
+    uint8_t *stored = fixture->out.data + (column.data.data - fixture->out.data) - 1;
+    for (uint8_t count = 0; count < 10; ++count) {
+        stored[0] = count;
+        assert_int_equal(ask_everything(fixture, vv_bytes_make(fixture->out.data, size)),
+                         count == 5);
+    }
+}
+
+static void equal_times_of_a_strict_vector_are_corrupt(void **state)
+{
+    codec_fixture *fixture = (codec_fixture *)*state;
+    const int64_t times[] = {0, 1, 2, 2, 9, 10, 11, 30};
+    size_t size = encode_pair(fixture, times);
+    assert_int_equal(fixture->out.data[1] & VV_VECTOR_IS_STRICT, 0);
+    fixture->out.data[1] |= VV_VECTOR_IS_STRICT;
+    assert_false(ask_everything(fixture, vv_bytes_make(fixture->out.data, size)));
+}
+
 static void fields_are_found_or_not(void **state)
 {
     codec_fixture *fixture = (codec_fixture *)*state;
@@ -357,6 +417,9 @@ int main(void)
         cmocka_unit_test(bytes_behind_a_vector_are_corrupt),
         cmocka_unit_test(the_head_is_checked),
         cmocka_unit_test(times_beyond_their_range_are_corrupt),
+        cmocka_unit_test(fields_that_do_not_ascend_are_corrupt),
+        cmocka_unit_test(a_count_that_is_not_that_of_the_bitmap_is_corrupt),
+        cmocka_unit_test(equal_times_of_a_strict_vector_are_corrupt),
         cmocka_unit_test(fields_are_found_or_not),
         cmocka_unit_test(a_sum_equals_that_of_the_decoded_values),
     };
