@@ -178,9 +178,14 @@ varve_status varve_write(varve_db *db, const varve_named_row *rows, size_t count
     VV_TRY(vv_batch_create(db, &batch, out_err));
     varve_status status = VARVE_OK;
     for (size_t i = 0; i < count && status == VARVE_OK; i++) {
-        status = api_add_named(db, batch, &rows[i], out_err);
-        if (status != VARVE_OK) {
-            vv_error_prefix(out_err, "row %zu", i);
+        varve_error reason;
+        status = api_add_named(db, batch, &rows[i], &reason);
+        if (status == VARVE_E_INVALID || status == VARVE_E_LIMIT) {
+            /* The commit decides: it fails with this reason, or leaves the row out. */
+            vv_error_prefix(&reason, "row %zu", i);
+            status = vv_batch_refuse(batch, &reason, out_err);
+        } else if (status != VARVE_OK && out_err != NULL) {
+            *out_err = reason;
         }
     }
     if (status == VARVE_OK) {

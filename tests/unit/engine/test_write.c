@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commits as one thread sees them: what is written, what is refused, what a failure leaves. */
+#include <errno.h>
+
+#include "engine/batch_priv.h"
 #include "engine/flush.h"
+#include "sys/vfs_fault.h"
 #include "wal/wal.h"
 
 #include "write_world.h"
@@ -729,6 +733,49 @@ static void a_read_only_database_refuses_writes(void **state)
     world_end(&world);
 }
 
+static void a_failed_sync_leaves_the_outcome_open_and_ends_writing(void **state)
+{
+    (void)state;
+    write_world world;
+    world_prepare(&world);
+    varve_error err;
+    vv_fault *fault;
+    check_ok(vv_fault_create(&world.disk_alloc, world.disk, &fault, &err), &err);
+    world.env.vfs = vv_fault_vfs(fault);
+    world_open(&world, WORLD_PATH);
+    varve_series series = world_series(&world, "m", "a");
+    varve_field v = world_field(&world, "v");
+    world_row(&world, series, 1, v, world_f64(1));
+    world_commit(&world);
+    vv_fault_rule rule = {
+        .ops = VV_VFS_OP_BIT(VV_VFS_OP_SYNC),
+        .path_part = "/wal/",
+        .first_call = 1,
+        .call_count = 1,
+        .kind = VV_FAULT_ERRNO,
+        .os_errno = EIO,
+    };
+    vv_fault_add(fault, &rule);
+    world_row(&world, series, 2, v, world_f64(2));
+    check_status(VARVE_E_IO, vv_batch_commit(world.batch, NULL, NULL, &err));
+    assert_int_equal(0, world.batch->row_count); /* not to be offered again */
+    assert_string_equal("1:v=1;", world_read(&world, series));
+    world_row(&world, series, 3, v, world_f64(3));
+    check_status(VARVE_E_FENCED, vv_batch_commit(world.batch, NULL, NULL, &err));
+    assert_int_equal(1, world.batch->row_count); /* no effect: as before */
+    assert_string_equal("1:v=1;", world_read(&world, series));
+    world_abandon(&world);
+    vv_fault_clear(fault);
+    world_open(&world, WORLD_PATH);
+    series = world_series(&world, "m", "a");
+    assert_non_null(strstr(world_read(&world, series), "1:v=1;"));
+    world_row(&world, series, 4, world_field(&world, "v"), world_f64(4));
+    world_commit(&world);
+    world_close(&world);
+    vv_fault_free(fault);
+    vv_vfs_memory_free(world.disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -749,6 +796,7 @@ int main(void)
         cmocka_unit_test(a_policy_survives_a_crash),
         cmocka_unit_test(a_failed_allocation_has_no_effect),
         cmocka_unit_test(a_read_only_database_refuses_writes),
+        cmocka_unit_test(a_failed_sync_leaves_the_outcome_open_and_ends_writing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
