@@ -81,7 +81,6 @@ static size_t floats_improve(const double *values, size_t count, size_t exceptio
     if (other_cost < exception_count * FLOATS_EXCEPTION_BITS) {
         *code = other_code;
         *decimal = other;
-        exception_count = other_count;
     } else {
         VV_IGNORE(kernels->decimal_encode(values, count, decimal, scratch->ints));
     }

@@ -52,6 +52,7 @@ static uint64_t times_slope(const int64_t *times, size_t count, bool *out_is_str
         step_min = step < step_min ? step : step_min;
         step_max = step > step_max ? step : step_max;
     }
+    VV_ASSERT(count > 1);
     *out_is_strict = step_min > 0;
     uint64_t mean = vv_distance_i64(times[0], times[count - 1]) / (count - 1);
     return times_round_step(mean, (step_max - step_min) / (count - 1));

@@ -163,6 +163,7 @@ static varve_status recover_files(recover_state *state, varve_error *out_err)
                 next = &segments[at];
             }
         }
+        VV_ASSERT(next != NULL); /* ids are distinct */
         VV_TRY(recover_segment(state, next, out_err));
         opened = next;
     }
@@ -673,6 +674,7 @@ static varve_status recover_load_readonly(recover_state *state, varve_error *out
         recover_install(state, version);
         recover_report(state);
     }
+    state->manifest = NULL;
     vv_manifest_state_deinit(&manifest);
     return status;
 }

@@ -270,6 +270,7 @@ static varve_status list_fields(varve_cursor *cursor, list_state *state, varve_e
     for (size_t i = 0; i < state->series_count; i++) {
         uint32_t series = state->series[i];
         const vv_schema *schema = vv_catalogue_schema(cursor->db->catalogue, series);
+        VV_ASSERT(schema != NULL);
         uint32_t metric = vv_catalogue_metric_id(cursor->db->catalogue, series);
         if (schema == last && metric == last_metric) {
             continue; /* the series before had the same fields, and they were visible */
