@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Connections and their deadlines. One thread looks at all of them a few times a second and shuts
+ * down the sockets of those that are late; the connection's own thread then meets the end of its
+ * socket and cleans up. Deadlines are set by the thread of the connection:
+ *
+ *   accepted          header_timeout until the first head is complete
+ *   head complete     the body: VV_HTTP_BODY_GRACE, then 1 KiB for each second, and never longer
+ *                     than idle_timeout without a byte
+ *   handler works     none
+ *   answer            stall_timeout from each piece that was taken
+ *   between requests  idle_timeout and header_timeout together
+ */
+
+#include <sys/socket.h>
+
+#include "net/http_priv.h"
+#include "sys/clock.h"
+
+/* How often the watch looks, at most: a deadline is kept within this. */
+#define WATCH_PERIOD_MS_MAX 250
+#define WATCH_PERIOD_MS_MIN 10
+
+void vv_http_expect(http_connection *connection, uint64_t delay_ms)
+{
+    int64_t deadline = VV_NO_DEADLINE;
+    if (delay_ms < (uint64_t)(INT64_MAX / VV_NS_PER_MS)) {
+        deadline = vv_deadline_after_ns((int64_t)delay_ms * VV_NS_PER_MS);
+    }
+    atomic_store(&connection->deadline_mono_ns, deadline);
+}
+
+void vv_http_notify_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
+                               enum MHD_ConnectionNotificationCode code)
+{
+    vv_http *http = context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        http_connection *connection = vv_alloc_zeroed(http->options.alloc, sizeof *connection);
+        *socket_context = connection; /* NULL: the first request on it is refused */
+        if (connection == NULL) {
+            return;
+        }
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+        connection->http = http;
+        connection->fd = info == NULL ? -1 : info->connect_fd;
+        vv_http_expect(connection, http->options.header_timeout_ms);
+        atomic_fetch_add(&http->connection_count, 1);
+        vv_mutex_lock(&http->lock);
+        connection->next = http->connections;
+        if (connection->next != NULL) {
+            connection->next->previous = connection;
+        }
+        http->connections = connection;
+        vv_mutex_unlock(&http->lock);
+        return;
+    }
+    http_connection *connection = *socket_context;
+    if (connection == NULL) {
+        return;
+    }
+    vv_mutex_lock(&http->lock);
+    if (connection->next != NULL) {
+        connection->next->previous = connection->previous;
+    }
+    if (connection->previous != NULL) {
+        connection->previous->next = connection->next;
+    } else {
+        http->connections = connection->next;
+    }
+    vv_mutex_unlock(&http->lock);
+    atomic_fetch_sub(&http->connection_count, 1);
+    vv_alloc_free(http->options.alloc, connection, sizeof *connection);
+    *socket_context = NULL;
+}
+
+/** The socket is open as long as the connection is in the list: it leaves the list first. */
+static void watch_cut(const http_connection *connection)
+{
+    if (connection->fd >= 0) {
+        VV_IGNORE(shutdown(connection->fd, SHUT_RDWR)); /* gone already: as good */
+    }
+}
+
+void vv_http_cut_all(vv_http *http)
+{
+    vv_mutex_lock(&http->lock);
+    for (http_connection *at = http->connections; at != NULL; at = at->next) {
+        watch_cut(at);
+    }
+    vv_mutex_unlock(&http->lock);
+}
+
+static void watch_look_locked(vv_http *http)
+{
+    vv_mutex_assert_held(&http->lock);
+    int64_t now = vv_mono_now_ns();
+    for (http_connection *at = http->connections; at != NULL; at = at->next) {
+        if (atomic_load(&at->deadline_mono_ns) <= now) {
+            watch_cut(at);
+        }
+    }
+}
+
+/** A quarter of the shortest time anybody has, within reason. */
+static int64_t watch_period_ms(const vv_http_options *options)
+{
+    uint32_t least = options->header_timeout_ms;
+    least = options->idle_timeout_ms < least ? options->idle_timeout_ms : least;
+    least = options->stall_timeout_ms < least ? options->stall_timeout_ms : least;
+    int64_t period = (int64_t)least / 4;
+    if (period < WATCH_PERIOD_MS_MIN) {
+        return WATCH_PERIOD_MS_MIN;
+    }
+    return period < WATCH_PERIOD_MS_MAX ? period : WATCH_PERIOD_MS_MAX;
+}
+
+void vv_http_watch_main(void *context)
+{
+    vv_http *http = context;
+    int64_t period_ns = watch_period_ms(&http->options) * VV_NS_PER_MS;
+    vv_mutex_lock(&http->lock);
+    int64_t next = vv_deadline_after_ns(period_ns);
+    while (!http->is_watch_over) {
+        if (!vv_cond_wait_until(&http->changed, &http->lock, next)) {
+            watch_look_locked(http);
+            next = vv_deadline_after_ns(period_ns);
+        }
+    }
+    vv_mutex_unlock(&http->lock);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * A cursor that answers a request: it lives as long as the request, stops when the client has gone,
+ * and takes its turn with the others for every block.
+ */
+
+#include "base/status.h"
+#include "server/server_priv.h"
+#include "sys/clock.h"
+
+/** Ends the work of a client that has left, or of a server that ends. */
+static bool reading_goes_on(void *context)
+{
+    vv_reading *reading = context;
+    return !vv_http_request_is_gone(reading->call->request);
+}
+
+static void reading_end(void *state)
+{
+    vv_reading *reading = state;
+    varve_cursor_close(reading->cursor);
+    varve_task_free(reading->task);
+    uint64_t passed_ns = (uint64_t)(vv_mono_now_ns() - reading->begin_ns);
+    vv_count_query(reading->call->server, passed_ns / 1000);
+}
+
+vv_reading *vv_reading_create(vv_call *call)
+{
+    vv_arena *arena = vv_http_request_arena(call->request);
+    vv_reading *reading = vv_arena_zeroed(arena, sizeof *reading);
+    if (reading == NULL) {
+        return NULL;
+    }
+    reading->call = call;
+    reading->begin_ns = vv_mono_now_ns();
+    reading->task = varve_task_create();
+    if (reading->task == NULL) {
+        return NULL;
+    }
+    varve_task_set_check(reading->task, reading_goes_on, reading);
+    if (vv_http_request_cleanup(call->request, reading_end, reading) != VARVE_OK) {
+        varve_task_free(reading->task);
+        return NULL;
+    }
+    vv_count(call->server, VV_METRIC_QUERIES, 1);
+    return reading;
+}
+
+varve_status vv_reading_next(vv_reading *reading, const varve_block **out_block,
+                             varve_error *out_err)
+{
+    vv_server *server = reading->call->server;
+    varve_status status = vv_turns_take(&server->turns, out_err);
+    if (status != VARVE_OK) {
+        vv_count(server, VV_METRIC_LIMIT_QUERIES, 1);
+        return status;
+    }
+    status = varve_cursor_next(reading->cursor, out_block, out_err);
+    vv_turns_give(&server->turns);
+    if (status == VARVE_OK && *out_block != NULL) {
+        vv_count(server, VV_METRIC_QUERY_ROWS, (*out_block)->rows);
+    }
+    return status;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The server as a whole: options, start, stop, the log of requests.
+ *
+ *   routes.def, routes.c   which path leads where
+ *   door_*.c               what the paths do
+ *   call.c, answer.c       parameters in, errors out
+ *   ingest.c               rows on their way in
+ *   reading.c, turns.c     cursors on their way out
+ *   name_cache.c           known names
+ *   counters.c             /metrics
+ *
+ * All memory of requests and caches comes from one vv_alloc with a limit, so that clients together
+ * cannot take more than memory_bytes_max; who finds none is told 503.
+ */
+
+#include "server/server.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/status.h"
+#include "server/server_priv.h"
+#include "sys/clock.h"
+#include "sys/entropy.h"
+#include "sys/process.h"
+
+#define SERVER_QUERIES_MAX 32u
+
+void vv_server_options_init(vv_server_options *options)
+{
+    *options = (vv_server_options){
+        .listen = VARVE_STR("127.0.0.1:9428"),
+        .connections_max = 1024,
+        .connections_per_address_max = 256,
+        .header_timeout_ms = 10000,
+        .idle_timeout_ms = 60000,
+        .stall_timeout_ms = 30000,
+        .drain_ms = 5000,
+        .text_line_bytes_max = 1024 * 1024,
+        .document_bytes_max = 1024 * 1024,
+        .batch_bytes = 4 * 1024 * 1024,
+        .batch_rows_max = 100000,
+        .series_cache_bytes = 64 * 1024 * 1024,
+        .memory_bytes_max = 512 * 1024 * 1024,
+        .query_timeout_ms = 30000,
+        .query_wait_ms = 10000,
+        .query_rows_max = 50 * 1000 * 1000,
+        .query_memory_bytes_max = 256 * 1024 * 1024,
+        .listing_rows_max = 100000,
+    };
+}
+
+/* ---- the log ---- */
+
+/** A foreign text for a log: control bytes replaced, cut. */
+static varve_text server_clean(varve_text text, char target[256])
+{
+    size_t size = text.size < 256 ? text.size : 256;
+    for (size_t index = 0; index < size; index++) {
+        unsigned char c = (unsigned char)text.data[index];
+        target[index] = c < 0x20 || c == 0x7F || c == '"' ? '?' : (char)c;
+    }
+    return vv_text_make(target, size);
+}
+
+static void server_finished(void *context, vv_http_request *request)
+{
+    vv_server *server = context;
+    const vv_http_view *view = vv_http_request_view(request);
+    const vv_call *call = view->user;
+    vv_count_request(server, call == NULL ? VV_ROUTE_OTHER : call->route_id, view->code);
+    vv_count(server, VV_METRIC_HTTP_BYTES, view->received);
+    if (server->options.log == NULL) {
+        return;
+    }
+    char method[256];
+    char path[256];
+    vv_server_access access = {
+        .method = server_clean(view->method, method),
+        .path = server_clean(view->path, path),
+        .peer = view->peer,
+        .code = view->code,
+        .received_bytes = view->received,
+        .duration_us = (uint64_t)(vv_mono_now_ns() - view->begin_ns) / 1000,
+    };
+    server->options.log(server->options.log_context, &access);
+}
+
+/* ---- start and stop ---- */
+
+static uint32_t server_queries_max(const vv_server_options *options)
+{
+    if (options->queries_max > 0) {
+        return options->queries_max;
+    }
+    uint32_t twice = vv_process_cpu_count() * 2;
+    return twice < SERVER_QUERIES_MAX ? twice : SERVER_QUERIES_MAX;
+}
+
+static varve_status server_open(vv_server *server, varve_error *out_err)
+{
+    varve_info info;
+    varve_info_init(&info);
+    VV_TRY(varve_db_info(server->db, &info, out_err));
+    server->precision = info.precision;
+    server->is_readonly = info.is_readonly != 0;
+    server->start_wall_ns = vv_wall_now_ns();
+    uint64_t seed = 0;
+    vv_entropy entropy = vv_entropy_system();
+    VV_TRY(vv_entropy_fill(&entropy, &seed, sizeof seed, out_err));
+    VV_TRY(vv_name_cache_init(&server->series, &server->alloc, server->options.series_cache_bytes,
+                              seed, out_err));
+    /* Names of fields are few and short: an eighth. */
+    VV_TRY(vv_name_cache_init(&server->fields, &server->alloc,
+                              server->options.series_cache_bytes / 8, seed, out_err));
+    VV_TRY(vv_turns_init(&server->turns, server_queries_max(&server->options),
+                         server->options.query_wait_ms, out_err));
+    vv_http_options http = {
+        .listen = server->options.listen,
+        .connections_max = server->options.connections_max,
+        .connections_per_address_max = server->options.connections_per_address_max,
+        .header_timeout_ms = server->options.header_timeout_ms,
+        .idle_timeout_ms = server->options.idle_timeout_ms,
+        .stall_timeout_ms = server->options.stall_timeout_ms,
+        .drain_ms = server->options.drain_ms,
+        /* Parameters and a document, decoded and parsed: the text several times over. */
+        .request_bytes_max = (size_t)server->options.document_bytes_max * 8 + (1u << 20),
+        .allows_public = server->options.allows_public,
+        .alloc = &server->alloc,
+        .context = server,
+        .head = vv_routes_head,
+        .finished = server_finished,
+    };
+    return vv_http_start(&http, &server->http, out_err);
+}
+
+varve_status vv_server_start(varve_db *db, const vv_server_options *options, vv_server **out_server,
+                             varve_error *out_err)
+{
+    *out_server = NULL;
+    varve_allocator system = vv_alloc_system();
+    vv_server *server = system.allocate(system.context, sizeof *server);
+    if (server == NULL) {
+        return vv_fail_nomem(out_err, "the server", sizeof *server);
+    }
+    memset(server, 0, sizeof *server);
+    server->db = db;
+    server->options = *options;
+    vv_alloc_init_limited(&server->alloc, NULL,
+                          (size_t)(options->memory_bytes_max + options->series_cache_bytes));
+    varve_status status = server_open(server, out_err);
+    if (status != VARVE_OK) {
+        vv_server_stop(server);
+        return status;
+    }
+    *out_server = server;
+    return VARVE_OK;
+}
+
+const char *vv_server_address(const vv_server *server)
+{
+    return vv_http_address(server->http);
+}
+
+uint32_t vv_server_port(const vv_server *server)
+{
+    return vv_http_port(server->http);
+}
+
+void vv_server_stop(vv_server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    vv_http_stop(server->http);
+    vv_turns_deinit(&server->turns);
+    vv_name_cache_deinit(&server->fields);
+    vv_name_cache_deinit(&server->series);
+    VV_DEBUG_ASSERT(vv_alloc_bytes(&server->alloc) == 0);
+    varve_allocator system = vv_alloc_system();
+    system.release(system.context, server, sizeof *server);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VV_SERVER_SERVER_PRIV_H
+#define VV_SERVER_SERVER_PRIV_H
+
+/* What the files of the server share. */
+
+#include <stdatomic.h>
+
+#include "base/alloc.h"
+#include "base/map.h"
+#include "base/slice.h"
+#include "net/http.h"
+#include "server/server.h"
+#include "sys/thread.h"
+
+/* ---- routes ---- */
+
+enum { VV_GET = 1, VV_POST = 2 };
+
+/** How a route says that something is wrong. */
+typedef enum vv_shape {
+    VV_SHAPE_JSON,    /* {"status":"error","errorType":...,"error":...} */
+    VV_SHAPE_INFLUX1, /* {"error":...} */
+    VV_SHAPE_INFLUX2, /* {"code":...,"message":...} */
+    VV_SHAPE_TEXT,
+} vv_shape;
+
+typedef enum vv_route_id {
+#define VV_ROUTE(id, path, methods, shape, handler, help) VV_ROUTE_##id,
+#include "server/routes.def"
+#undef VV_ROUTE
+    VV_ROUTE_OTHER, /* no such path */
+    VV_ROUTE_COUNT
+} vv_route_id;
+
+typedef struct vv_call vv_call;
+
+typedef struct vv_route {
+    vv_route_id id;
+    const char *path;
+    uint32_t methods;
+    vv_shape shape;
+    void (*serve)(vv_call *call);
+    const char *help;
+} vv_route;
+
+/** The row of an id below VV_ROUTE_OTHER. */
+const vv_route *vv_route_at(vv_route_id id);
+
+/** One request and the route it took; lives as long as the request. */
+struct vv_call {
+    vv_server *server;
+    vv_http_request *request;
+    const vv_route *route;
+    vv_route_id route_id;
+    varve_text wildcard; /* what "*" stood for */
+};
+
+/** The `head` of vv_http_options. */
+void vv_routes_head(void *server, vv_http_request *request);
+
+#define VV_ROUTE(id, path, methods, shape, handler, help) void handler(vv_call *call);
+#include "server/routes.def"
+#undef VV_ROUTE
+
+/* ---- counters ---- */
+
+typedef enum vv_metric_id {
+#define VV_METRIC(id, kind, name, labels, help) VV_METRIC_##id,
+#include "server/metrics.def"
+#undef VV_METRIC
+    VV_METRIC_COUNT
+} vv_metric_id;
+
+/* Answer codes that are counted one by one; the last is all others. */
+#define VV_CODES_MAP(X)                                                                        \
+    X(200)                                                                                     \
+    X(204) X(400) X(403) X(404) X(405) X(413) X(414) X(415) X(422) X(429) X(431) X(499) X(500) \
+        X(503)
+enum {
+#define VV_CODE_ENUM(code) VV_CODE_##code,
+    VV_CODES_MAP(VV_CODE_ENUM)
+#undef VV_CODE_ENUM
+        VV_CODE_OTHER,
+    VV_CODE_COUNT
+};
+
+/* Upper bounds of the buckets of query times, in microseconds. */
+#define VV_QUERY_BUCKETS 8u
+
+typedef struct vv_counters {
+    _Atomic uint64_t metrics[VV_METRIC_COUNT];
+    _Atomic uint64_t requests[VV_ROUTE_COUNT][VV_CODE_COUNT];
+    _Atomic uint64_t query_buckets[VV_QUERY_BUCKETS + 1];
+    _Atomic uint64_t query_sum_us;
+} vv_counters;
+
+void vv_count(vv_server *server, vv_metric_id id, uint64_t by);
+void vv_count_request(vv_server *server, vv_route_id route, uint32_t code);
+void vv_count_query(vv_server *server, uint64_t duration_us);
+/** Append all figures as Prometheus text. Sticky as vv_buf. */
+void vv_counters_print(vv_server *server, vv_buf *out);
+
+/* ---- the cache of names ---- */
+
+#define VV_NAME_SHARDS 16u
+
+/** Names as clients write them, and the handle of each; see server/name_cache.c. */
+typedef struct vv_name_shard {
+    vv_mutex lock;
+    vv_map map;    /* hash of the bytes to index of entries */
+    vv_buf bytes;  /* of all names */
+    vv_buf places; /* name_cache_entry[] */
+} vv_name_shard;
+
+typedef struct vv_name_cache {
+    vv_name_shard shards[VV_NAME_SHARDS];
+    size_t shard_count; /* initialised */
+    size_t shard_bytes_max;
+    uint64_t seed;
+} vv_name_cache;
+
+VV_MUST_CHECK varve_status vv_name_cache_init(vv_name_cache *cache, vv_alloc *alloc,
+                                              uint64_t bytes_max, uint64_t seed,
+                                              varve_error *out_err);
+void vv_name_cache_deinit(vv_name_cache *cache);
+/** False when it is not there. */
+bool vv_name_cache_find(vv_name_cache *cache, varve_text name, uint64_t *out_id);
+/** Remember; silently not when there is no memory. A full shard is emptied first. */
+void vv_name_cache_put(vv_name_cache *cache, varve_text name, uint64_t id);
+
+/* ---- turns of queries ---- */
+
+typedef struct vv_turns {
+    vv_mutex lock;
+    vv_cond freed;
+    uint32_t taken; /* guarded by lock */
+    uint32_t waiting;
+    uint32_t most; /* fixed */
+    uint32_t wait_ms;
+} vv_turns;
+
+VV_MUST_CHECK varve_status vv_turns_init(vv_turns *turns, uint32_t most, uint32_t wait_ms,
+                                         varve_error *out_err);
+void vv_turns_deinit(vv_turns *turns);
+/** Wait for a turn; E_BUSY when none comes. */
+VV_MUST_CHECK varve_status vv_turns_take(vv_turns *turns, varve_error *out_err);
+void vv_turns_give(vv_turns *turns);
+
+/* ---- the server ---- */
+
+struct vv_server {
+    /* Fixed after start. */
+    varve_db *db;
+    vv_server_options options;
+    vv_alloc alloc;
+    uint32_t precision; /* VARVE_PRECISION_... of the database */
+    bool is_readonly;
+    int64_t start_wall_ns;
+    vv_http *http;
+    /* These guard themselves. */
+    vv_name_cache series;
+    vv_name_cache fields;
+    vv_turns turns;
+    vv_counters counters;
+};
+
+/* ---- answers ---- */
+
+/** Answer with an error in the shape of the route; the HTTP code follows from the status. */
+void vv_answer_error(vv_call *call, varve_status status, const varve_error *err);
+/** The same with a code of one's own. */
+void vv_answer_error_code(vv_call *call, uint32_t code, const char *message);
+/** The body could not be read: 413, 415 or 400. */
+void vv_answer_body_error(vv_call *call, varve_status status, const varve_error *err);
+/** HTTP code of a failed query or write. */
+uint32_t vv_answer_code(varve_status status);
+/** 204 without a body. */
+void vv_answer_nothing(vv_call *call);
+
+/* ---- what requests ask for ---- */
+
+/** Selections of match[], all parameters in the request's arena. Errors: E_INVALID naming it. */
+VV_MUST_CHECK varve_status vv_call_selections(vv_call *call, bool is_required,
+                                              varve_selection **out_selections, size_t *out_count,
+                                              varve_error *out_err);
+/** start and end, both included; the whole axis without. */
+VV_MUST_CHECK varve_status vv_call_range(vv_call *call, varve_range *out_range,
+                                         varve_error *out_err);
+/** A whole number; fallback when it is absent. */
+VV_MUST_CHECK varve_status vv_call_number(vv_call *call, varve_text name, uint64_t fallback,
+                                          uint64_t *out_number, varve_error *out_err);
+/** Parameter "precision" as VARVE_PRECISION_...; ms without. */
+VV_MUST_CHECK varve_status vv_call_precision(vv_call *call, uint32_t *out_precision,
+                                             varve_error *out_err);
+/** Parameter "timeout", at most two minutes; else the server's. */
+VV_MUST_CHECK varve_status vv_call_timeout(vv_call *call, uint64_t *out_timeout_ms,
+                                           varve_error *out_err);
+/** "1" or "true". */
+bool vv_call_flag(vv_call *call, varve_text name);
+
+/* ---- cursors that are answered ---- */
+
+/** A cursor of a request, closed with it; see server/reading.c. */
+typedef struct vv_reading {
+    vv_call *call;
+    varve_task *task;
+    varve_cursor *cursor;
+    int64_t begin_ns;
+} vv_reading;
+
+/** An object in the request's arena that ends with the request; NULL for want of memory. */
+VV_MUST_CHECK vv_reading *vv_reading_create(vv_call *call);
+/** The next block, in turn with other queries. */
+VV_MUST_CHECK varve_status vv_reading_next(vv_reading *reading, const varve_block **out_block,
+                                           varve_error *out_err);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every route of server/routes.def does what its row says; errors have the shape of the route. */
+#include <string.h>
+
+#include "support/server_fixture.h"
+
+static int begin(void **state)
+{
+    static server_fixture fixture;
+    server_fixture_init(&fixture);
+    server_fixture_start(&fixture);
+    *state = &fixture;
+    return 0;
+}
+
+static int end(void **state)
+{
+    server_fixture_end(*state);
+    return 0;
+}
+
+static void expect(http_reply reply, int code, const char *body)
+{
+    if (reply.code != code || (body != NULL && strstr(reply.body, body) == NULL)) {
+        print_error("%s\n%s\n", reply.head, reply.body);
+    }
+    assert_int_equal(reply.code, code);
+    assert_true(reply.is_complete);
+    if (body != NULL) {
+        assert_non_null(strstr(reply.body, body));
+    }
+    http_reply_free(&reply);
+}
+
+static void health_is_told_at_every_spelling(void **state)
+{
+    server_fixture *f = *state;
+    expect(http_get(f->port, "/healthz"), 200, "ok");
+    expect(http_get(f->port, "/-/healthy"), 200, "ok");
+    expect(http_get(f->port, "/ready"), 200, "ready");
+    expect(http_get(f->port, "/-/ready"), 200, "ready");
+    expect(http_get(f->port, "/readyz"), 200, "ready");
+    expect(http_get(f->port, "/version"), 200, varve_version());
+    expect(http_get(f->port, "/health"), 200, "\"pass\"");
+    expect(http_get(f->port, "/ping"), 204, NULL);
+}
+
+static void lines_written_are_exported(void **state)
+{
+    server_fixture *f = *state;
+    http_reply reply = http_post(f->port, "/write?precision=s",
+                                 "cpu,host=a usage=1.5,n=3i,u=7u,ok=t,s=\"x y\" 100\n"
+                                 "cpu,host=a usage=2 101\n"
+                                 "up,host=a value=1 100\n");
+    assert_int_equal(reply.code, 204);
+    assert_string_equal(http_reply_header(&reply, "X-Varve-Ack"), "VOLATILE");
+    http_reply_free(&reply);
+    expect(http_get(f->port, "/api/v1/export?match[]=up"), 200,
+           "{\"metric\":{\"__name__\":\"up\",\"host\":\"a\"},\"values\":[1.0],"
+           "\"timestamps\":[100000]}\n");
+    reply = http_get(f->port, "/api/v1/export?match%5B%5D=cpu&precision=s");
+    assert_int_equal(reply.code, 200);
+    assert_non_null(strstr(reply.body, "\"usage\":[1.5,2.0]"));
+    assert_non_null(strstr(reply.body, "\"n\":[3,null]"));
+    assert_non_null(strstr(reply.body, "\"s\":[\"x y\",null]"));
+    assert_non_null(strstr(reply.body, "\"timestamps\":[100,101]"));
+    assert_non_null(strstr(reply.body, "\"n\":\"i64\""));
+    assert_non_null(strstr(reply.body, "\"u\":\"u64\""));
+    http_reply_free(&reply);
+    expect(http_call(f->port, "POST", "/api/v1/export",
+                     "Content-Type: application/x-www-form-urlencoded\r\n", "match[]=up", 10),
+           200, "\"values\":[1.0]");
+    expect(http_get(f->port, "/api/v1/export?match[]=up&start=101"), 200, "");
+    expect(http_get(f->port, "/api/v1/export?match[]=cpu&split_fields=1"), 200, "cpu_usage");
+    expect(http_get(f->port, "/api/v1/export"), 400, "no match[] parameter provided");
+    expect(http_get(f->port, "/api/v1/export?match[]=cpu%7B"), 400, "\"bad_data\"");
+    expect(http_get(f->port, "/api/v1/export?match[]=cpu&precision=min"), 400, "precision");
+    expect(http_get(f->port, "/api/v1/export?match[]=cpu&start=yesterday"), 400, "\\\"start\\\"");
+}
+
+static void good_lines_of_a_bad_body_are_kept(void **state)
+{
+    server_fixture *f = *state;
+    expect(http_post(f->port, "/write", "a v=1 1\nb v 2\nc v=3 3\n"), 400,
+           "{\"error\":\"partial write: line 2: field without a value dropped=1\"}");
+    expect(http_post(f->port, "/api/v2/write?bucket=x", "a v=1 1\n\nb v=\nc v=3 3\n"), 400,
+           "\"line\":3,\"written\":2,\"rejected\":1");
+    expect(http_post(f->port, "/write", "a v=1i 5\n"), 400, "line 1: field \\\"v\\\"");
+    expect(http_get(f->port, "/api/v1/export?match[]=c"), 200, "\"db\"");
+    expect(http_post(f->port, "/write?precision=fortnight", "a v=1\n"), 400, "{\"error\":");
+    expect(http_post(f->port, "/api/v2/write?precision=fortnight", "a v=1\n"), 400,
+           "\"code\":\"invalid\"");
+}
+
+static void listings_give_what_is_stored(void **state)
+{
+    server_fixture *f = *state;
+    expect(http_post(f->port, "/write", "m,host=b v=1 1\nm,host=a,zone=z v=1 1\nn v=1 1\n"), 204,
+           NULL);
+    expect(http_get(f->port, "/api/v1/labels"), 200,
+           "{\"status\":\"success\",\"data\":[\"__name__\",\"host\",\"zone\"]}");
+    expect(http_get(f->port, "/api/v1/label/host/values"), 200, "\"data\":[\"a\",\"b\"]");
+    expect(http_get(f->port, "/api/v1/label/U__h_6f_st/values"), 200, "\"data\":[\"a\",\"b\"]");
+    expect(http_get(f->port, "/api/v1/label/__name__/values"), 200, "\"data\":[\"m\",\"n\"]");
+    expect(http_get(f->port, "/api/v1/series?match[]=m"), 200,
+           "\"data\":[{\"__name__\":\"m\",\"host\":\"a\",\"zone\":\"z\"},"
+           "{\"__name__\":\"m\",\"host\":\"b\"}]");
+    expect(http_get(f->port, "/api/v1/series?match[]=m&limit=1"), 200,
+           "\"zone\":\"z\"}],\"warnings\":[\"results truncated due to limit\"]}");
+    expect(http_get(f->port, "/api/v1/series"), 400, "no match[] parameter provided");
+    expect(http_get(f->port, "/prometheus/api/v1/labels?match[]=n"), 200, "[\"__name__\"]");
+}
+
+static void figures_count_what_was_done(void **state)
+{
+    server_fixture *f = *state;
+    expect(http_post(f->port, "/write", "m v=1 1\nm v=2 2\nm v 3\n"), 400, NULL);
+    expect(http_get(f->port, "/metrics"), 200,
+           "varve_ingest_samples_total{protocol=\"influx\"} 2\n");
+    expect(http_get(f->port, "/metrics"), 200,
+           "varve_ingest_rejected_total{protocol=\"influx\"} 1\n");
+    expect(http_get(f->port, "/metrics"), 200,
+           "varve_http_requests_total{path=\"/write\",code=\"400\"} 1\n");
+    expect(http_get(f->port, "/metrics"), 200, "varve_build_info{version=");
+}
+
+static void methods_and_paths_are_closed_lists(void **state)
+{
+    server_fixture *f = *state;
+    http_reply reply = http_get(f->port, "/write");
+    assert_int_equal(reply.code, 405);
+    assert_string_equal(http_reply_header(&reply, "Allow"), "POST");
+    assert_non_null(strstr(reply.body, "{\"error\":"));
+    http_reply_free(&reply);
+    reply = http_post(f->port, "/healthz", "x");
+    assert_int_equal(reply.code, 405);
+    assert_string_equal(http_reply_header(&reply, "Allow"), "GET, HEAD");
+    http_reply_free(&reply);
+    expect(http_call(f->port, "DELETE", "/api/v1/series", "", NULL, 0), 405, NULL);
+    expect(http_call(f->port, "OPTIONS", "/api/v1/series", "", NULL, 0), 204, NULL);
+    expect(http_get(f->port, "/nothing"), 404, "\"errorType\":\"not_found\"");
+    expect(http_get(f->port, "/api/v1/label//values"), 404, NULL);
+    expect(http_get(f->port, "/api/v1/label/a/b/values"), 404, NULL);
+    expect(http_get(f->port, "/healthz?a=%zz"), 400, "bad escape");
+}
+
+static void head_gives_the_head_alone(void **state)
+{
+    server_fixture *f = *state;
+    static const char *const paths[] = {"/healthz", "/metrics", "/version", "/", "/ready"};
+    for (size_t index = 0; index < sizeof paths / sizeof paths[0]; index++) {
+        http_reply reply = http_call(f->port, "HEAD", paths[index], "", NULL, 0);
+        assert_int_equal(reply.code, 200);
+        assert_int_equal(reply.body_size, 0);
+        http_reply_free(&reply);
+    }
+}
+
+static void the_page_has_no_script(void **state)
+{
+    server_fixture *f = *state;
+    http_reply reply = http_get(f->port, "/");
+    assert_int_equal(reply.code, 200);
+    assert_non_null(
+        strstr(http_reply_header(&reply, "Content-Security-Policy"), "default-src 'none'"));
+    assert_string_equal(http_reply_header(&reply, "X-Content-Type-Options"), "nosniff");
+    assert_null(strstr(reply.body, "<script"));
+    assert_non_null(strstr(reply.body, "/api/v1/export"));
+    assert_non_null(strstr(reply.body, varve_version()));
+    http_reply_free(&reply);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(health_is_told_at_every_spelling, begin, end),
+        cmocka_unit_test_setup_teardown(lines_written_are_exported, begin, end),
+        cmocka_unit_test_setup_teardown(good_lines_of_a_bad_body_are_kept, begin, end),
+        cmocka_unit_test_setup_teardown(listings_give_what_is_stored, begin, end),
+        cmocka_unit_test_setup_teardown(figures_count_what_was_done, begin, end),
+        cmocka_unit_test_setup_teardown(methods_and_paths_are_closed_lists, begin, end),
+        cmocka_unit_test_setup_teardown(head_gives_the_head_alone, begin, end),
+        cmocka_unit_test_setup_teardown(the_page_has_no_script, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
