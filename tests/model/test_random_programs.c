@@ -864,6 +864,8 @@ static void program_step(program *p)
     }
 }
 
+static uint64_t running_seed;
+
 static void run_program(uint64_t seed)
 {
     static program p;
@@ -897,21 +899,27 @@ static void random_programs_equal_the_twin(void **state)
 {
     (void)state;
     uint64_t one = from_environment("VARVE_TEST_SEED", 0);
-    uint64_t count = from_environment("VARVE_TEST_SEEDS", PROGRAM_SEEDS);
+    uint64_t share = PROGRAM_SEEDS * from_environment("VARVE_TEST_PERCENT", 1) / 100;
+    uint64_t count = from_environment("VARVE_TEST_SEEDS", share < 10 ? 10 : share);
     uint64_t first = one != 0 ? one : 1;
     uint64_t last = one != 0 ? one : count;
     for (uint64_t seed = first; seed <= last; seed++) {
-        char line[64];
-        snprintf(line, sizeof line, "seed %llu\n", (unsigned long long)seed);
-        if (getenv("VARVE_TEST_VERBOSE") != NULL || seed % 100 == 1) {
-            print_message("%s", line);
-        }
+        running_seed = seed;
         run_program(seed);
     }
 }
 
+/* After a failure this is the seed to run again. */
+static int tell_seed(void **state)
+{
+    (void)state;
+    print_message("last seed: %llu\n", (unsigned long long)running_seed);
+    return 0;
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(random_programs_equal_the_twin)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(random_programs_equal_the_twin, tell_seed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
