@@ -202,7 +202,7 @@ static uint32_t append_next_capacity(const vv_head_buffer *buffer, const vv_head
 static varve_status append_seal(append_run *ctx, vv_head_shard *shard, vv_head_buffer *buffer,
                                 vv_head_list *list, bool is_late, varve_error *out_err)
 {
-    uint32_t wanted = is_late ? (uint32_t)VV_HEAD_ROWS_SOFT_MAX : buffer->layout->seal_rows;
+    uint32_t wanted = is_late ? buffer->layout->late_rows : buffer->layout->seal_rows;
     bool is_heavy = buffer->blob_units > APPEND_BLOB_UNITS_MAX;
     bool is_old = ctx->options->visible > buffer->base_sequence &&
                   ctx->options->visible - buffer->base_sequence >= APPEND_DELTA_MAX;
@@ -227,17 +227,21 @@ static varve_status append_seal(append_run *ctx, vv_head_shard *shard, vv_head_b
     return VARVE_OK;
 }
 
-/** Bring a buffer into a form that takes one more row of this shape and time. */
-static varve_status append_make_room(append_run *ctx, vv_head_shard *shard, vv_head_buffer *buffer,
-                                     vv_head_list *list, bool is_late, vv_head_shape shape,
-                                     int64_t time, varve_error *out_err)
+/** Bring the tail or side buffer of a series into a form that takes one more row of this shape and
+ * time. */
+static varve_status append_make_room(append_run *ctx, vv_head_shard *shard, vv_head_series *series,
+                                     bool is_late, vv_head_shape shape, int64_t time,
+                                     varve_error *out_err)
 {
+    vv_head_buffer *buffer = is_late ? &series->late->side : &series->tail;
+    vv_head_list *list = is_late ? &series->late->blocks : &series->blocks;
     if (buffer->layout != NULL) {
         VV_TRY(append_seal(ctx, shard, buffer, list, is_late, out_err));
     }
     vv_head_fit fit =
         buffer->layout == NULL ? VV_HEAD_FIT_CONFLICT : vv_head_layout_fit(buffer->layout, shape);
     if (fit == VV_HEAD_FIT_CONFLICT && buffer->layout != NULL) {
+        series->has_staged = true; /* reserved rows of the buffer are in a closed block now */
         VV_TRY(vv_head_close(shard, buffer, list, ctx->options->visible, is_late, out_err));
     }
     uint32_t rows = buffer->count + buffer->pending;
@@ -417,12 +421,11 @@ static varve_status append_place(append_run *ctx, size_t row, varve_error *out_e
         VV_TRY(append_late_for(shard, series, out_err));
     }
     vv_head_buffer *buffer = is_late ? &series->late->side : &series->tail;
-    vv_head_list *list = is_late ? &series->late->blocks : &series->blocks;
     const vv_head_layout *known = ctx->layouts[id % VV_SHARD_COUNT];
     if (!ctx->is_dense || known == NULL || buffer->layout != known) {
         VV_TRY(append_claim_types(ctx, shard, series, shape, row, out_err));
     }
-    VV_TRY(append_make_room(ctx, shard, buffer, list, is_late, shape, time, out_err));
+    VV_TRY(append_make_room(ctx, shard, series, is_late, shape, time, out_err));
     VV_TRY(append_write(ctx, shard, buffer, shape, row, out_err));
     vv_head_buffer_put_time(buffer, buffer->count + buffer->pending, time);
     buffer->pending++;
@@ -577,7 +580,7 @@ static void append_begin(append_run *ctx)
 /** Vectors, and runs whose rows differ in their fields. */
 static VV_NOINLINE varve_status append_reserve_wide(append_run *ctx, varve_error *out_err)
 {
-    append_row_shape row;
+    append_row_shape row = {0};
     ctx->row = &row;
     varve_status status = VARVE_OK;
     if (ctx->run->vector != NULL) {

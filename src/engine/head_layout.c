@@ -49,6 +49,7 @@ static void layout_place(vv_head_layout *layout, uint32_t *fields, uint8_t *type
     uint32_t row_bytes = 8 * (layout->cell_count + 1) + layout->bool_count;
     uint32_t rows = VV_HEAD_RAW_BYTES_MAX / row_bytes;
     layout->seal_rows = rows < VV_HEAD_TAIL_ROWS ? rows : VV_HEAD_TAIL_ROWS;
+    layout->late_rows = rows < VV_HEAD_ROWS_SOFT_MAX ? rows : VV_HEAD_ROWS_SOFT_MAX;
 }
 
 varve_status vv_head_layout_of(vv_head_shard *shard, vv_head_shape shape,

@@ -48,7 +48,8 @@ typedef struct vv_head_layout {
     uint32_t cell_count;
     uint32_t bool_count;
     uint32_t blob_count;
-    uint32_t seal_rows;      /* rows that make a vector: 128, fewer where they are wide */
+    uint32_t seal_rows;      /* rows that make a vector: 128, fewer where they are wide ... */
+    uint32_t late_rows;      /* ... and in a side buffer: 1024, fewer too */
     const uint32_t *fields;  /* catalogue ids */
     const uint8_t *types;    /* families */
     const uint16_t *offsets; /* of the value: cells from the record, bools from the bool bytes */

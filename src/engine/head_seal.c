@@ -129,8 +129,9 @@ static varve_status seal_chunk(vv_head_shard *shard, vv_head_buffer *buffer, vv_
     vv_rows rows;
     uint64_t *sequences;
     VV_TRY(vv_head_buffer_gather(buffer, &what, &shard->work, &rows, &sequences, out_err));
-    vv_head_block *block;
+    vv_head_block *block = NULL;
     VV_TRY(seal_encode(shard, &rows, sequences, is_late, &block, out_err));
+    VV_ASSERT(block != NULL);
     vv_head_list_add(list, block);
     vv_head_buffer_drop(shard, buffer, count);
     *out_rows = count;

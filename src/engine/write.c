@@ -376,7 +376,7 @@ static void write_account(vv_write *write, vv_wal_ticket ticket)
 static write_outcome write_attempt(vv_write *write, varve_error *out_err)
 {
     varve_db *db = write->db;
-    vv_wal_record *records;
+    vv_wal_record *records = NULL;
     if (vv_write_make_tombstones(write, out_err) != VARVE_OK ||
         write_list_records(write, &records, out_err) != VARVE_OK ||
         write_wait_memory(write, out_err) != VARVE_OK ||

@@ -30,8 +30,10 @@ typedef struct types_claim {
 typedef struct types_state {
     vv_write *write;
     vv_view *view;
-    vv_vec claims; /* types_claim */
-    vv_map by_key; /* (series, field) -> index of the latest claim */
+    vv_vec claims;      /* types_claim */
+    vv_map by_key;      /* (series, field) -> index of the latest claim */
+    vv_vec conflicts;   /* types_claim: what was found to be held, since the last delete ... */
+    vv_map by_conflict; /* ... by (series, field): the same row after row is looked at once */
 } types_state;
 
 static bool types_claim_equal(const void *context, const void *key, uint64_t value)
@@ -194,23 +196,30 @@ static uint32_t types_held(const types_state *state, const vv_schema *schema, ui
     if (vv_map_find(&state->by_key, vv_hash_mix2(series, field), &key, &index)) {
         return VV_VEC_AT(&state->claims, types_claim, (size_t)index)->type;
     }
-    for (uint32_t i = 0; i < schema->count; i++) {
-        if (schema->fields[i].field == field) {
-            return schema->fields[i].type;
+    uint32_t begin = 0;
+    uint32_t end = schema->count;
+    while (begin < end) {
+        uint32_t middle = begin + (end - begin) / 2;
+        if (schema->fields[middle].field < field) {
+            begin = middle + 1;
+        } else {
+            end = middle;
         }
     }
-    return VARVE_TYPE_NONE;
+    bool is_known = begin < schema->count && schema->fields[begin].field == field;
+    return is_known ? schema->fields[begin].type : (uint32_t)VARVE_TYPE_NONE;
 }
 
-static varve_status types_add_claim(types_state *state, types_claim claim, varve_error *out_err)
+/** Add to a list and its map; the latest of a key counts. */
+static varve_status types_add(vv_vec *list, vv_map *map, types_claim claim, varve_error *out_err)
 {
     uint64_t hash = vv_hash_mix2(claim.series, claim.field);
-    varve_status status = vv_vec_push(&state->claims, &claim);
-    uint64_t index = state->claims.count - 1;
-    if (status == VARVE_OK && !vv_map_replace(&state->by_key, hash, &claim, index)) {
-        status = vv_map_insert(&state->by_key, hash, index);
+    varve_status status = vv_vec_push(list, &claim);
+    uint64_t index = list->count - 1;
+    if (status == VARVE_OK && !vv_map_replace(map, hash, &claim, index)) {
+        status = vv_map_insert(map, hash, index);
     }
-    return status == VARVE_OK ? VARVE_OK : vv_vec_fail(&state->claims, status, out_err);
+    return status == VARVE_OK ? VARVE_OK : vv_vec_fail(list, status, out_err);
 }
 
 static varve_status types_fail(const types_state *state, uint64_t row, uint32_t series,
@@ -226,17 +235,24 @@ static varve_status types_fail(const types_state *state, uint64_t row, uint32_t 
 }
 
 /** Decide about a field of a row that has another type than is held. */
-static varve_status types_decide(types_state *state, size_t item, size_t row, uint32_t series,
-                                 uint32_t field, bool *out_is_conflict, varve_error *out_err)
+static varve_status types_decide(types_state *state, size_t item, size_t row, types_claim key,
+                                 bool *out_is_conflict, varve_error *out_err)
 {
-    VV_TRY(types_batch_holds(state, series, field, item, row, out_is_conflict, out_err));
-    if (!*out_is_conflict) {
-        VV_TRY(types_store_holds(state, series, field, item, out_is_conflict, out_err));
-    }
+    uint64_t index;
+    *out_is_conflict =
+        vv_map_find(&state->by_conflict, vv_hash_mix2(key.series, key.field), &key, &index);
     if (*out_is_conflict) {
         return VARVE_OK;
     }
-    vv_head_retype retype = {.series = series, .field = field};
+    VV_TRY(types_store_holds(state, key.series, key.field, item, out_is_conflict, out_err));
+    if (!*out_is_conflict) {
+        VV_TRY(
+            types_batch_holds(state, key.series, key.field, item, row, out_is_conflict, out_err));
+    }
+    if (*out_is_conflict) {
+        return types_add(&state->conflicts, &state->by_conflict, key, out_err);
+    }
+    vv_head_retype retype = {.series = key.series, .field = key.field};
     vv_vec *retypes = &state->write->memory->retypes;
     varve_status status = vv_vec_push(retypes, &retype);
     return status == VARVE_OK ? VARVE_OK : vv_vec_fail(retypes, status, out_err);
@@ -259,7 +275,8 @@ static varve_status types_check_row(types_state *state, size_t item, size_t row,
             continue;
         }
         bool is_conflict;
-        VV_TRY(types_decide(state, item, row, series, field, &is_conflict, out_err));
+        types_claim key = {.series = series, .field = field};
+        VV_TRY(types_decide(state, item, row, key, &is_conflict, out_err));
         if (is_conflict) {
             return VARVE_OK;
         }
@@ -280,7 +297,7 @@ static varve_status types_claim_row(types_state *state, const vv_run *run, size_
                              .type = vv_type_family(run->columns[i].type)};
         if (vv_column_has(&run->columns[i], row) &&
             types_held(state, schema, series, claim.field) != claim.type) {
-            VV_TRY(types_add_claim(state, claim, out_err));
+            VV_TRY(types_add(&state->claims, &state->by_key, claim, out_err));
         }
     }
     return VARVE_OK;
@@ -312,6 +329,10 @@ static varve_status types_walk(types_state *state, varve_error *out_err)
     vv_write *write = state->write;
     for (size_t item = write->item_begin; item < write->item_end; item++) {
         const vv_write_item *at = VV_VEC_AT(&write->memory->items, vv_write_item, item);
+        if (at->op->selection != NULL) {
+            vv_vec_clear(&state->conflicts); /* it may hide what held the types */
+            vv_map_clear(&state->by_conflict);
+        }
         for (size_t row = 0; at->op->selection == NULL && row < at->run.count; row++) {
             if (write->rejected_rows == NULL ||
                 !vv_bits_get(write->rejected_rows, at->first_row + row)) {
@@ -336,8 +357,12 @@ varve_status vv_write_resolve_types(vv_write *write, varve_error *out_err)
     VV_TRY(vv_view_open(db, &state.view, out_err));
     vv_vec_init(&state.claims, &db->alloc, sizeof(types_claim), SIZE_MAX);
     vv_map_init(&state.by_key, &db->alloc, 0, types_claim_equal, &state.claims);
+    vv_vec_init(&state.conflicts, &db->alloc, sizeof(types_claim), SIZE_MAX);
+    vv_map_init(&state.by_conflict, &db->alloc, 0, types_claim_equal, &state.conflicts);
     write->retypes_visible = state.view->visible;
     varve_status status = types_walk(&state, out_err);
+    vv_map_deinit(&state.by_conflict);
+    vv_vec_deinit(&state.conflicts);
     vv_map_deinit(&state.by_key);
     vv_vec_deinit(&state.claims);
     vv_view_unref(state.view);

@@ -232,6 +232,47 @@ static void a_delete_of_the_batch_frees_a_type(void **state)
     world_end(&world);
 }
 
+static void rows_may_have_more_fields_together_than_one_may(void **state)
+{
+    (void)state;
+    write_world world;
+    world_start(&world);
+    varve_error err;
+    varve_series series = world_series(&world, "m", "a");
+    enum { WIDE = 1000 };
+    static varve_field fields[2 * WIDE];
+    static varve_value values[WIDE];
+    for (int i = 0; i < 2 * WIDE; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "f%04d", i);
+        fields[i] = world_field(&world, name);
+        values[i % WIDE] = world_i64(i % WIDE);
+    }
+    varve_row row = {.series = series, .values = values, .count = WIDE};
+    for (int attempt = 0; attempt < 2; attempt++) {
+        for (int i = 0; i < 6; i++) {
+            row.fields = fields + (i % 2) * WIDE;
+            row.timestamp = i == 5 ? 2 : i; /* the last one unites with an earlier one */
+            check_ok(vv_batch_row(world.batch, &row, &err), &err);
+        }
+        if (attempt == 0) { /* what was reserved goes again, wherever it was */
+            world_row(&world, series, 9, fields[0], world_f64(0));
+            check_status(VARVE_E_INVALID, vv_batch_commit(world.batch, NULL, NULL, &err));
+            assert_string_equal("", world_read(&world, series));
+            vv_batch_clear(world.batch);
+        }
+    }
+    assert_int_equal(1, world_commit(&world).rows_late);
+    size_t counts[2] = {0};
+    for (const char *at = world_read(&world, series); *at != '\0'; at++) {
+        counts[0] += *at == '=' ? 1 : 0;
+        counts[1] += *at == ';' ? 1 : 0;
+    }
+    assert_int_equal(6 * WIDE, counts[0]);
+    assert_int_equal(5, counts[1]);
+    world_end(&world);
+}
+
 /* ---- deletes ---- */
 
 static void a_delete_hides_what_precedes_it(void **state)
@@ -785,6 +826,7 @@ int main(void)
         cmocka_unit_test(rejected_rows_are_left_out_and_listed),
         cmocka_unit_test(a_type_may_change_when_no_visible_row_holds_it),
         cmocka_unit_test(a_delete_of_the_batch_frees_a_type),
+        cmocka_unit_test(rows_may_have_more_fields_together_than_one_may),
         cmocka_unit_test(a_delete_hides_what_precedes_it),
         cmocka_unit_test(a_delete_by_handle_survives_a_crash),
         cmocka_unit_test(each_generation_defines_what_it_uses),
