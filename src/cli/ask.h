@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VV_CLI_ASK_H
+#define VV_CLI_ASK_H
+
+/*
+ * From the words of a command line to a query: what `query` and `export` share.
+ */
+
+#include "base/arena.h"
+#include "base/compiler.h"
+#include "cli/args.h"
+#include "cli/rows_print.h"
+#include "varve.h"
+
+/** The words; NULL or 0: not given. Borrowed. */
+typedef struct vv_ask_words {
+    char *const *selectors;
+    size_t selector_count;
+    const char *fields;
+    const char *last;
+    const char *start;
+    const char *end;
+    const char *every;
+    const char *zone;
+    const char *aggregations;
+    const char *by;
+    uint64_t limit;
+    bool is_descending;
+} vv_ask_words;
+
+/** A query, in the arena. */
+typedef struct vv_ask {
+    varve_query_options query;
+    const varve_text *names; /* of the outputs, as columns are to be called; NULL: as stored */
+    size_t name_count;
+} vv_ask;
+
+/**
+ * Errors: E_INVALID, with a sentence that names the option.
+ * @param db         where fields are looked up when aggregations are given without; NULL: then
+ *                   that is E_INVALID
+ * @param precision  VARVE_PRECISION_... of the database
+ */
+VV_MUST_CHECK varve_status vv_ask_parse(const vv_ask_words *words, varve_db *db, uint32_t precision,
+                                        int64_t now_ns, vv_arena *arena, vv_ask *out_ask,
+                                        varve_error *out_err);
+
+/** Label and field columns of the answer, looked up in the catalogue, into the style. */
+VV_MUST_CHECK varve_status vv_ask_columns(const vv_ask *ask, varve_db *db, vv_arena *arena,
+                                          vv_rows_style *style, varve_error *out_err);
+
+/** "avg", "p99.9" and kin; false for another word. */
+bool vv_ask_aggregation(varve_text word, uint32_t *out_aggregation, double *out_parameter);
+
+#endif

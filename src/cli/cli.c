@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/slice.h"
+#include "base/text.h"
+#include "model/time_range.h"
+#include "sys/signals.h"
+
+void vv_cli_fail(const char *verb, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "varve %s: ", verb);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+}
+
+int vv_cli_exit_code(varve_status status)
+{
+    static const int codes[] = {
+        [VARVE_OK] = VV_EXIT_OK,
+        [VARVE_E_INVALID] = VV_EXIT_USAGE,
+        [VARVE_E_CANCELLED] = VV_EXIT_INTERRUPTED,
+    };
+    /* All others failed; no code of the table but OK's is 0. */
+    size_t index = (size_t)status;
+    bool is_listed = index < VV_ARRAY_COUNT(codes) && (codes[index] != 0 || status == VARVE_OK);
+    return is_listed ? codes[index] : VV_EXIT_FAILED;
+}
+
+int vv_cli_report(const char *verb, varve_status status, const varve_error *error)
+{
+    if (status != VARVE_OK) {
+        vv_cli_fail(verb, "%s", error->message);
+    }
+    return vv_cli_exit_code(status);
+}
+
+/* ---- options -------------------------------------------------------------------------------- */
+
+static void cli_print_help(const char *verb, const char *example, const vv_option *options,
+                           size_t count)
+{
+    for (size_t i = 0; i < vv_command_count; i++) {
+        if (strcmp(vv_commands[i].name, verb) == 0) {
+            printf("varve %s: %s\n\nusage: varve %s %s\n", verb, vv_commands[i].summary, verb,
+                   vv_commands[i].arguments);
+        }
+    }
+    if (count > 0) {
+        printf("\noptions:\n");
+    }
+    for (size_t i = 0; i < count; i++) {
+        char left[64];
+        const char *argument = options[i].argument != NULL ? options[i].argument : "";
+        const char *gap = options[i].kind == VV_OPTION_OPTIONAL ? "" : argument[0] ? " " : "";
+        snprintf(left, sizeof left, "--%s%s%s", options[i].name, gap, argument);
+        printf("  %-26s %s\n", left, options[i].help);
+    }
+    printf("\nexample:\n  %s\n", example);
+}
+
+bool vv_cli_begin(const char *verb, const char *example, const vv_option *options, size_t count,
+                  int argc, char **argv, int *out_operands, int *out_exit)
+{
+    char message[256];
+    bool wants_help;
+    if (!vv_args_parse(options, count, argc, argv, out_operands, &wants_help, message,
+                       sizeof message)) {
+        vv_cli_fail(verb, "%s (varve %s --help lists the options)", message, verb);
+        *out_exit = VV_EXIT_USAGE;
+        return false;
+    }
+    if (wants_help) {
+        cli_print_help(verb, example, options, count);
+        *out_exit = VV_EXIT_OK;
+        return false;
+    }
+    return true;
+}
+
+bool vv_cli_takes_none(const char *verb, int operands, char **argv)
+{
+    if (operands > 0) {
+        vv_cli_fail(verb, "takes no operand, but was given \"%s\"", argv[0]);
+    }
+    return operands == 0;
+}
+
+bool vv_cli_resolve_target(const char *verb, vv_target *target)
+{
+    if (target->data != NULL && target->url != NULL) {
+        vv_cli_fail(verb, "--data and --url exclude each other");
+        return false;
+    }
+    if (target->data == NULL && target->url == NULL) {
+        const char *url = getenv(VV_URL_VARIABLE);
+        target->url = url != NULL && url[0] != '\0' ? url : NULL;
+    }
+    if (target->data == NULL && target->url == NULL) {
+        target->data = VV_DATA_DEFAULT;
+    }
+    return true;
+}
+
+bool vv_cli_parse_sync(const char *verb, const char *word, uint32_t *out_sync)
+{
+    static const struct {
+        const char *name;
+        uint32_t sync;
+    } modes[] = {
+        {"group", VARVE_SYNC_GROUP},       {"always", VARVE_SYNC_ALWAYS},
+        {"interval", VARVE_SYNC_INTERVAL}, {"none", VARVE_SYNC_NONE},
+        {"buffered", VARVE_SYNC_BUFFERED},
+    };
+    for (size_t i = 0; word != NULL && i < VV_ARRAY_COUNT(modes); i++) {
+        if (strcmp(word, modes[i].name) == 0) {
+            *out_sync = modes[i].sync;
+            return true;
+        }
+    }
+    if (word != NULL) {
+        vv_cli_fail(verb, "--sync is group, always, interval, none or buffered, not \"%s\"", word);
+    }
+    return word == NULL;
+}
+
+bool vv_cli_parse_precision(const char *verb, const char *word, uint32_t *out_precision)
+{
+    for (uint32_t i = VARVE_PRECISION_NS; word != NULL && i <= VARVE_PRECISION_S; i++) {
+        if (strcmp(word, vv_precision_name(i)) == 0) {
+            *out_precision = i;
+            return true;
+        }
+    }
+    if (word != NULL) {
+        vv_cli_fail(verb, "--precision is ns, us, ms or s, not \"%s\"", word);
+    }
+    return word == NULL;
+}
+
+/* ---- databases ------------------------------------------------------------------------------ */
+
+varve_db *vv_cli_open_reader(const char *verb, const char *data, int *out_exit)
+{
+    varve_options options;
+    varve_error error;
+    varve_db *db = NULL;
+    varve_options_init(&options);
+    options.flags = VARVE_OPEN_READONLY | VARVE_OPEN_NO_CREATE;
+    varve_status status = varve_open(data, &options, &db, &error);
+    if (status != VARVE_OK) {
+        vv_cli_fail(verb, "%s", error.message);
+        *out_exit = vv_cli_exit_code(status);
+    }
+    return db;
+}
+
+varve_db *vv_cli_open_writer(const char *verb, const char *data, const varve_options *options,
+                             int *out_exit)
+{
+    varve_error error;
+    varve_db *db = NULL;
+    varve_status status = varve_open(data, options, &db, &error);
+    if (status == VARVE_E_LOCKED) {
+        vv_cli_fail(verb,
+                    "%s is open in another process: send the rows to its server with "
+                    "--url http://127.0.0.1:9428, or stop it first",
+                    data);
+        *out_exit = VV_EXIT_FAILED;
+    } else if (status != VARVE_OK) {
+        vv_cli_fail(verb, "%s", error.message);
+        *out_exit = vv_cli_exit_code(status);
+    }
+    return db;
+}
+
+int vv_cli_close(const char *verb, varve_db *db, int exit_code)
+{
+    varve_error error;
+    if (varve_close(db, &error) != VARVE_OK) {
+        vv_cli_fail(verb, "%s", error.message);
+        varve_abandon(db);
+        return exit_code == VV_EXIT_OK ? VV_EXIT_FAILED : exit_code;
+    }
+    return exit_code;
+}
+
+static bool cli_goes_on(void *context)
+{
+    (void)context;
+    return !vv_signals_is_stop_asked();
+}
+
+varve_task *vv_cli_task(void)
+{
+    varve_task *task = varve_task_create();
+    if (task != NULL) {
+        varve_task_set_check(task, cli_goes_on, NULL);
+    }
+    return task;
+}

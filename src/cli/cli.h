@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VV_CLI_CLI_H
+#define VV_CLI_CLI_H
+
+/*
+ * What the commands share: exit codes, errors, where the data is, opening, help.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/compiler.h"
+#include "cli/args.h"
+#include "varve.h"
+
+/** Exit codes, the same for every command. */
+enum {
+    VV_EXIT_OK = 0,
+    VV_EXIT_FAILED = 1,
+    VV_EXIT_USAGE = 2,
+    VV_EXIT_PARTIAL = 3,    /* some of the input was refused */
+    VV_EXIT_CONNECTION = 4, /* no server at --url */
+    VV_EXIT_INTERRUPTED = 130
+};
+
+#define VV_DATA_DEFAULT "varve-data"
+/* The environment variable that stands in for --url. */
+#define VV_URL_VARIABLE "VARVE_URL"
+
+typedef int (*vv_command_function)(int argc, char **argv);
+
+typedef struct vv_command {
+    const char *name;
+    vv_command_function run; /* argv without the verb */
+    const char *arguments;
+    const char *summary;
+} vv_command;
+
+extern const vv_command vv_commands[];
+extern const size_t vv_command_count;
+
+#define VV_COMMAND(id, name, function, arguments, summary) int function(int argc, char **argv);
+#include "cli/commands.def"
+#undef VV_COMMAND
+
+/** "varve VERB: MESSAGE" on standard error. */
+void vv_cli_fail(const char *verb, const char *format, ...) VV_PRINTF(2, 3);
+/** Exit code of a status. */
+int vv_cli_exit_code(varve_status status);
+/** vv_cli_fail with the message of a status, but for OK; returns its exit code. */
+int vv_cli_report(const char *verb, varve_status status, const varve_error *error);
+
+/**
+ * The common start of a command: parse, answer --help, refuse mistakes. Returns true to go on; else
+ * *out_exit is the exit code.
+ */
+bool vv_cli_begin(const char *verb, const char *example, const vv_option *options, size_t count,
+                  int argc, char **argv, int *out_operands, int *out_exit);
+/** Refuse operands where a command takes none. */
+bool vv_cli_takes_none(const char *verb, int operands, char **argv);
+
+/** Where a command finds its data: a directory, or a server. */
+typedef struct vv_target {
+    const char *data; /* --data; NULL: not given */
+    const char *url;  /* --url; NULL: not given */
+} vv_target;
+
+/** The two rows that begin the table of a command. */
+#define VV_TARGET_OPTIONS(target)                                                              \
+    {"data", VV_OPTION_TEXT, &(target)->data, "DIR", "the database (" VV_DATA_DEFAULT ")"},    \
+    {                                                                                          \
+        "url", VV_OPTION_TEXT, &(target)->url, "URL", "a server instead (" VV_URL_VARIABLE ")" \
+    }
+
+/** Afterwards exactly one of the two is set. False when both were given. */
+bool vv_cli_resolve_target(const char *verb, vv_target *target);
+
+/** Words of options; *out stays as it is for NULL. False after saying what was wrong. */
+bool vv_cli_parse_sync(const char *verb, const char *word, uint32_t *out_sync);
+bool vv_cli_parse_precision(const char *verb, const char *word, uint32_t *out_precision);
+
+/** Open for reading: works beside a server. Says why not, with *out_exit. */
+varve_db *vv_cli_open_reader(const char *verb, const char *data, int *out_exit);
+/** Open for writing, created when missing. A directory in use is refused with a sentence on --url.
+ */
+varve_db *vv_cli_open_writer(const char *verb, const char *data, const varve_options *options,
+                             int *out_exit);
+/** Close, reporting a failure; returns the exit code to end with. */
+int vv_cli_close(const char *verb, varve_db *db, int exit_code);
+
+/** A task that SIGINT and SIGTERM cancel, after vv_signals_catch; NULL when there is no memory. */
+varve_task *vv_cli_task(void);
+
+#endif

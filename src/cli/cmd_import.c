@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * varve write and varve import: text into a database or to a server. write takes line protocol from
+ * its operands or standard input; import takes files of several formats, and shows how far it is.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/slice.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/input.h"
+#include "cli/load.h"
+#include "cli/remote.h"
+#include "sys/clock.h"
+#include "sys/signals.h"
+
+/* How often the line of a terminal is renewed. */
+#define IMPORT_SHOW_NS (200 * VV_NS_PER_MS)
+
+/** What both commands are given, and how far they are. */
+typedef struct import_job {
+    const char *verb;
+    vv_target target;
+    const char *sync;
+    const char *format;  /* NULL: by the name of the file */
+    uint32_t precision;  /* STORED: not given */
+    varve_db *db;        /* NULL: to the server */
+    bool shows_progress; /* standard error is a terminal */
+    bool is_shown;       /* the terminal has an unfinished line */
+    int64_t begin_ns;
+    int64_t shown_ns;
+    uint64_t rows;     /* of all files */
+    uint64_t rejected; /* of all files */
+} import_job;
+
+/* ---- what the user sees --------------------------------------------------------------------- */
+
+static double import_seconds(const import_job *job)
+{
+    double seconds = (double)(vv_mono_now_ns() - job->begin_ns) / 1e9;
+    return seconds > 1e-9 ? seconds : 1e-9;
+}
+
+static void import_show(import_job *job, const char *name, const vv_input *input,
+                        const vv_load_counts *counts)
+{
+    int64_t now_ns = vv_mono_now_ns();
+    if (!job->shows_progress || now_ns - job->shown_ns < IMPORT_SHOW_NS) {
+        return;
+    }
+    uint64_t total = vv_input_total_bytes(input);
+    uint64_t rows = job->rows + counts->rows;
+    char share[16] = "";
+    if (total > 0) {
+        snprintf(share, sizeof share, " %3.0f%%",
+                 (double)vv_input_read_bytes(input) / (double)total * 100.0);
+    }
+    fprintf(stderr, "\r%s:%s %llu rows, %.0f rows/s\033[K", name, share, (unsigned long long)rows,
+            (double)rows / import_seconds(job));
+    fflush(stderr);
+    job->shown_ns = now_ns;
+    job->is_shown = true;
+}
+
+static void import_end_line(import_job *job)
+{
+    if (job->is_shown) {
+        fprintf(stderr, "\r\033[K");
+        job->is_shown = false;
+    }
+}
+
+/** What became of one text; the exit code. */
+static int import_result(import_job *job, const char *name, const vv_load_counts *counts,
+                         varve_status status, const varve_error *error)
+{
+    import_end_line(job);
+    job->rows += counts->rows;
+    job->rejected += counts->rejected;
+    if (counts->rejected > 0) {
+        vv_cli_fail(job->verb, "%s: left out %llu; the first at line %llu: %s", name,
+                    (unsigned long long)counts->rejected,
+                    (unsigned long long)counts->first_bad_line, counts->first_bad.message);
+    }
+    if (status == VARVE_E_CANCELLED) {
+        vv_cli_fail(job->verb, "interrupted: the first %llu lines of %s are stored, %llu rows",
+                    (unsigned long long)counts->lines, name, (unsigned long long)counts->rows);
+        return VV_EXIT_INTERRUPTED;
+    }
+    if (status != VARVE_OK) {
+        vv_cli_fail(job->verb, "%s: %s; the first %llu lines are stored, %llu rows", name,
+                    error->message, (unsigned long long)counts->lines,
+                    (unsigned long long)counts->rows);
+        return vv_cli_exit_code(status);
+    }
+    return counts->rejected > 0 ? VV_EXIT_PARTIAL : VV_EXIT_OK;
+}
+
+/* ---- into a database ------------------------------------------------------------------------ */
+
+static varve_status import_feed(import_job *job, const char *name, vv_input *input, vv_load *load,
+                                varve_error *out_err)
+{
+    for (;;) {
+        vv_bytes piece;
+        bool is_end;
+        VV_TRY(vv_input_next(input, &piece, &is_end, out_err));
+        if (is_end) {
+            return vv_load_end(load, out_err);
+        }
+        VV_TRY(vv_load_feed(load, piece, out_err));
+        import_show(job, name, input, vv_load_counts_of(load));
+    }
+}
+
+static int import_into_database(import_job *job, const char *name, vv_input *input,
+                                const vv_load_options *options)
+{
+    varve_error error;
+    vv_load *load;
+    varve_status status = vv_load_create(job->db, options, &load, &error);
+    if (status != VARVE_OK) {
+        return vv_cli_report(job->verb, status, &error);
+    }
+    status = import_feed(job, name, input, load, &error);
+    int exit_code = import_result(job, name, vv_load_counts_of(load), status, &error);
+    vv_load_free(load);
+    return exit_code;
+}
+
+static int import_to_server(import_job *job, const char *name, vv_input *input,
+                            const vv_load_options *options)
+{
+    varve_error error;
+    vv_load_counts counts = {.lines = 0};
+    bool is_reached = true;
+    varve_status status = vv_remote_load(job->target.url, options, vv_input_next, input, &counts,
+                                         &is_reached, &error);
+    if (status != VARVE_OK && status != VARVE_E_CANCELLED) {
+        import_end_line(job);
+        vv_cli_fail(job->verb, "%s", error.message);
+        return is_reached ? vv_cli_exit_code(status) : VV_EXIT_CONNECTION;
+    }
+    return import_result(job, name, &counts, status, &error);
+}
+
+static int import_input(import_job *job, const char *name, vv_input *input,
+                        const vv_load_options *options)
+{
+    return job->db != NULL ? import_into_database(job, name, input, options)
+                           : import_to_server(job, name, input, options);
+}
+
+/** Open the database, unless a server is named. */
+static bool import_begin(import_job *job, int *out_exit)
+{
+    varve_options options;
+    varve_options_init(&options);
+    *out_exit = VV_EXIT_USAGE;
+    if (!vv_cli_resolve_target(job->verb, &job->target) ||
+        !vv_cli_parse_sync(job->verb, job->sync, &options.sync)) {
+        return false;
+    }
+    vv_signals_catch();
+    job->begin_ns = vv_mono_now_ns();
+    if (job->target.url == NULL) {
+        job->db = vv_cli_open_writer(job->verb, job->target.data, &options, out_exit);
+        return job->db != NULL;
+    }
+    return true;
+}
+
+/* ---- write ---------------------------------------------------------------------------------- */
+
+int vv_cmd_write(int argc, char **argv)
+{
+    import_job job = {.verb = "write"};
+    const char *precision = NULL;
+    const vv_option table[] = {
+        VV_TARGET_OPTIONS(&job.target),
+        {"precision", VV_OPTION_TEXT, &precision, "UNIT", "of the times: ns, us, ms or s (ns)"},
+        {"sync", VV_OPTION_TEXT, &job.sync, "MODE",
+         "group, always, interval, none, buffered (group)"},
+    };
+    int operands;
+    int exit_code;
+    if (!vv_cli_begin("write", "varve write 'cpu,host=a value=0.5'", table, VV_ARRAY_COUNT(table),
+                      argc, argv, &operands, &exit_code)) {
+        return exit_code;
+    }
+    vv_load_options options = {.precision = VARVE_PRECISION_NS};
+    if (!vv_cli_parse_precision("write", precision, &options.precision)) {
+        return VV_EXIT_USAGE;
+    }
+    if (!import_begin(&job, &exit_code)) {
+        return exit_code;
+    }
+    varve_error error;
+    vv_input *input;
+    varve_status status = operands > 0 ? vv_input_open_lines(argv, (size_t)operands, &input, &error)
+                                       : vv_input_open("-", &input, &error);
+    exit_code = vv_cli_report("write", status, &error);
+    if (status == VARVE_OK) {
+        exit_code = import_input(&job, operands > 0 ? "the command line" : "standard input", input,
+                                 &options);
+    }
+    vv_input_close(input);
+    return vv_cli_close("write", job.db, exit_code);
+}
+
+/* ---- import --------------------------------------------------------------------------------- */
+
+/** Whether the format is JSON lines; false after saying why it is unknown. */
+static bool import_is_json(const import_job *job, const char *path, bool *out_is_json)
+{
+    static const struct {
+        varve_text word;
+        bool is_json;
+    } formats[] = {
+        {VV_TEXT_INIT(".lp"), false},    {VV_TEXT_INIT(".influx"), false},
+        {VV_TEXT_INIT(".line"), false},  {VV_TEXT_INIT(".jsonl"), true},
+        {VV_TEXT_INIT(".ndjson"), true}, {VV_TEXT_INIT(".json"), true},
+    };
+    varve_text name = vv_text_from_string(path);
+    static const varve_text packed[] = {VV_TEXT_INIT(".gz"), VV_TEXT_INIT(".zst")};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(packed); i++) {
+        if (vv_text_ends_with(name, packed[i])) {
+            name.size -= packed[i].size;
+        }
+    }
+    for (size_t i = 0; i < VV_ARRAY_COUNT(formats); i++) {
+        varve_text word = vv_text_sub(formats[i].word, 1, formats[i].word.size);
+        if (job->format != NULL ? vv_text_equal(vv_text_from_string(job->format), word)
+                                : vv_text_ends_with(name, formats[i].word)) {
+            *out_is_json = formats[i].is_json;
+            return true;
+        }
+    }
+    if (job->format != NULL) {
+        vv_cli_fail("import", "--format is lp or jsonl, not \"%s\"", job->format);
+    } else {
+        vv_cli_fail("import", "the name of %s does not tell its format: give --format lp or jsonl",
+                    strcmp(path, "-") == 0 ? "standard input" : path);
+    }
+    return false;
+}
+
+static int import_file(import_job *job, const char *path)
+{
+    varve_error error;
+    vv_input *input;
+    vv_load_options options = {.precision = job->precision};
+    if (!import_is_json(job, path, &options.is_json)) {
+        return VV_EXIT_USAGE;
+    }
+    if (!options.is_json && options.precision == VARVE_PRECISION_STORED) {
+        options.precision = VARVE_PRECISION_NS; /* what writers of line protocol mean */
+    }
+    varve_status status = vv_input_open(path, &input, &error);
+    if (status != VARVE_OK) {
+        vv_cli_fail("import", "%s", error.message);
+        return VV_EXIT_FAILED;
+    }
+    int exit_code =
+        import_input(job, strcmp(path, "-") == 0 ? "standard input" : path, input, &options);
+    vv_input_close(input);
+    return exit_code;
+}
+
+/** All files; those after one that was left out in part are read as well. */
+static int import_files(import_job *job, int count, char **paths)
+{
+    char standard_input[] = "-";
+    int exit_code = VV_EXIT_OK;
+    for (int i = 0; i < (count == 0 ? 1 : count); i++) {
+        int one = import_file(job, count == 0 ? standard_input : paths[i]);
+        exit_code = one == VV_EXIT_OK ? exit_code : one;
+        if (one != VV_EXIT_OK && one != VV_EXIT_PARTIAL) {
+            break;
+        }
+    }
+    return exit_code;
+}
+
+int vv_cmd_import(int argc, char **argv)
+{
+    import_job job = {.verb = "import"};
+    const char *precision = NULL;
+    const vv_option table[] = {
+        VV_TARGET_OPTIONS(&job.target),
+        {"format", VV_OPTION_TEXT, &job.format, "FORMAT", "lp or jsonl (by the name of the file)"},
+        {"precision", VV_OPTION_TEXT, &precision, "UNIT",
+         "of the times: ns, us, ms, s (lp: ns, jsonl: the database's)"},
+        {"sync", VV_OPTION_TEXT, &job.sync, "MODE",
+         "group, always, interval, none, buffered (group)"},
+    };
+    int operands;
+    int exit_code;
+    if (!vv_cli_begin("import", "varve import metrics.lp.gz more.jsonl.zst", table,
+                      VV_ARRAY_COUNT(table), argc, argv, &operands, &exit_code)) {
+        return exit_code;
+    }
+    if (!vv_cli_parse_precision("import", precision, &job.precision)) {
+        return VV_EXIT_USAGE;
+    }
+    if (!import_begin(&job, &exit_code)) {
+        return exit_code;
+    }
+    job.shows_progress = vv_is_terminal(2);
+    exit_code = import_files(&job, operands, argv);
+    exit_code = vv_cli_close("import", job.db, exit_code);
+    if (job.db != NULL && (exit_code == VV_EXIT_OK || exit_code == VV_EXIT_PARTIAL)) {
+        double seconds = import_seconds(&job);
+        printf("%llu rows stored, %llu left out, %.1f s, %.0f rows/s\n",
+               (unsigned long long)job.rows, (unsigned long long)job.rejected, seconds,
+               (double)job.rows / seconds);
+    }
+    return exit_code;
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * varve query and varve export: rows or aggregates of a selection as text. They differ in what they
+ * are for: query shows a part to people, export writes all of it for programs.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/slice.h"
+#include "base/status.h"
+#include "cli/ask.h"
+#include "cli/cli.h"
+#include "cli/remote.h"
+#include "cli/rows_print.h"
+#include "sys/clock.h"
+#include "sys/signals.h"
+
+/** The memory of what words and listings become. */
+#define QUERY_ARENA_BYTES_MAX ((size_t)256 * 1024 * 1024)
+
+/** What both commands are given. */
+typedef struct query_job {
+    const char *verb;
+    vv_target target;
+    vv_ask_words words;
+    vv_rows_format format;
+    uint32_t unit;    /* VARVE_PRECISION_STORED: not given */
+    bool has_metric;  /* the column is there in any case */
+    const char *path; /* of the output; NULL: standard output */
+} query_job;
+
+static varve_status query_print(varve_db *db, const vv_ask *ask, vv_rows_print *print,
+                                varve_error *out_err)
+{
+    varve_cursor *cursor = NULL;
+    const varve_block *block = NULL;
+    varve_status status = varve_query(db, &ask->query, &cursor, out_err);
+    while (status == VARVE_OK) {
+        status = varve_cursor_next(cursor, &block, out_err);
+        if (status != VARVE_OK || block == NULL) {
+            break;
+        }
+        status = vv_rows_print_block(print, block, out_err);
+    }
+    varve_cursor_close(cursor);
+    return status == VARVE_OK ? vv_rows_print_end(print, out_err) : status;
+}
+
+/** Notes on standard error about what the text does not show. */
+static void query_note(const query_job *job, const vv_rows_print *print)
+{
+    const vv_rows_printed *printed = vv_rows_print_result(print);
+    if (printed->skipped > 0) {
+        vv_cli_fail(job->verb, "left out %llu values that line protocol cannot hold",
+                    (unsigned long long)printed->skipped);
+    }
+    if (printed->has_lost) {
+        vv_cli_fail(job->verb, "digits of times were cut; give a finer --precision");
+    }
+}
+
+static varve_status query_to(const query_job *job, varve_db *db, const vv_ask *ask,
+                             const vv_rows_style *style, varve_error *out_err)
+{
+    vv_output *output;
+    vv_rows_print *print = NULL;
+    varve_error close_error;
+    VV_TRY(vv_output_open(job->path, &output, out_err));
+    varve_status status = vv_rows_print_create(style, output, &print, out_err);
+    if (status == VARVE_OK) {
+        status = query_print(db, ask, print, out_err);
+    }
+    varve_status closed = vv_output_close(output, &close_error);
+    if (status == VARVE_OK && closed != VARVE_OK) {
+        *out_err = close_error;
+        status = closed;
+    }
+    if (status == VARVE_OK) {
+        query_note(job, print);
+    }
+    vv_rows_print_free(print);
+    return status;
+}
+
+static varve_status query_database(const query_job *job, varve_db *db, varve_task *task,
+                                   vv_arena *arena, varve_error *out_err)
+{
+    varve_info info;
+    vv_ask ask;
+    varve_info_init(&info);
+    VV_TRY(varve_db_info(db, &info, out_err));
+    VV_TRY(vv_ask_parse(&job->words, db, info.precision, vv_wall_now_ns(), arena, &ask, out_err));
+    ask.query.task = task;
+    vv_rows_style style = {.format = job->format,
+                           .from = info.precision,
+                           .unit = job->unit,
+                           .has_metric = job->has_metric,
+                           .names = ask.names,
+                           .name_count = ask.name_count};
+    if (vv_rows_format_has_columns(job->format)) {
+        VV_TRY(vv_ask_columns(&ask, db, arena, &style, out_err));
+    } else if (job->format == VV_ROWS_LINE_PROTOCOL && style.unit == VARVE_PRECISION_STORED) {
+        style.unit = VARVE_PRECISION_NS; /* what readers of line protocol expect */
+    }
+    return query_to(job, db, &ask, &style, out_err);
+}
+
+/** A reader that left, as `head` does, is no failure to talk about. */
+static int query_exit(const char *verb, varve_status status, const varve_error *error)
+{
+    bool is_gone = status == VARVE_E_IO && error->os_errno == EPIPE;
+    return is_gone ? VV_EXIT_FAILED : vv_cli_report(verb, status, error);
+}
+
+static int query_directory(const query_job *job)
+{
+    int exit_code;
+    varve_db *db = vv_cli_open_reader(job->verb, job->target.data, &exit_code);
+    if (db == NULL) {
+        return exit_code;
+    }
+    varve_error error;
+    vv_alloc alloc;
+    vv_arena arena;
+    vv_alloc_init(&alloc, NULL);
+    vv_arena_init(&arena, &alloc, QUERY_ARENA_BYTES_MAX);
+    varve_task *task = vv_cli_task();
+    varve_status status = query_database(job, db, task, &arena, &error);
+    exit_code = query_exit(job->verb, status, &error);
+    exit_code = vv_cli_close(job->verb, db, exit_code);
+    varve_task_free(task);
+    vv_arena_deinit(&arena);
+    return exit_code;
+}
+
+static int query_run(query_job *job)
+{
+    if (!vv_cli_resolve_target(job->verb, &job->target)) {
+        return VV_EXIT_USAGE;
+    }
+    vv_signals_catch();
+    if (job->target.url == NULL) {
+        return query_directory(job);
+    }
+    varve_error error;
+    vv_remote_rows rows = {.url = job->target.url,
+                           .words = &job->words,
+                           .format = job->format,
+                           .unit = job->unit,
+                           .has_metric = job->has_metric,
+                           .path = job->path,
+                           .is_export = strcmp(job->verb, "export") == 0};
+    bool is_reached = true;
+    varve_status status = vv_remote_rows_print(&rows, &is_reached, &error);
+    int exit_code = query_exit(job->verb, status, &error);
+    return is_reached ? exit_code : VV_EXIT_CONNECTION;
+}
+
+/** --format, or one of its short forms. */
+static bool query_format(const char *verb, const char *word, vv_rows_format *format)
+{
+    if (word != NULL && !vv_rows_format_parse(word, format)) {
+        vv_cli_fail(verb, "--format is table, csv, tsv, json, jsonl or lp, not \"%s\"", word);
+        return false;
+    }
+    return true;
+}
+
+int vv_cmd_query(int argc, char **argv)
+{
+    query_job job = {.verb = "query", .format = VV_ROWS_TABLE};
+    vv_ask_words *words = &job.words;
+    const char *format = NULL;
+    const char *precision = NULL;
+    bool is_json = false;
+    bool is_csv = false;
+    const vv_option table[] = {
+        VV_TARGET_OPTIONS(&job.target),
+        {"fields", VV_OPTION_TEXT, &words->fields, "A,B", "these fields (all)"},
+        {"last", VV_OPTION_TEXT, &words->last, "SPAN", "the last 15m, 1h, 7d ..."},
+        {"start", VV_OPTION_TEXT, &words->start, "TIME", "from here: 2026-01-02T03:04, now-1h ..."},
+        {"end", VV_OPTION_TEXT, &words->end, "TIME", "up to here, without it"},
+        {"agg", VV_OPTION_TEXT, &words->aggregations, "A,B", "sum, avg, min, max, last, p95 ..."},
+        {"every", VV_OPTION_TEXT, &words->every, "SPAN", "a row for each 1m, 1h, day, month ..."},
+        {"zone", VV_OPTION_TEXT, &words->zone, "ZONE", "of days and months, such as Europe/Prague"},
+        {"by", VV_OPTION_TEXT, &words->by, "LABELS", "group by them; \"\" takes all together"},
+        {"limit", VV_OPTION_UNSIGNED, &words->limit, "N", "at most so many rows"},
+        {"descending", VV_OPTION_FLAG, &words->is_descending, NULL, "newest first"},
+        {"format", VV_OPTION_TEXT, &format, "FORMAT", "table, csv, tsv, json, jsonl, lp (table)"},
+        {"json", VV_OPTION_FLAG, &is_json, NULL, "the same as --format json"},
+        {"csv", VV_OPTION_FLAG, &is_csv, NULL, "the same as --format csv"},
+        {"precision", VV_OPTION_TEXT, &precision, "UNIT", "times as numbers of ns, us, ms or s"},
+    };
+    int operands;
+    int exit_code;
+    if (!vv_cli_begin("query", "varve query 'cpu_percent{host=\"a\"}' --last 1h --every 1m", table,
+                      VV_ARRAY_COUNT(table), argc, argv, &operands, &exit_code)) {
+        return exit_code;
+    }
+    if (operands != 1) {
+        vv_cli_fail("query", "takes one selector, but was given %d", operands);
+        return VV_EXIT_USAGE;
+    }
+    job.format = is_json ? VV_ROWS_JSON : is_csv ? VV_ROWS_CSV : VV_ROWS_TABLE;
+    if ((int)is_json + (int)is_csv + (int)(format != NULL) > 1) {
+        vv_cli_fail("query", "--format, --json and --csv exclude each other");
+        return VV_EXIT_USAGE;
+    }
+    if (!query_format("query", format, &job.format) ||
+        !vv_cli_parse_precision("query", precision, &job.unit)) {
+        return VV_EXIT_USAGE;
+    }
+    words->selectors = argv;
+    words->selector_count = 1;
+    return query_run(&job);
+}
+
+int vv_cmd_export(int argc, char **argv)
+{
+    query_job job = {.verb = "export", .format = VV_ROWS_JSON_LINES, .has_metric = true};
+    vv_ask_words *words = &job.words;
+    const char *format = NULL;
+    const char *precision = NULL;
+    const vv_option table[] = {
+        VV_TARGET_OPTIONS(&job.target),
+        {"last", VV_OPTION_TEXT, &words->last, "SPAN", "the last 15m, 1h, 7d ..."},
+        {"start", VV_OPTION_TEXT, &words->start, "TIME", "from here: 2026-01-02T03:04, now-1h ..."},
+        {"end", VV_OPTION_TEXT, &words->end, "TIME", "up to here, without it"},
+        {"format", VV_OPTION_TEXT, &format, "FORMAT", "jsonl, lp, csv (jsonl)"},
+        {"precision", VV_OPTION_TEXT, &precision, "UNIT",
+         "of times: ns, us, ms, s (the database's; lp: ns)"},
+        {"output", VV_OPTION_TEXT, &job.path, "FILE", "or -o; .gz and .zst compress"},
+    };
+    int operands;
+    int exit_code;
+    if (!vv_cli_begin("export", "varve export 'cpu_percent' --last 1d -o cpu.jsonl.zst", table,
+                      VV_ARRAY_COUNT(table), argc, argv, &operands, &exit_code)) {
+        return exit_code;
+    }
+    if (!query_format("export", format, &job.format) ||
+        !vv_cli_parse_precision("export", precision, &job.unit)) {
+        return VV_EXIT_USAGE;
+    }
+    words->selectors = argv;
+    words->selector_count = (size_t)operands;
+    return query_run(&job);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "cli/input.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/status.h"
+#include "cli/memory.h"
+#include "net/encoding.h"
+#include "sys/signals.h"
+#include "sys/vfs.h"
+
+/* What is read at once; compressed input less, as it may grow a thousandfold. */
+#define INPUT_PIECE_BYTES  (256u * 1024u)
+#define INPUT_PACKED_BYTES (8u * 1024u)
+
+struct vv_input {
+    vv_alloc alloc;
+    FILE *file;          /* NULL: lines */
+    const char *path;    /* for messages; borrowed */
+    vv_inflate *inflate; /* NULL: as it is */
+    vv_buf text;         /* inflated, or the lines */
+    uint64_t read_bytes;
+    uint64_t total_bytes;
+    bool is_done;
+    uint8_t piece[INPUT_PIECE_BYTES];
+};
+
+static varve_status input_create(const char *path, vv_input **out_input, varve_error *out_err)
+{
+    *out_input = NULL;
+    vv_input *input = vv_memory_new(sizeof *input);
+    if (input == NULL) {
+        return vv_fail_nomem(out_err, "an input", sizeof *input);
+    }
+    vv_alloc_init(&input->alloc, NULL);
+    vv_buf_init(&input->text, &input->alloc, SIZE_MAX);
+    input->path = path;
+    *out_input = input;
+    return VARVE_OK;
+}
+
+static varve_status input_take_inflated(void *context, vv_bytes piece, varve_error *out_err)
+{
+    vv_input *input = context;
+    VV_IGNORE(vv_buf_append(&input->text, piece.data, piece.size)); /* sticky */
+    return vv_buf_check(&input->text, out_err);
+}
+
+static varve_status input_open_file(vv_input *input, varve_error *out_err)
+{
+    vv_file_info info;
+    varve_text name = vv_text_from_string(input->path);
+    vv_encoding encoding = vv_text_ends_with(name, VV_TEXT(".gz"))    ? VV_ENCODING_GZIP
+                           : vv_text_ends_with(name, VV_TEXT(".zst")) ? VV_ENCODING_ZSTD
+                                                                      : VV_ENCODING_IDENTITY;
+    input->file = fopen(input->path, "rb");
+    if (input->file == NULL) {
+        return vv_os_fail(out_err, errno, "open", input->path);
+    }
+    if (vv_vfs_stat(vv_vfs_system(), input->path, &info, NULL) == VARVE_OK &&
+        info.kind == VV_KIND_FILE) {
+        input->total_bytes = (uint64_t)info.size;
+    }
+    return encoding == VV_ENCODING_IDENTITY
+               ? VARVE_OK
+               : vv_inflate_create(&input->alloc, encoding, UINT64_MAX, input_take_inflated, input,
+                                   &input->inflate, out_err);
+}
+
+varve_status vv_input_open(const char *path, vv_input **out_input, varve_error *out_err)
+{
+    bool is_standard = strcmp(path, "-") == 0;
+    VV_TRY(input_create(is_standard ? "standard input" : path, out_input, out_err));
+    vv_input *input = *out_input;
+    if (is_standard) {
+        input->file = stdin;
+        return VARVE_OK;
+    }
+    varve_status status = input_open_file(input, out_err);
+    if (status != VARVE_OK) {
+        vv_input_close(input);
+        *out_input = NULL;
+    }
+    return status;
+}
+
+varve_status vv_input_open_lines(char *const *lines, size_t count, vv_input **out_input,
+                                 varve_error *out_err)
+{
+    VV_TRY(input_create("the command line", out_input, out_err));
+    vv_input *input = *out_input;
+    for (size_t i = 0; i < count; i++) {
+        vv_buf_append_text(&input->text, vv_text_from_string(lines[i]));
+        vv_buf_append_char(&input->text, '\n');
+    }
+    varve_status status = vv_buf_check(&input->text, out_err);
+    if (status != VARVE_OK) {
+        vv_input_close(input);
+        *out_input = NULL;
+    }
+    return status;
+}
+
+/** Read from the file; 0 bytes at its end. */
+static varve_status input_read(vv_input *input, vv_bytes *out_piece, varve_error *out_err)
+{
+    size_t wanted = input->inflate == NULL ? sizeof input->piece : INPUT_PACKED_BYTES;
+    size_t size = fread(input->piece, 1, wanted, input->file);
+    if (vv_signals_is_stop_asked()) {
+        return vv_fail(out_err, VARVE_E_CANCELLED, "interrupted");
+    }
+    if (size < wanted && ferror(input->file) != 0) {
+        return vv_os_fail(out_err, errno, "read", input->path);
+    }
+    input->read_bytes += size;
+    *out_piece = vv_bytes_make(input->piece, size);
+    return VARVE_OK;
+}
+
+varve_status vv_input_next(void *context, vv_bytes *out_piece, bool *out_is_end,
+                           varve_error *out_err)
+{
+    vv_input *input = context;
+    vv_bytes piece;
+    *out_piece = (vv_bytes){0};
+    *out_is_end = input->is_done;
+    if (input->is_done) {
+        return VARVE_OK;
+    }
+    if (input->file == NULL) {
+        input->is_done = true;
+        *out_piece = vv_buf_bytes(&input->text);
+        return VARVE_OK;
+    }
+    VV_TRY(input_read(input, &piece, out_err));
+    input->is_done = piece.size == 0;
+    if (input->inflate == NULL) {
+        *out_is_end = input->is_done;
+        *out_piece = piece;
+        return VARVE_OK;
+    }
+    vv_buf_reset(&input->text);
+    varve_status status = input->is_done ? vv_inflate_end(input->inflate, out_err)
+                                         : vv_inflate_feed(input->inflate, piece, out_err);
+    if (status != VARVE_OK) {
+        vv_error_prefix(out_err, "%s", input->path);
+        return status;
+    }
+    *out_piece = vv_buf_bytes(&input->text);
+    *out_is_end = input->is_done && input->text.size == 0;
+    return VARVE_OK;
+}
+
+uint64_t vv_input_read_bytes(const vv_input *input)
+{
+    return input->read_bytes;
+}
+
+uint64_t vv_input_total_bytes(const vv_input *input)
+{
+    return input->total_bytes;
+}
+
+void vv_input_close(vv_input *input)
+{
+    if (input == NULL) {
+        return;
+    }
+    vv_inflate_free(input->inflate);
+    vv_buf_deinit(&input->text);
+    if (input->file != NULL && input->file != stdin) {
+        VV_IGNORE(fclose(input->file)); /* nothing was written */
+    }
+    vv_memory_free(input, sizeof *input);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VV_CLI_REMOTE_H
+#define VV_CLI_REMOTE_H
+
+/*
+ * The commands on a server, through its HTTP routes.
+ *
+ * Everywhere *out_is_reached is false when no server answered, and true otherwise; it is untouched
+ * on success.
+ */
+
+#include "base/arena.h"
+#include "base/compiler.h"
+#include "cli/ask.h"
+#include "cli/load.h"
+#include "cli/rows_print.h"
+#include "varve.h"
+
+typedef struct vv_remote_rows {
+    const char *url;
+    const vv_ask_words *words;
+    vv_rows_format format;
+    uint32_t unit;
+    bool has_metric;
+    const char *path; /* of the output */
+    bool is_export;
+} vv_remote_rows;
+
+/** query and export. */
+VV_MUST_CHECK varve_status vv_remote_rows_print(const vv_remote_rows *rows, bool *out_is_reached,
+                                                varve_error *out_err);
+
+/** Bytes of an import as they come; *out_is_end ends it. */
+typedef varve_status (*vv_remote_source)(void *context, vv_bytes *out_piece, bool *out_is_end,
+                                         varve_error *out_err);
+
+/** write and import. Counts say what the server tells about lines it left out. */
+VV_MUST_CHECK varve_status vv_remote_load(const char *url, const vv_load_options *options,
+                                          vv_remote_source source, void *context,
+                                          vv_load_counts *out_counts, bool *out_is_reached,
+                                          varve_error *out_err);
+
+/** series and metrics: one line of text each, in the arena, sorted as the server gives them. */
+VV_MUST_CHECK varve_status vv_remote_list(const char *url, bool is_metrics, char *const *selectors,
+                                          size_t selector_count, vv_arena *arena,
+                                          varve_text **out_lines, size_t *out_count,
+                                          bool *out_is_reached, varve_error *out_err);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VV_CLI_ROWS_PRINT_H
+#define VV_CLI_ROWS_PRINT_H
+
+/*
+ * Blocks of rows as text. Values are exact in every format: floats show the shortest digits that
+ * read back as the same number, always with a point or an exponent.
+ *
+ *     table  columns in line, for people
+ *     csv    RFC 4180; a value that is missing is empty, an empty string is ""
+ *     tsv    the same with tabs; tab, line feed, carriage return and backslash are \t \n \r \\
+ *     json   one document, as POST /api/v1/rows answers
+ *     jsonl  JSON lines, which import takes
+ *     lp     line protocol, which import takes
+ */
+
+#include "base/compiler.h"
+#include "cli/output.h"
+#include "varve.h"
+
+typedef enum vv_rows_format {
+    VV_ROWS_TABLE,
+    VV_ROWS_CSV,
+    VV_ROWS_TSV,
+    VV_ROWS_JSON,
+    VV_ROWS_JSON_LINES,
+    VV_ROWS_LINE_PROTOCOL,
+} vv_rows_format;
+
+/** "table", "csv", "tsv", "json", "jsonl", "lp"; false for another. */
+bool vv_rows_format_parse(const char *word, vv_rows_format *out_format);
+/** Whether the format has columns, which need to be known before the first row. */
+bool vv_rows_format_has_columns(vv_rows_format format);
+
+/** Fixed for the life of the printer; everything it points to is borrowed. */
+typedef struct vv_rows_style {
+    vv_rows_format format;
+    uint32_t from; /* VARVE_PRECISION_... of the timestamps given */
+    uint32_t unit; /* of those printed; STORED, where there are columns: as text */
+    bool has_time;
+    bool has_metric;          /* a column for it */
+    const varve_text *labels; /* columns, sorted */
+    size_t label_count;
+    const varve_text *fields; /* columns */
+    size_t field_count;
+    const varve_text *names; /* of the columns of blocks, in place of their own; NULL: theirs */
+    size_t name_count;
+} vv_rows_style;
+
+typedef struct vv_rows_print vv_rows_print;
+
+/** What was printed, and what had no form. */
+typedef struct vv_rows_printed {
+    uint64_t rows;
+    uint64_t skipped; /* values, rows or labels that line protocol cannot hold */
+    bool has_lost;    /* digits of a time were cut */
+} vv_rows_printed;
+
+VV_MUST_CHECK varve_status vv_rows_print_create(const vv_rows_style *style, vv_output *output,
+                                                vv_rows_print **out_print, varve_error *out_err);
+/** A block in SERIES layout. */
+VV_MUST_CHECK varve_status vv_rows_print_block(vv_rows_print *print, const varve_block *block,
+                                               varve_error *out_err);
+/** What stands behind the last row. */
+VV_MUST_CHECK varve_status vv_rows_print_end(vv_rows_print *print, varve_error *out_err);
+const vv_rows_printed *vv_rows_print_result(const vv_rows_print *print);
+void vv_rows_print_free(vv_rows_print *print);
+
+#endif

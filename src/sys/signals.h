@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the program hears from its terminal and its supervisor. The library uses none of it. */
+#ifndef VV_SYS_SIGNALS_H
+#define VV_SYS_SIGNALS_H
+
+#include <stdbool.h>
+
+/*
+ * From now on SIGINT and SIGTERM ask the process to stop instead of ending it, and a reader that
+ * left is an error of the write. A second SIGINT ends the process at once.
+ */
+void vv_signals_catch(void);
+/* Whether one of them came. */
+bool vv_signals_is_stop_asked(void);
+/* Waits for one of them. */
+void vv_signals_wait_stop(void);
+
+/* Whether a descriptor (0, 1, 2) is a terminal. */
+bool vv_is_terminal(int descriptor);
+
+#endif
