@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Payloads of log records: the first byte says which kind, the rest are the bytes. What a reader
+ * gives can be written again, and reads back the same. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "wal/payload.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Rows read from one input: a few bytes can stand for a million of them. */
+#define ROWS_MAX 3000000
+
+static void require(bool holds)
+{
+    if (!holds) {
+        abort();
+    }
+}
+
+static void require_answer(varve_status status)
+{
+    require(status == VARVE_OK || status == VARVE_E_CORRUPT || status == VARVE_E_LIMIT ||
+            status == VARVE_E_UNSUPPORTED || status == VARVE_E_NOMEM);
+}
+
+/* A run that was read is what a writer may give; the bytes that come out read back as well. */
+static void write_again(vv_alloc *alloc, const vv_run *run)
+{
+    vv_buf payload;
+    vv_arena arena;
+    vv_run again;
+    bool has_more;
+    vv_buf_init(&payload, alloc, SIZE_MAX);
+    vv_arena_init(&arena, alloc, SIZE_MAX);
+    require(vv_payload_add_run(&payload, run, NULL) == VARVE_OK);
+    vv_payload_reader reader;
+    vv_payload_reader_init(&reader, vv_buf_bytes(&payload));
+    require(vv_payload_next_run(&reader, &arena, &again, &has_more, NULL) == VARVE_OK);
+    require(has_more && reader.left.size == 0);
+    require(again.count == run->count && again.column_count == run->column_count &&
+            again.vector_size == run->vector_size);
+    for (size_t i = 0; i < run->column_count; ++i) {
+        const varve_column *a = &run->columns[i];
+        const varve_column *b = &again.columns[i];
+        require(run->fields[i] == again.fields[i] && a->type == b->type);
+        if (!vv_type_is_blob(a->type)) {
+            require(memcmp(a->values, b->values, run->count * vv_type_width(a->type)) == 0);
+        }
+        for (size_t k = 0; vv_type_is_blob(a->type) && k < run->count; ++k) {
+            require(vv_text_equal(((const varve_text *)a->values)[k],
+                                  ((const varve_text *)b->values)[k]));
+        }
+    }
+    vv_arena_deinit(&arena);
+    vv_buf_deinit(&payload);
+}
+
+static void fuzz_runs(vv_alloc *alloc, vv_bytes bytes)
+{
+    vv_arena arena;
+    vv_payload_reader reader;
+    vv_run run;
+    bool has_more = true;
+    uint64_t rows = 0;
+    vv_arena_init(&arena, alloc, 64 * 1024 * 1024);
+    vv_payload_reader_init(&reader, bytes);
+    while (has_more && rows < ROWS_MAX) {
+        size_t left = reader.left.size;
+        varve_status status = vv_payload_next_run(&reader, &arena, &run, &has_more, NULL);
+        require_answer(status);
+        if (status != VARVE_OK || !has_more) {
+            break;
+        }
+        require(reader.left.size < left); /* always goes on */
+        rows += run.count;
+        if (run.count * (run.column_count + 1) < 100000) {
+            write_again(alloc, &run);
+        }
+        vv_arena_reset(&arena);
+    }
+    vv_arena_deinit(&arena);
+}
+
+static void fuzz_definitions(vv_alloc *alloc, vv_bytes bytes)
+{
+    vv_arena arena;
+    vv_payload_reader reader;
+    vv_wal_definition definition;
+    bool has_more = true;
+    varve_status status = VARVE_OK;
+    vv_arena_init(&arena, alloc, 64 * 1024 * 1024);
+    vv_payload_reader_init(&reader, bytes);
+    while (status == VARVE_OK && has_more) {
+        status = vv_payload_next_definition(&reader, &arena, &definition, &has_more, NULL);
+        require_answer(status);
+        if (status == VARVE_OK && has_more) {
+            vv_buf payload;
+            vv_buf_init(&payload, alloc, SIZE_MAX);
+            require(definition.metric.size > 0);
+            require(vv_payload_add_definition(&payload, &definition, NULL) == VARVE_OK);
+            vv_buf_deinit(&payload);
+        }
+    }
+    vv_arena_deinit(&arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0) {
+        return 0;
+    }
+    vv_alloc alloc;
+    vv_alloc_init(&alloc, NULL);
+    vv_bytes bytes = vv_bytes_make(data + 1, size - 1);
+    if (data[0] % 4 == 0) {
+        fuzz_runs(&alloc, bytes);
+    } else if (data[0] % 4 == 1) {
+        fuzz_definitions(&alloc, bytes);
+    } else if (data[0] % 4 == 2) {
+        varve_range range;
+        vv_selection *selection = NULL;
+        varve_status status = vv_payload_read_tombstone(bytes, &alloc, &range, &selection, NULL);
+        require_answer(status);
+        require((status == VARVE_OK) == (selection != NULL));
+        vv_selection_free(selection);
+    } else {
+        varve_text metric;
+        uint32_t duplicates;
+        bool has_row_ids;
+        varve_status status =
+            vv_payload_read_policy(bytes, &metric, &duplicates, &has_row_ids, NULL);
+        require_answer(status);
+        require(status != VARVE_OK || (metric.size > 0 && duplicates <= VARVE_DUPLICATES_ALL));
+    }
+    require(vv_alloc_bytes(&alloc) == 0);
+    return 0;
+}
