@@ -4,6 +4,7 @@
 
 #include "engine/batch_priv.h"
 #include "engine/flush.h"
+#include "engine/head.h"
 #include "sys/vfs_fault.h"
 #include "wal/wal.h"
 
@@ -249,10 +250,10 @@ static void rows_may_have_more_fields_together_than_one_may(void **state)
         values[i % WIDE] = world_i64(i % WIDE);
     }
     varve_row row = {.series = series, .values = values, .count = WIDE};
-    for (int attempt = 0; attempt < 2; attempt++) {
+    for (int attempt = 0; attempt < 3; attempt++) {
         for (int i = 0; i < 6; i++) {
             row.fields = fields + (i % 2) * WIDE;
-            row.timestamp = i == 5 ? 2 : i; /* the last one unites with an earlier one */
+            row.timestamp = 10 * attempt + i;
             check_ok(vv_batch_row(world.batch, &row, &err), &err);
         }
         if (attempt == 0) { /* what was reserved goes again, wherever it was */
@@ -260,16 +261,21 @@ static void rows_may_have_more_fields_together_than_one_may(void **state)
             check_status(VARVE_E_INVALID, vv_batch_commit(world.batch, NULL, NULL, &err));
             assert_string_equal("", world_read(&world, series));
             vv_batch_clear(world.batch);
+            continue;
         }
+        if (attempt == 2) {
+            row.timestamp = 22; /* late, and one with an earlier row */
+            check_ok(vv_batch_row(world.batch, &row, &err), &err);
+        }
+        assert_int_equal(attempt - 1, world_commit(&world).rows_late);
     }
-    assert_int_equal(1, world_commit(&world).rows_late);
     size_t counts[2] = {0};
     for (const char *at = world_read(&world, series); *at != '\0'; at++) {
         counts[0] += *at == '=' ? 1 : 0;
         counts[1] += *at == ';' ? 1 : 0;
     }
-    assert_int_equal(6 * WIDE, counts[0]);
-    assert_int_equal(5, counts[1]);
+    assert_int_equal(13 * WIDE, counts[0]);
+    assert_int_equal(12, counts[1]);
     world_end(&world);
 }
 
@@ -424,6 +430,23 @@ static void bulk_write(write_world *world, varve_series series, uint64_t seed, b
     assert_int_equal(BULK_ROWS, written.rows);
 }
 
+/* The call was encoded into full vectors before it came to the head. */
+static void check_is_encoded(write_world *world, varve_series series)
+{
+    varve_error err;
+    vv_arena arena;
+    vv_head_pieces pieces;
+    vv_arena_init(&arena, &world->db->alloc, SIZE_MAX);
+    check_ok(vv_head_read(world->db->head, (uint32_t)series.id, UINT64_MAX,
+                          (varve_range){INT64_MIN, INT64_MAX}, NULL, 0, &arena, &pieces, &err),
+             &err);
+    assert_int_equal(0, pieces.late_count);
+    assert_true(pieces.in_order_count >= 2);
+    assert_true(pieces.in_order[0].is_encoded);
+    assert_int_equal(VV_VECTOR_ROWS_MAX, pieces.in_order[0].rows);
+    vv_arena_deinit(&arena);
+}
+
 static void set_policy(write_world *world, const char *metric, uint32_t duplicates)
 {
     varve_error err;
@@ -445,6 +468,8 @@ static void bulk_calls_store_what_single_rows_store(void **state)
         for (size_t i = 0; i < 2; i++) {
             varve_series bulk = world_series(&world, metrics[i], "bulk");
             varve_series rows = world_series(&world, metrics[i], "rows");
+            bulk_write(&world, world_series(&world, metrics[i], "alone"), 2, true);
+            check_is_encoded(&world, world_series(&world, metrics[i], "alone"));
             for (int round = 0; round < 2; round++) { /* the second one is late */
                 bulk_write(&world, bulk, seed + 2 * (uint64_t)round, true);
                 bulk_write(&world, rows, seed + 2 * (uint64_t)round, false);
@@ -458,6 +483,75 @@ static void bulk_calls_store_what_single_rows_store(void **state)
         assert_string_equal(before, world_read(&world, world_series(&world, "all", "rows")));
         world_end(&world);
     }
+}
+
+static void bulk_calls_keep_row_ids_in_the_order_of_the_call(void **state)
+{
+    (void)state;
+    write_world world;
+    world_start(&world);
+    varve_error err;
+    varve_metric_policy policy;
+    varve_metric_policy_init(&policy);
+    policy.duplicates = VARVE_DUPLICATES_ALL;
+    policy.row_ids = VARVE_ROW_IDS_ON;
+    check_ok(vv_write_policy(world.db, VARVE_STR("ids"), &policy, &err), &err);
+    varve_series series[2] = {world_series(&world, "ids", "sorted"),
+                              world_series(&world, "ids", "not sorted")};
+    varve_field v = world_field(&world, "v");
+    enum { ROWS = 2000 };
+    static int64_t times[ROWS];
+    static uint64_t values[ROWS];
+    for (unsigned n = 0; n < 2; n++) {
+        for (uint64_t i = 0; i < ROWS; i++) {
+            times[i] = (int64_t)(n == 0 ? i / 2 : i * 7919 % ROWS);
+            values[i] = i;
+        }
+        varve_column column = {.type = VARVE_TYPE_U64, .values = values};
+        varve_columns call;
+        varve_columns_init(&call);
+        call.rows = ROWS;
+        call.series = &series[n];
+        call.series_count = 1;
+        call.timestamps = times;
+        call.timestamp_count = ROWS;
+        call.fields = &v;
+        call.columns = &column;
+        call.column_count = 1;
+        check_ok(vv_batch_columns(world.batch, &call, &err), &err);
+        uint64_t first = world_commit(&world).first_row_id;
+        vv_view *view;
+        vv_codec_scratch *scratch;
+        vv_scan *scan;
+        const vv_part *part;
+        check_ok(vv_view_open(world.db, &view, &err), &err);
+        check_ok(vv_codec_scratch_create(&world.db->alloc, &scratch, &err), &err);
+        vv_scan_options options = {
+            .range = {INT64_MIN, INT64_MAX},
+            .with_row_ids = true,
+            .no_vectors = true,
+            .alloc = &world.db->alloc,
+            .scratch = scratch,
+        };
+        check_ok(vv_scan_open(view, (uint32_t)series[n].id, &options, &scan, &err), &err);
+        size_t rows = 0;
+        for (;;) {
+            check_ok(vv_scan_next(scan, &part, &err), &err);
+            if (part == NULL) {
+                break;
+            }
+            const uint64_t *numbers = part->rows.columns[0].values;
+            for (size_t i = 0; i < part->rows.count; i++) {
+                assert_int_equal(first + numbers[i], part->rows.row_ids[i]);
+            }
+            rows += part->rows.count;
+        }
+        assert_int_equal(ROWS, rows);
+        vv_scan_close(scan);
+        vv_codec_scratch_free(scratch);
+        vv_view_unref(view);
+    }
+    world_end(&world);
 }
 
 /* ---- limits ---- */
@@ -831,6 +925,7 @@ int main(void)
         cmocka_unit_test(a_delete_by_handle_survives_a_crash),
         cmocka_unit_test(each_generation_defines_what_it_uses),
         cmocka_unit_test(bulk_calls_store_what_single_rows_store),
+        cmocka_unit_test(bulk_calls_keep_row_ids_in_the_order_of_the_call),
         cmocka_unit_test(a_batch_that_is_too_large_is_refused_or_split),
         cmocka_unit_test(a_scrape_of_many_series_is_split_between_rows),
         cmocka_unit_test(writes_wait_for_memory_and_then_say_busy),

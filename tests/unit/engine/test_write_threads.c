@@ -221,6 +221,8 @@ typedef struct race_part {
     varve_field field;
     bool is_text;
     unsigned accepted, refused, other;
+    atomic_bool *is_done;
+    atomic_int_least64_t *epoch;
 } race_part;
 
 static void race_write(void *context)
@@ -282,11 +284,128 @@ static void a_field_never_holds_two_types(void **state)
     world_end(&world);
 }
 
+/* Deletes by selection while series that they select come into being. The log holds selections and
+ * resolves them again at the next open: both answers must be the same. */
+
+enum { NEW_SERIES = 400 };
+
+static void birth_write(void *context)
+{
+    race_part *part = context;
+    varve_error err;
+    varve_batch *batch;
+    if (vv_batch_create(part->world->db, &batch, &err) != VARVE_OK) {
+        part->other++;
+        return;
+    }
+    for (unsigned n = 0; n < NEW_SERIES; n++) {
+        char host[16];
+        snprintf(host, sizeof host, "n%u", n);
+        varve_series series = world_series(part->world, "m", host);
+        varve_value value = world_f64(n);
+        varve_row row = {.series = series,
+                         .timestamp = atomic_load(part->epoch),
+                         .fields = &part->field,
+                         .values = &value,
+                         .count = 1};
+        varve_write_options options;
+        varve_write_options_init(&options);
+        options.sync = VARVE_SYNC_BUFFERED;
+        varve_status status = vv_batch_row(batch, &row, &err);
+        if (status == VARVE_OK) {
+            status = vv_batch_commit(batch, &options, NULL, &err);
+        }
+        part->other += status != VARVE_OK;
+    }
+    vv_batch_free(batch);
+    atomic_store(part->is_done, true);
+}
+
+static void birth_delete(void *context)
+{
+    race_part *part = context;
+    varve_error err;
+    varve_batch *batch;
+    if (vv_batch_create(part->world->db, &batch, &err) != VARVE_OK) {
+        part->other++;
+        return;
+    }
+    while (!atomic_load(part->is_done)) {
+        varve_selection selection = {.kind = VARVE_SELECT_TEXT,
+                                     .text = VARVE_STR("m{host=~\"n.*\"}")};
+        varve_write_options options;
+        varve_write_options_init(&options);
+        options.sync = VARVE_SYNC_BUFFERED;
+        int64_t now = atomic_load(part->epoch); /* one delete for each time: no second chance */
+        varve_status status =
+            vv_batch_delete(batch, &selection, 1, (varve_range){now, now + 1}, &err);
+        if (status == VARVE_OK) {
+            status = vv_batch_commit(batch, &options, NULL, &err);
+        }
+        part->other += status != VARVE_OK;
+        part->accepted++;
+        atomic_fetch_add(part->epoch, 1);
+    }
+    vv_batch_free(batch);
+}
+
+static void deletes_hide_the_same_after_a_reopen(void **state)
+{
+    (void)state;
+    write_world world;
+    world_prepare(&world);
+    world_open(&world, WORLD_PATH);
+    varve_error err;
+    atomic_bool is_done;
+    atomic_int_least64_t epoch;
+    atomic_init(&is_done, false);
+    atomic_init(&epoch, 0);
+    vv_thread threads[2];
+    memset(threads, 0, sizeof threads);
+    race_part parts[2];
+    for (unsigned i = 0; i < 2; i++) {
+        parts[i] = (race_part){.world = &world,
+                               .field = world_field(&world, "v"),
+                               .is_done = &is_done,
+                               .epoch = &epoch};
+        check_ok(vv_thread_start(&threads[i], "birth", i == 0 ? birth_write : birth_delete,
+                                 &parts[i], &err),
+                 &err);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        vv_thread_join(&threads[i]);
+        assert_int_equal(0, parts[i].other);
+    }
+    bool is_there[NEW_SERIES];
+    for (int again = 0; again < 2; again++) {
+        size_t count = 0;
+        for (unsigned n = 0; n < NEW_SERIES; n++) {
+            char host[16];
+            snprintf(host, sizeof host, "n%u", n);
+            bool has = world_read(&world, world_series(&world, "m", host))[0] != '\0';
+            assert_true(again == 0 || has == is_there[n]);
+            is_there[n] = has;
+            count += has ? 1 : 0;
+        }
+        print_message("%u deletes, %zu series left\n", parts[1].accepted, count);
+        if (again == 0) {
+            uint64_t lsn;
+            uint64_t sequence;
+            vv_wal_position(world.db->wal, &lsn, &sequence);
+            check_ok(vv_wal_sync(world.db->wal, lsn, &err), &err);
+            world_abandon(&world);
+            world_open(&world, WORLD_PATH);
+        }
+    }
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(readers_see_whole_batches_while_everything_moves),
         cmocka_unit_test(a_field_never_holds_two_types),
+        cmocka_unit_test(deletes_hide_the_same_after_a_reopen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
