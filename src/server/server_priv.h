@@ -73,10 +73,10 @@ typedef enum vv_metric_id {
 } vv_metric_id;
 
 /* Answer codes that are counted one by one; the last is all others. */
-#define VV_CODES_MAP(X)                                                                        \
-    X(200)                                                                                     \
-    X(204) X(400) X(403) X(404) X(405) X(413) X(414) X(415) X(422) X(429) X(431) X(499) X(500) \
-        X(503)
+#define VV_CODES_MAP(X) \
+    X(200)              \
+    X(204)              \
+    X(400) X(403) X(404) X(405) X(413) X(414) X(415) X(422) X(429) X(431) X(499) X(500) X(503)
 enum {
 #define VV_CODE_ENUM(code) VV_CODE_##code,
     VV_CODES_MAP(VV_CODE_ENUM)

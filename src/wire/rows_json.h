@@ -39,6 +39,7 @@ typedef struct vv_rows_answer {
     uint32_t from, unit; /* VARVE_PRECISION_... stored, and written */
     bool is_open;        /* an element of "data" was begun */
     varve_series series; /* of that element; 0: a group */
+    uint64_t shape;      /* hash of its columns: rows of other columns need another element */
     uint64_t rows;       /* written so far */
     bool has_lost;       /* digits of a time were cut */
     bool is_partial;     /* damaged parts were left out */
