@@ -20,32 +20,34 @@ typedef struct door_export {
     uint32_t unit;
     bool splits_fields;
     uint64_t line_rows_max;
-    bool has_lost; /* digits of times were cut; told while the head can still say so */
+    vv_arena arena; /* of one block */
+    bool has_lost;  /* digits of times were cut; told while the head can still say so */
 } door_export;
 
-static void door_export_block(const door_export *door, const varve_block *block, vv_json *json,
-                              bool *out_lost)
+static varve_status door_export_block(door_export *door, const varve_block *block, vv_json *json,
+                                      varve_error *out_err)
 {
     vv_json_rows rows = {
         .metric = block->metric,
         .labels = block->labels,
         .label_count = block->label_count,
         .timestamps = block->timestamps,
-        .names = block->column_names,
-        .columns = block->columns,
         .column_count = block->column_count,
         .from = door->call->server->precision,
         .unit = door->unit,
         .splits_fields = door->splits_fields,
     };
+    vv_arena_reset(&door->arena);
+    VV_TRY(vv_columns_sort(block, &door->arena, &rows.names, &rows.columns, out_err));
     while (rows.begin < block->rows) {
         rows.end = block->rows;
         size_t fit = vv_json_lines_fit(&rows, DOOR_LINE_BYTES_AIM);
         fit = fit < door->line_rows_max ? fit : (size_t)door->line_rows_max;
         rows.end = rows.begin + fit;
-        vv_json_lines_write(json, &rows, out_lost);
+        vv_json_lines_write(json, &rows, &door->has_lost);
         rows.begin = rows.end;
     }
+    return VARVE_OK;
 }
 
 static varve_status door_export_pull(void *state, vv_buf *out, bool *out_is_end,
@@ -61,7 +63,7 @@ static varve_status door_export_pull(void *state, vv_buf *out, bool *out_is_end,
             *out_is_end = true;
             break;
         }
-        door_export_block(door, block, &json, &door->has_lost);
+        VV_TRY(door_export_block(door, block, &json, out_err));
     }
     return vv_json_end(&json, out_err);
 }
@@ -76,6 +78,12 @@ static varve_status door_export_first(void *state, vv_buf *out, bool *out_is_end
         vv_http_add_header(door->call->request, "X-Varve-Precision-Lost", "1");
     }
     return VARVE_OK;
+}
+
+static void door_export_end(void *state)
+{
+    door_export *door = state;
+    vv_arena_deinit(&door->arena);
 }
 
 static varve_status door_export_open(door_export *door, varve_error *out_err)
@@ -104,9 +112,11 @@ static void door_export_serve(vv_call *call)
     door_export *door = vv_arena_zeroed(vv_http_request_arena(call->request), sizeof *door);
     if (door != NULL) {
         door->call = call;
+        vv_arena_init(&door->arena, &call->server->alloc, SIZE_MAX);
         door->reading = vv_reading_create(call);
     }
-    if (door != NULL && door->reading != NULL) {
+    if (door != NULL && door->reading != NULL &&
+        vv_http_request_cleanup(call->request, door_export_end, door) == VARVE_OK) {
         status = door_export_open(door, &err);
     }
     if (status == VARVE_OK) {

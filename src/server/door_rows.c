@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "server/server_priv.h"
 #include "sys/clock.h"
+#include "wire/json_lines.h"
 #include "wire/rows_json.h"
 
 #define DOOR_ROWS_PIECE_BYTES    (64u * 1024u)
@@ -16,14 +17,34 @@ typedef struct door_rows {
     vv_rows_request asked;
     vv_json json;
     vv_rows_answer answer;
+    vv_arena arena; /* of one block */
     bool is_begun;
 } door_rows;
+
+static void door_rows_end(void *state)
+{
+    door_rows *door = state;
+    vv_arena_deinit(&door->arena);
+}
 
 static varve_status door_rows_name(void *context, varve_series series, varve_text *out_metric,
                                    const varve_label **out_labels, size_t *out_label_count)
 {
     vv_server *server = context;
     return varve_series_name(server->db, series, out_metric, out_labels, out_label_count, NULL);
+}
+
+/** All fields come in the order of their names; those that were asked for as they were. */
+static varve_status door_rows_block(door_rows *door, const varve_block *block, varve_error *out_err)
+{
+    varve_block sorted = *block;
+    vv_arena_reset(&door->arena);
+    if (door->asked.query.output_count == 0) {
+        VV_TRY(
+            vv_columns_sort(block, &door->arena, &sorted.column_names, &sorted.columns, out_err));
+    }
+    vv_rows_answer_block(&door->answer, &sorted, door_rows_name, door->call->server);
+    return VARVE_OK;
 }
 
 static varve_status door_rows_pull(void *state, vv_buf *out, bool *out_is_end, varve_error *out_err)
@@ -43,7 +64,7 @@ static varve_status door_rows_pull(void *state, vv_buf *out, bool *out_is_end, v
             *out_is_end = true;
             return vv_json_end(&door->json, out_err);
         }
-        vv_rows_answer_block(&door->answer, block, door_rows_name, server);
+        VV_TRY(door_rows_block(door, block, out_err));
     }
     return vv_buf_check(out, out_err);
 }
@@ -77,9 +98,11 @@ static void door_rows_document(void *state, vv_http_request *request, varve_text
     door_rows *door = vv_arena_zeroed(vv_http_request_arena(request), sizeof *door);
     if (door != NULL) {
         door->call = call;
+        vv_arena_init(&door->arena, &call->server->alloc, SIZE_MAX);
         door->reading = vv_reading_create(call);
     }
-    if (door != NULL && door->reading != NULL) {
+    if (door != NULL && door->reading != NULL &&
+        vv_http_request_cleanup(request, door_rows_end, door) == VARVE_OK) {
         status = door_rows_query(door, body, &err);
     }
     if (status == VARVE_OK) {

@@ -66,6 +66,14 @@ typedef struct vv_json_rows {
  * were cut. */
 void vv_json_lines_write(vv_json *json, const vv_json_rows *rows, bool *out_lost);
 
+/**
+ * The columns of a block in the order of their names, in the arena: the order in which fields were
+ * created reaches no text. Where they stand so already they are borrowed from the block.
+ */
+VV_MUST_CHECK varve_status vv_columns_sort(const varve_block *block, vv_arena *arena,
+                                           const varve_text **out_names,
+                                           const varve_column **out_columns, varve_error *out_err);
+
 /** How many rows from `begin` on make a line of about bytes_max; at least 1. */
 size_t vv_json_lines_fit(const vv_json_rows *rows, size_t bytes_max);
 

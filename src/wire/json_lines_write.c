@@ -76,6 +76,42 @@ varve_value vv_column_value(const varve_column *column, size_t row)
     return value;
 }
 
+varve_status vv_columns_sort(const varve_block *block, vv_arena *arena,
+                             const varve_text **out_names, const varve_column **out_columns,
+                             varve_error *out_err)
+{
+    size_t count = block->column_count;
+    *out_names = block->column_names;
+    *out_columns = block->columns;
+    bool is_sorted = true;
+    for (size_t index = 1; index < count; index++) {
+        is_sorted = is_sorted && vv_text_compare(block->column_names[index - 1],
+                                                 block->column_names[index]) <= 0;
+    }
+    if (is_sorted) {
+        return VARVE_OK;
+    }
+    varve_text *names = vv_arena_array(arena, count, sizeof *names);
+    varve_column *columns = vv_arena_array(arena, count, sizeof *columns);
+    if (names == NULL || columns == NULL) {
+        return vv_arena_fail(arena, count * sizeof *columns, out_err);
+    }
+    /* Insertion: columns are few, and mostly in order. */
+    for (size_t index = 0; index < count; index++) {
+        size_t at = index;
+        while (at > 0 && vv_text_compare(names[at - 1], block->column_names[index]) > 0) {
+            names[at] = names[at - 1];
+            columns[at] = columns[at - 1];
+            at -= 1;
+        }
+        names[at] = block->column_names[index];
+        columns[at] = block->columns[index];
+    }
+    *out_names = names;
+    *out_columns = columns;
+    return VARVE_OK;
+}
+
 /* ---- values ---- */
 
 static void json_lines_f64(vv_json *json, double value)
@@ -222,16 +258,29 @@ void vv_json_metric(vv_json *json, varve_text metric, const varve_label *labels,
 
 /* ---- lines ---- */
 
-/** The type that "types" has to name: NONE where a reader finds it alone (J1). */
-static uint32_t json_lines_named_type(const varve_column *column)
+/** Whether all values of a column of the bytes family are BYTES. */
+static bool json_lines_all_bytes(const vv_json_rows *rows, const varve_column *column)
 {
-    switch (column->type) {
+    for (size_t row = rows->begin; row < rows->end; row++) {
+        if (vv_column_value(column, row).type == VARVE_TYPE_STRING) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/** The type that "types" has to name: NONE where a reader finds it alone (J1). */
+static uint32_t json_lines_named_type(const vv_json_rows *rows, const varve_column *column)
+{
+    uint32_t type = column->codes != NULL ? column->dictionary->type : column->type;
+    switch (type) {
     case VARVE_TYPE_I64:
     case VARVE_TYPE_U64:
+    case VARVE_TYPE_HISTOGRAM:
+        return type;
     case VARVE_TYPE_BYTES:
     case VARVE_TYPE_STRING:
-    case VARVE_TYPE_HISTOGRAM:
-        return column->type;
+        return json_lines_all_bytes(rows, column) ? VARVE_TYPE_BYTES : VARVE_TYPE_STRING;
     default:
         return VARVE_TYPE_NONE;
     }
@@ -299,7 +348,7 @@ static void json_lines_single(vv_json *json, const vv_json_rows *rows, varve_tex
     vv_json_object_begin(json);
     vv_json_key(json, VV_TEXT("metric"));
     vv_json_metric(json, metric, rows->labels, rows->label_count);
-    uint32_t type = json_lines_named_type(column);
+    uint32_t type = json_lines_named_type(rows, column);
     if (type != VARVE_TYPE_NONE) {
         vv_json_key(json, VV_TEXT("types"));
         vv_json_object_begin(json);
@@ -320,7 +369,7 @@ static void json_lines_fields(vv_json *json, const vv_json_rows *rows, bool *out
     vv_json_metric(json, rows->metric, rows->labels, rows->label_count);
     bool has_types = false;
     for (size_t index = 0; index < rows->column_count; index++) {
-        uint32_t type = json_lines_named_type(&rows->columns[index]);
+        uint32_t type = json_lines_named_type(rows, &rows->columns[index]);
         if (type != VARVE_TYPE_NONE) {
             json_lines_types_begin(json, &has_types);
             vv_json_key_text(json, rows->names[index], vv_text_from_string(varve_type_name(type)));
