@@ -14,6 +14,7 @@
 #include "engine/task.h"
 #include "engine/verify.h"
 #include "engine/version.h"
+#include "index/catalogue.h"
 #include "segment/segment.h"
 #include "wal/wal.h"
 
@@ -183,14 +184,12 @@ static void api_gather(varve_db *db, api_figures *f)
         f->head_rows += vv_head_rows(db->frozen[i]);
     }
     const vv_version *version = db->version;
-    f->segments = version->segment_count;
     f->tombstones = version->tombstone_count;
-    for (size_t i = 0; i < version->segment_count; i++) {
-        const vv_segment_info *info = &version->segments[i]->info;
-        f->segment_bytes += info->bytes;
-        f->segment_rows += info->rows;
-        f->level_max = info->level > f->level_max ? info->level : f->level_max;
-    }
+    vv_version_totals totals = vv_version_sum(version);
+    f->segments = totals.segments;
+    f->segment_bytes = totals.bytes;
+    f->segment_rows = totals.rows;
+    f->level_max = totals.level_max;
     vv_mutex_unlock(&db->state_lock);
     vv_mutex_unlock(&db->shards[0].lock);
 }

@@ -11,6 +11,7 @@
 #include "base/bitmap.h"
 #include "base/status.h"
 #include "engine/write_priv.h"
+#include "index/catalogue.h"
 #include "model/histogram.h"
 #include "model/value.h"
 #include "wal/payload.h"

@@ -12,6 +12,7 @@
 #include "base/bitmap.h"
 #include "base/status.h"
 #include "engine/batch_priv.h"
+#include "index/catalogue.h"
 #include "model/histogram.h"
 #include "model/value.h"
 

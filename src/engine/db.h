@@ -24,11 +24,11 @@
 #include <stdatomic.h>
 
 #include "base/alloc.h"
-#include "index/catalogue.h"
 #include "sys/env.h"
 #include "sys/thread.h"
 #include "varve.h"
 
+struct vv_catalogue;
 struct vv_wal;
 struct vv_head;
 struct vv_version;
@@ -69,7 +69,7 @@ struct varve_db {
     uint64_t fork_generation; /* of the process that opened it: another answers E_FENCED */
     char *path;               /* NULL in memory; the directories below hang off it */
     size_t path_size;
-    vv_catalogue *catalogue;
+    struct vv_catalogue *catalogue;
     struct vv_block_cache *cache;
     struct vv_wal *wal;               /* NULL: read-only */
     struct vv_manifest *manifest;     /* NULL: in memory without files, read-only */

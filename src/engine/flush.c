@@ -18,6 +18,7 @@
 
 #include "base/assert.h"
 #include "base/status.h"
+#include "engine/live_segment_priv.h"
 #include "engine/manifest.h"
 #include "engine/merge.h"
 #include "engine/publish.h"

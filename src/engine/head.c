@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "base/status.h"
 #include "engine/head_priv.h"
+#include "index/catalogue.h"
 
 varve_status vv_head_create(varve_db *db, vv_head **out_head, varve_error *out_err)
 {

@@ -36,9 +36,11 @@
  */
 
 #include "base/arena.h"
-#include "codec/vector.h"
+#include "base/slice.h"
 #include "engine/db.h"
 #include "model/rows.h"
+
+struct vv_codec_scratch;
 
 typedef struct vv_head vv_head;
 
@@ -157,7 +159,7 @@ VV_MUST_CHECK varve_status vv_head_read(vv_head *head, uint32_t series, uint64_t
                                         vv_head_pieces *out_pieces, varve_error *out_err);
 /** Sequences of an encoded piece into out[piece->rows]. */
 VV_MUST_CHECK varve_status vv_head_piece_sequences(const vv_head_piece *piece,
-                                                   vv_codec_scratch *scratch,
+                                                   struct vv_codec_scratch *scratch,
                                                    uint64_t *out_sequences, varve_error *out_err);
 
 #endif

@@ -17,7 +17,9 @@
 #include "base/assert.h"
 #include "base/bitmap.h"
 #include "base/status.h"
+#include "codec/vector.h"
 #include "engine/head_priv.h"
+#include "index/catalogue.h"
 
 enum {
     /* Rows ahead: the slot, then what hangs off it, then off that. Measured on a two-core server

@@ -19,6 +19,7 @@
 
 #include "base/assert.h"
 #include "base/status.h"
+#include "codec/vector.h"
 #include "engine/head_priv.h"
 #include "engine/time_sort.h"
 

@@ -9,7 +9,10 @@
  *   field_ids[k]        -> field_names[k]      order of the file's ids
  */
 
+#include "engine/live_segment_priv.h"
 #include "engine/version.h"
+#include "index/catalogue.h"
+#include "segment/segment.h"
 
 #include <stdlib.h>
 #include <string.h>

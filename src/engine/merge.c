@@ -16,6 +16,7 @@
 
 #include "base/assert.h"
 #include "base/status.h"
+#include "engine/live_segment_priv.h"
 #include "engine/publish.h"
 #include "engine/task.h"
 #include "engine/view.h"

@@ -23,10 +23,14 @@
 #include "base/bitmap.h"
 #include "base/status.h"
 #include "base/vec.h"
+#include "codec/vector.h"
+#include "engine/live_segment_priv.h"
 #include "engine/merge.h"
 #include "engine/publish.h"
 #include "engine/scan.h"
 #include "engine/task.h"
+#include "index/catalogue.h"
+#include "segment/segment.h"
 
 enum {
     /* Raw bytes of one blob column in one vector: the bound of design.md on what is decoded at
@@ -288,7 +292,7 @@ static varve_status merge_put_part(merge_state *state, vv_scan *scan, const vv_p
                                    varve_error *out_err)
 {
     if (merge_can_pass(state, part)) {
-        return vv_segment_writer_vector(state->writer, part->vector.bytes, out_err);
+        return vv_segment_writer_vector(state->writer, part->vector->bytes, out_err);
     }
     vv_rows rows;
     VV_TRY(vv_scan_rows(scan, &rows, out_err));

@@ -19,6 +19,7 @@
 
 #include "base/hash.h"
 #include "base/status.h"
+#include "codec/isa.h"
 #include "codec/vector.h"
 #include "engine/background.h"
 #include "engine/db.h"
@@ -29,7 +30,9 @@
 #include "engine/lockfile.h"
 #include "engine/manifest.h"
 #include "engine/version.h"
+#include "index/catalogue.h"
 #include "segment/segment.h"
+#include "sys/cpu.h"
 #include "sys/fork_guard.h"
 #include "sys/process.h"
 #include "sys/vfs_memory.h"
@@ -414,12 +417,24 @@ static varve_status open_readonly(varve_db *db, varve_error *out_err)
     return vv_db_load(db, out_err);
 }
 
+/** Kernels as good as the processor has them, unless VARVE_ISA asks for less. All levels give the
+ * same bytes, so a change under other databases of the process shows in speed only. */
+static void open_choose_kernels(void)
+{
+    vv_isa isa = vv_cpu_isa();
+    vv_codec_isa wanted = isa >= VV_ISA_AVX512 ? VV_CODEC_ISA_AVX512
+                          : isa >= VV_ISA_AVX2 ? VV_CODEC_ISA_AVX2
+                                               : VV_CODEC_ISA_SCALAR;
+    VV_IGNORE(vv_codec_set_isa(wanted)); /* a lower one where the processor lacks a part */
+}
+
 varve_status vv_db_open(const char *path, const varve_options *options, varve_db **out_db,
                         varve_error *out_err)
 {
     *out_db = NULL;
     varve_options filled;
     VV_TRY(open_fill_options(options, &filled, out_err));
+    open_choose_kernels();
     varve_db *db = NULL;
     varve_status status = open_create_handle(path, &filled, &db, out_err);
     if (status == VARVE_OK && db != NULL) {

@@ -22,9 +22,12 @@
 
 #include "base/assert.h"
 #include "base/status.h"
+#include "engine/live_segment_priv.h"
 #include "engine/manifest.h"
 #include "engine/tombstone.h"
 #include "engine/view.h"
+#include "index/catalogue.h"
+#include "segment/segment.h"
 #include "wal/wal.h"
 
 static uint64_t publish_file_id_locked(varve_db *db)

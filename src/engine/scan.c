@@ -22,8 +22,13 @@
 
 #include <string.h>
 
+#include "base/bitmap.h"
 #include "base/status.h"
+#include "codec/vector.h"
+#include "engine/live_segment_priv.h"
 #include "engine/scan_priv.h"
+#include "index/catalogue.h"
+#include "segment/segment.h"
 #include "sys/env.h"
 
 /* ---- sources of a series ---- */
@@ -485,7 +490,7 @@ static varve_status scan_pass(vv_scan *scan, vv_scan_source *source, varve_error
         .count = source->vector.count,
         .first_time = source->vector.first_time,
         .last_time = source->vector.last_time,
-        .vector = source->vector,
+        .vector = &source->vector,
         .segment = source->segment,
     };
     return VARVE_OK;
@@ -503,7 +508,7 @@ varve_status vv_scan_next(vv_scan *scan, const vv_part **out_part, varve_error *
         if (scan_can_pass(scan, &lead)) {
             VV_TRY(scan_pass(scan, lead.source, out_err));
             /* Under `last` a vector with equal times (a late block) has rows to unite. */
-            if (!scan->is_last || scan->part.vector.is_strict) {
+            if (!scan->is_last || scan->part.vector->is_strict) {
                 *out_part = &scan->part;
                 return VARVE_OK;
             }

@@ -17,6 +17,9 @@
 
 #include "engine/view.h"
 
+struct vv_vector;
+struct vv_vector_column;
+
 typedef struct vv_scan vv_scan;
 
 typedef struct vv_scan_options {
@@ -28,7 +31,7 @@ typedef struct vv_scan_options {
     bool keep_all_rows; /* rows that have none of `fields` stay (predicates on absence, counting) */
     bool no_vectors;    /* every part is ROWS */
     vv_alloc *alloc;    /* the query's allocator, with its limit */
-    vv_codec_scratch *scratch;
+    struct vv_codec_scratch *scratch;
 } vv_scan_options;
 
 typedef enum vv_part_kind { VV_PART_VECTOR, VV_PART_ROWS } vv_part_kind;
@@ -37,7 +40,7 @@ typedef struct vv_part {
     vv_part_kind kind;
     size_t count;
     int64_t first_time, last_time;
-    vv_vector vector;               /* VECTOR; until the next call */
+    const struct vv_vector *vector; /* VECTOR; until the next call */
     const vv_live_segment *segment; /* VECTOR: whose field ids it uses; NULL: the catalogue's */
     vv_rows rows;                   /* ROWS; until the next call */
 } vv_part;
@@ -53,7 +56,7 @@ VV_MUST_CHECK varve_status vv_scan_next(vv_scan *scan, const vv_part **out_part,
 /** Decode the current VECTOR part into rows (a ROWS part: its rows); until the next call. */
 VV_MUST_CHECK varve_status vv_scan_rows(vv_scan *scan, vv_rows *out_rows, varve_error *out_err);
 /** Column of a catalogue field in the current VECTOR part; false: none. */
-bool vv_scan_column(const vv_scan *scan, uint32_t field, vv_vector_column *out_column);
+bool vv_scan_column(const vv_scan *scan, uint32_t field, struct vv_vector_column *out_column);
 void vv_scan_close(vv_scan *scan);
 
 /** Rows decoded so far (limits, statistics). */
@@ -61,11 +64,11 @@ uint64_t vv_scan_decoded_rows(const vv_scan *scan);
 
 /** Whether a series has a visible row in range; looks at references and statistics first. */
 VV_MUST_CHECK varve_status vv_scan_exists(vv_view *view, uint32_t series, varve_range range,
-                                          vv_codec_scratch *scratch, bool *out_exists,
+                                          struct vv_codec_scratch *scratch, bool *out_exists,
                                           varve_error *out_err);
 /** Whether a visible row of the series holds a value of the field. */
 VV_MUST_CHECK varve_status vv_scan_field_exists(vv_view *view, uint32_t series, uint32_t field,
-                                                vv_codec_scratch *scratch, bool *out_exists,
+                                                struct vv_codec_scratch *scratch, bool *out_exists,
                                                 varve_error *out_err);
 
 #endif

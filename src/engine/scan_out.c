@@ -7,6 +7,7 @@
  */
 
 #include "engine/scan_priv.h"
+#include "index/catalogue.h"
 
 #include <string.h>
 

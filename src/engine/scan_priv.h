@@ -16,7 +16,9 @@
  */
 
 #include "base/arena.h"
+#include "codec/vector.h"
 #include "engine/scan.h"
+#include "segment/segment.h"
 
 /** One wanted column of an open unit. */
 typedef struct vv_scan_column_data {

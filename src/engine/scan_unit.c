@@ -5,7 +5,11 @@
  * not see are squeezed out in place, so that the merge above only meets live rows.
  */
 
+#include "codec/vector.h"
+#include "engine/live_segment_priv.h"
 #include "engine/scan_priv.h"
+#include "model/time_range.h"
+#include "segment/segment.h"
 
 #include <string.h>
 
@@ -78,7 +82,8 @@ bool vv_scan_unit_is_whole(const vv_scan *scan, const vv_scan_source *source)
             return false;
         }
     }
-    return vv_range_has(scan->options.range, first) && vv_range_has(scan->options.range, last) &&
+    return vv_range_contains(scan->options.range, first) &&
+           vv_range_contains(scan->options.range, last) &&
            !scan_unit_has_tombstone(scan, source, unit, first, last);
 }
 
@@ -216,7 +221,7 @@ static size_t scan_unit_mark(const vv_scan *scan, const int64_t *times, const ui
         bool stays = sequences == NULL || at <= scan->view->visible;
         for (size_t i = 0; stays && i < scan->tombstone_count; i++) {
             const vv_tombstone *tombstone = scan->tombstones[i];
-            stays = at >= tombstone->sequence || !vv_range_has(tombstone->range, times[row]);
+            stays = at >= tombstone->sequence || !vv_range_contains(tombstone->range, times[row]);
         }
         vv_bits_put(scan->keep, row, stays);
         kept += stays;

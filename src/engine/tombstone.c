@@ -14,10 +14,12 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/bitmap.h"
 #include "base/crc.h"
 #include "base/reader.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "index/catalogue.h"
 
 enum {
     TOMBSTONE_VERSION = 1,

@@ -15,9 +15,12 @@
 #include "base/hash.h"
 #include "base/status.h"
 #include "codec/vector.h"
+#include "engine/live_segment_priv.h"
 #include "engine/scan.h"
 #include "engine/task.h"
 #include "engine/view.h"
+#include "index/catalogue.h"
+#include "segment/segment.h"
 
 /* Bytes of rows that are hashed at once: large enough for the hash to run at speed; arbitrary. */
 enum { VERIFY_HASH_BYTES = 64 * 1024 };

@@ -17,6 +17,8 @@
 
 #include "base/assert.h"
 #include "base/status.h"
+#include "engine/live_segment_priv.h"
+#include "segment/segment.h"
 
 static void version_free(varve_db *db, vv_version *version)
 {
@@ -162,4 +164,16 @@ void vv_version_install_locked(varve_db *db, vv_version *version)
     vv_version *old = db->version;
     db->version = version;
     vv_version_unref(db, old);
+}
+
+vv_version_totals vv_version_sum(const vv_version *version)
+{
+    vv_version_totals totals = {.segments = version->segment_count};
+    for (size_t i = 0; i < version->segment_count; i++) {
+        const vv_segment_info *info = &version->segments[i]->info;
+        totals.bytes += info->bytes;
+        totals.rows += info->rows;
+        totals.level_max = info->level > totals.level_max ? info->level : totals.level_max;
+    }
+    return totals;
 }

@@ -13,42 +13,10 @@
 #include "base/bitmap.h"
 #include "engine/db.h"
 #include "model/selection.h"
-#include "segment/segment.h"
 
-/** A segment with its translation to the catalogue; counted, shared by versions. */
-typedef struct vv_live_segment {
-    atomic_uint refs;
-    vv_segment *segment;
-    vv_segment_info info;
-    atomic_bool unlink_when_free; /* dropped by a merge: the file goes with the last reference */
-    uint32_t series_count;
-    uint32_t *series_ids;   /* catalogue id of series index i; owned, with the two behind it */
-    uint32_t *sorted_ids;   /* catalogue ids ascending ... */
-    uint32_t *sorted_index; /* ... and the series index of each */
-    uint32_t field_count;
-    uint32_t *field_ids;   /* ids in the segment, ascending; owned, with ... */
-    uint32_t *field_names; /* ... the catalogue id of each */
-} vv_live_segment;
-
-/** Opens seg/<id>.vsg, resolves its names in the catalogue and records the types of its fields:
- *  segments are opened in the order of arrival, so that the newest type stays. */
-VV_MUST_CHECK varve_status vv_live_segment_open(varve_db *db, uint64_t id, uint32_t level,
-                                                vv_live_segment **out_segment,
-                                                varve_error *out_err);
-/** The same for a file that this database has just written: the catalogue has its fields already,
- *  perhaps with types that are newer, and keeps them. */
-VV_MUST_CHECK varve_status vv_live_segment_open_written(varve_db *db, uint64_t id, uint32_t level,
-                                                        vv_live_segment **out_segment,
-                                                        varve_error *out_err);
-/** Remove seg/<id>.vsg; a failure is logged, the next open removes what no manifest names. */
-void vv_live_segment_unlink(varve_db *db, uint64_t id);
-void vv_live_segment_ref(vv_live_segment *segment);
-void vv_live_segment_unref(varve_db *db, vv_live_segment *segment);
-/** Series index of a catalogue id, or UINT32_MAX. */
-uint32_t vv_live_segment_find(const vv_live_segment *segment, uint32_t series);
-/** Segment's id of a catalogue field, 0: none. And back: catalogue field of a segment's id. */
-uint32_t vv_live_segment_field_of(const vv_live_segment *segment, uint32_t catalogue_field);
-uint32_t vv_live_segment_field_name(const vv_live_segment *segment, uint32_t segment_field);
+/** A segment with its translation to the catalogue; counted, shared by versions. Its inside:
+ *  engine/live_segment_priv.h. */
+typedef struct vv_live_segment vv_live_segment;
 
 /** A delete: hides rows of `series` in `range` with a sequence below `sequence`. Counted,
  * immutable. */
@@ -68,10 +36,6 @@ VV_MUST_CHECK varve_status vv_tombstone_create(varve_db *db, uint64_t sequence, 
                                                vv_tombstone **out_tombstone, varve_error *out_err);
 void vv_tombstone_ref(vv_tombstone *tombstone);
 void vv_tombstone_unref(varve_db *db, vv_tombstone *tombstone);
-static inline bool vv_range_has(varve_range range, int64_t time)
-{
-    return time >= range.start && (time < range.end || range.end == INT64_MAX);
-}
 
 typedef struct vv_version {
     atomic_uint refs;
@@ -98,5 +62,13 @@ VV_MUST_CHECK varve_status vv_version_edit(
  *  holds manifest_lock since it read the base, and where segments were dropped a reference on the
  *  old version: the last one closes files. */
 void vv_version_install_locked(varve_db *db, vv_version *version);
+
+/** Sums over the segments of a version. */
+typedef struct vv_version_totals {
+    uint64_t segments, bytes, rows;
+    uint32_t level_max;
+} vv_version_totals;
+
+vv_version_totals vv_version_sum(const vv_version *version);
 
 #endif

@@ -18,12 +18,14 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/bitmap.h"
 #include "base/checked.h"
 #include "base/crc.h"
 #include "base/status.h"
 #include "engine/background.h"
 #include "engine/flush.h"
 #include "engine/write_priv.h"
+#include "index/catalogue.h"
 #include "wal/wal.h"
 
 /* Tries of one part before another writer is taken to be in the way for good. Arbitrary: each

@@ -10,8 +10,10 @@
 
 #include "base/assert.h"
 #include "base/status.h"
+#include "codec/vector.h"
 #include "engine/time_sort.h"
 #include "engine/write_priv.h"
+#include "index/catalogue.h"
 
 enum { BULK_RAW_BYTES_MAX = 64 * 1024 }; /* raw size of a vector (design) */
 

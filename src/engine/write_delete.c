@@ -14,10 +14,13 @@
  *       kept away by the manifest lock, which whoever installs a version holds.
  */
 
+#include "base/bitmap.h"
 #include "base/status.h"
 #include "engine/scan.h"
 #include "engine/view.h"
 #include "engine/write_priv.h"
+#include "index/catalogue.h"
+#include "model/time_range.h"
 
 /* ---- selections ---- */
 
@@ -210,7 +213,8 @@ static varve_status delete_count_batch(vv_write *write, size_t item_end, const v
             uint32_t series = run->series[run->series_count == 1 ? 0 : row];
             bool is_rejected = write->rejected_rows != NULL &&
                                vv_bits_get(write->rejected_rows, items[i].first_row + row);
-            if (!is_rejected && vv_range_has(range, run->times[run->time_count == 1 ? 0 : row]) &&
+            if (!is_rejected &&
+                vv_range_contains(range, run->times[run->time_count == 1 ? 0 : row]) &&
                 vv_idset_contains(ids, series)) {
                 VV_TRY(delete_count_series(write, series, out_err));
             }

@@ -8,9 +8,11 @@
 
 #include "base/crc.h"
 #include "base/status.h"
+#include "codec/vector.h"
 #include "engine/scan.h"
 #include "engine/view.h"
 #include "engine/write.h"
+#include "index/catalogue.h"
 #include "wal/payload.h"
 #include "wal/wal.h"
 

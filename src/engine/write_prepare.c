@@ -8,9 +8,12 @@
 
 #include <string.h>
 
+#include "base/bitmap.h"
 #include "base/crc.h"
 #include "base/status.h"
+#include "codec/vector.h"
 #include "engine/write_priv.h"
+#include "index/catalogue.h"
 #include "wal/payload.h"
 
 void vv_write_memory_init(vv_batch_memory *memory, vv_alloc *alloc)

@@ -20,6 +20,8 @@
 #include "engine/scan.h"
 #include "engine/view.h"
 #include "engine/write_priv.h"
+#include "index/catalogue.h"
+#include "model/time_range.h"
 #include "model/value.h"
 
 /** The type that rows of this part give a field of a series, where the catalogue has another. */
@@ -75,7 +77,7 @@ static varve_status types_is_hidden(const types_state *state, uint32_t series, i
     const vv_write_item *items = VV_VEC_ITEMS(&state->write->memory->items, vv_write_item);
     *out_is_hidden = false;
     for (size_t i = begin; i < end && !*out_is_hidden; i++) {
-        if (items[i].op->selection != NULL && vv_range_has(items[i].op->range, time)) {
+        if (items[i].op->selection != NULL && vv_range_contains(items[i].op->range, time)) {
             VV_TRY(types_selects(state, items[i].op, series, out_is_hidden, out_err));
         }
     }

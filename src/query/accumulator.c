@@ -5,7 +5,7 @@
  * an answer is the same whether it came from the statistics of vectors or from their values.
  */
 
-#include "query/accumulator.h"
+#include "query/accumulator_priv.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "codec/vector.h"
 #include "engine/db.h"
 #include "engine/view.h"
 #include "query/query.h"

@@ -11,7 +11,7 @@
  * for
  */
 
-#include "engine/db.h"
+#include "base/compiler.h"
 #include "varve.h"
 
 /* varve_cursor is defined in query/cursor_priv.h: one struct for queries and listings, told apart

@@ -19,6 +19,7 @@
 #include "base/status.h"
 #include "engine/scan.h"
 #include "engine/task.h"
+#include "index/catalogue.h"
 #include "model/predicate.h"
 #include "model/rows.h"
 #include "query/cursor_priv.h"

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "support/crash.h"
-#include "sys/sync_sites.h"
 
 typedef struct site_exception {
     vv_sync_site site;

@@ -9,6 +9,7 @@
 
 #include "base/crc.h"
 #include "engine/tombstone.h"
+#include "index/catalogue.h"
 #include "sys/vfs_memory.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

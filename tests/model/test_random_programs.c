@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/random.h"
 #include "support/memory_world.h"
 #include "support/twin.h"
 

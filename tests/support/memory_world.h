@@ -6,6 +6,8 @@
 #ifndef VV_TESTS_SUPPORT_MEMORY_WORLD_H
 #define VV_TESTS_SUPPORT_MEMORY_WORLD_H
 
+#include "base/random.h"
+
 typedef struct memory_world memory_world;
 
 memory_world *memory_world_create(void);

@@ -15,7 +15,9 @@
 #include "base/bitmap.h"
 #include "base/buf.h"
 #include "base/random.h"
+#include "codec/vector.h"
 #include "engine/head.h"
+#include "index/catalogue.h"
 #include "support/check.h"
 #include "support/failing_alloc.h"
 

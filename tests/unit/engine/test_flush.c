@@ -5,6 +5,7 @@
 
 #include "engine/flush.h"
 #include "engine/head.h"
+#include "engine/live_segment_priv.h"
 #include "engine/version.h"
 #include "support/check.h"
 #include "support/engine_fixture.h"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/live_segment_priv.h"
 #include "engine/merge.h"
 #include "engine/version.h"
 #include "support/check.h"

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/tombstone.h"
+#include "index/catalogue.h"
 #include "support/check.h"
 #include "support/failing_alloc.h"
 #include "sys/vfs_fault.h"

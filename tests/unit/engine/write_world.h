@@ -12,8 +12,10 @@
 #include <string.h>
 
 #include "base/bitmap.h"
+#include "codec/vector.h"
 #include "engine/scan.h"
 #include "engine/write.h"
+#include "index/catalogue.h"
 #include "support/check.h"
 #include "support/failing_alloc.h"
 #include "sys/vfs_memory.h"

@@ -227,15 +227,15 @@ static void a_rename_replaces_the_target(void **state)
     varve_error err;
     put(w, "a", "new");
     put(w, "b", "old");
-    check_ok(vv_vfs_rename(w->vfs, in(w, "a"), in(w, "b"), VV_SITE_EXPORT_RENAME, &err), &err);
+    check_ok(vv_vfs_rename(w->vfs, in(w, "a"), in(w, "b"), VV_SITE_QUARANTINE_RENAME, &err), &err);
     expect(w, "b", "new");
     check_status(VARVE_E_NOT_FOUND,
-                 vv_vfs_rename(w->vfs, in(w, "a"), in(w, "b"), VV_SITE_EXPORT_RENAME, &err));
+                 vv_vfs_rename(w->vfs, in(w, "a"), in(w, "b"), VV_SITE_QUARANTINE_RENAME, &err));
     check_ok(vv_vfs_mkdir(w->vfs, in(w, "d"), &err), &err);
     put(w, "d/x", "inside");
-    check_ok(vv_vfs_rename(w->vfs, in(w, "d"), in(w, "e"), VV_SITE_SNAPSHOT_RENAME, &err), &err);
+    check_ok(vv_vfs_rename(w->vfs, in(w, "d"), in(w, "e"), VV_SITE_SEG_RENAME, &err), &err);
     expect(w, "e/x", "inside");
-    check_ok(vv_vfs_rename(w->vfs, in(w, "b"), in(w, "b"), VV_SITE_EXPORT_RENAME, &err), &err);
+    check_ok(vv_vfs_rename(w->vfs, in(w, "b"), in(w, "b"), VV_SITE_QUARANTINE_RENAME, &err), &err);
     expect(w, "b", "new");
 }
 

@@ -104,7 +104,7 @@ static inline void log_patch(log_world *world, const char *path, int64_t offset,
         vv_file_open(world->env.vfs, log_memory(), path, VV_OPEN_READ | VV_OPEN_WRITE, &file, &err),
         &err);
     check_ok(vv_file_write_all(file, offset, bytes, size, &err), &err);
-    check_ok(vv_file_fdatasync(file, VV_SITE_EXPORT_FILE, &err), &err);
+    check_ok(vv_file_fdatasync(file, VV_SITE_WAL_MARK, &err), &err);
     check_ok(vv_file_close(file, NULL), NULL);
 }
 

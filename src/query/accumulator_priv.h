@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VV_QUERY_ACCUMULATOR_H
-#define VV_QUERY_ACCUMULATOR_H
+#ifndef VV_QUERY_ACCUMULATOR_PRIV_H
+#define VV_QUERY_ACCUMULATOR_PRIV_H
 
 /*
  * What an aggregate remembers of the values of one field in one slot (bucket x group). Outputs that
