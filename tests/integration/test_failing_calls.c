@@ -74,8 +74,8 @@ static void calls_check(calls *c, const char *what, uint64_t number)
 {
     vv_fault_clear(c->fault);
     tour *t = &c->tour;
-    if (t->wrong[0] == '\0' && (atomic_load(&c->source.live) != 0 ||
-                                vv_fault_open_files(c->fault) != 0)) {
+    if (t->wrong[0] == '\0' &&
+        (atomic_load(&c->source.live) != 0 || vv_fault_open_files(c->fault) != 0)) {
         snprintf(t->wrong, sizeof t->wrong, "%llu pieces of memory, %llu files were left",
                  (unsigned long long)atomic_load(&c->source.live),
                  (unsigned long long)vv_fault_open_files(c->fault));

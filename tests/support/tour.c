@@ -96,8 +96,8 @@ static bool tour_resolve(tour *t)
     bool is_ok = true;
     for (size_t i = 0; i < TOUR_SERIES && is_ok; i++) {
         varve_label label = {tour_text("n"), tour_text(numbers[i])};
-        is_ok = tour_ok(t, varve_series_resolve(t->db, tour_text("tour"), &label, 1, 0,
-                                                &t->series[i], &err));
+        is_ok = tour_ok(
+            t, varve_series_resolve(t->db, tour_text("tour"), &label, 1, 0, &t->series[i], &err));
     }
     for (size_t i = 0; i < TOUR_FIELDS && is_ok; i++) {
         is_ok = tour_ok(
@@ -406,9 +406,8 @@ static varve_status tour_read_aggregate(tour *t, varve_error *err)
 {
     varve_output outputs[3];
     memset(outputs, 0, sizeof outputs);
-    outputs[0] = (varve_output){.aggregation = VARVE_AGG_COUNT,
-                                .nan_rule = VARVE_NAN_PROPAGATE,
-                                .name = tour_text("f")};
+    outputs[0] = (varve_output){
+        .aggregation = VARVE_AGG_COUNT, .nan_rule = VARVE_NAN_PROPAGATE, .name = tour_text("f")};
     outputs[1] = (varve_output){.aggregation = VARVE_AGG_SUM, .name = tour_text("i")};
     outputs[2] = (varve_output){.aggregation = VARVE_AGG_MEDIAN, .name = tour_text("f")};
     varve_query_options options;
