@@ -368,33 +368,39 @@ static varve_status ask_label_columns(const vv_ask *ask, varve_db *db, vv_arena 
     return VARVE_OK;
 }
 
-varve_status vv_ask_columns(const vv_ask *ask, varve_db *db, vv_arena *arena, vv_rows_style *style,
-                            varve_error *out_err)
+varve_status vv_ask_output_columns(const vv_ask *ask, vv_arena *arena, vv_rows_style *style,
+                                   varve_error *out_err)
 {
-    bool is_aggregate = ask->names != NULL;
-    style->has_time = !is_aggregate || ask->query.bucket.kind != VARVE_BUCKET_NONE;
-    VV_TRY(ask_label_columns(ask, db, arena, style, out_err));
-    if (is_aggregate) {
+    if (ask->names != NULL) {
         style->fields = ask->names;
         style->field_count = ask->name_count;
         return VARVE_OK;
     }
-    varve_text *fields;
-    if (ask->query.output_count > 0) {
-        fields = vv_arena_array(arena, ask->query.output_count, sizeof *fields);
-        if (fields == NULL) {
-            return ask_memory(out_err);
-        }
-        for (size_t i = 0; i < ask->query.output_count; i++) {
-            fields[i] = ask->query.outputs[i].name;
-        }
-        style->field_count = ask->query.output_count;
-    } else {
-        varve_list_options options = ask_list_options(ask);
-        varve_cursor *cursor;
-        VV_TRY(varve_field_names(db, &options, &cursor, out_err));
-        VV_TRY(vv_listing_take(cursor, 1, NULL, arena, &fields, &style->field_count, out_err));
+    varve_text *fields = vv_arena_array(arena, ask->query.output_count + 1, sizeof *fields);
+    if (fields == NULL) {
+        return ask_memory(out_err);
     }
+    for (size_t i = 0; i < ask->query.output_count; i++) {
+        fields[i] = ask->query.outputs[i].name;
+    }
+    style->fields = fields;
+    style->field_count = ask->query.output_count;
+    return VARVE_OK;
+}
+
+varve_status vv_ask_columns(const vv_ask *ask, varve_db *db, vv_arena *arena, vv_rows_style *style,
+                            varve_error *out_err)
+{
+    varve_list_options options = ask_list_options(ask);
+    varve_cursor *cursor;
+    varve_text *fields;
+    style->has_time = ask->names == NULL || ask->query.bucket.kind != VARVE_BUCKET_NONE;
+    VV_TRY(ask_label_columns(ask, db, arena, style, out_err));
+    if (ask->query.output_count > 0) {
+        return vv_ask_output_columns(ask, arena, style, out_err);
+    }
+    VV_TRY(varve_field_names(db, &options, &cursor, out_err));
+    VV_TRY(vv_listing_take(cursor, 1, NULL, arena, &fields, &style->field_count, out_err));
     style->fields = fields;
     return VARVE_OK;
 }

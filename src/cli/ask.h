@@ -49,6 +49,10 @@ VV_MUST_CHECK varve_status vv_ask_parse(const vv_ask_words *words, varve_db *db,
 VV_MUST_CHECK varve_status vv_ask_columns(const vv_ask *ask, varve_db *db, vv_arena *arena,
                                           vv_rows_style *style, varve_error *out_err);
 
+/** The field columns of a query that names its outputs. E_NOMEM. */
+VV_MUST_CHECK varve_status vv_ask_output_columns(const vv_ask *ask, vv_arena *arena,
+                                                 vv_rows_style *style, varve_error *out_err);
+
 /** "avg", "p99.9" and kin; false for another word. */
 bool vv_ask_aggregation(varve_text word, uint32_t *out_aggregation, double *out_parameter);
 

@@ -161,8 +161,9 @@ static varve_status list_server(list_job *job, bool *out_is_reached, varve_error
 {
     varve_text *lines;
     size_t count;
-    VV_TRY(vv_remote_list(job->target.url, job->is_metrics, job->selectors, job->selector_count,
-                          &job->arena, &lines, &count, out_is_reached, out_err));
+    VV_TRY(vv_remote_list(job->target.url, job->is_metrics, job->is_json, job->selectors,
+                          job->selector_count, &job->arena, &lines, &count, out_is_reached,
+                          out_err));
     if (job->limit > 0 && job->limit < count) {
         count = (size_t)job->limit;
     }
@@ -172,7 +173,7 @@ static varve_status list_server(list_job *job, bool *out_is_reached, varve_error
     }
     for (size_t i = 0; i < count; i++) {
         if (job->is_json) {
-            vv_json_text(&job->json, lines[i]);
+            vv_json_raw(&job->json, lines[i]);
         } else {
             vv_buf_append_text(&job->buf, lines[i]);
             vv_buf_append_char(&job->buf, '\n');

@@ -99,6 +99,7 @@ static varve_status query_database(const query_job *job, varve_db *db, varve_tas
                            .from = info.precision,
                            .unit = job->unit,
                            .has_metric = job->has_metric,
+                           .sorts_fields = ask.query.output_count == 0,
                            .names = ask.names,
                            .name_count = ask.name_count};
     if (vv_rows_format_has_columns(job->format)) {

@@ -82,7 +82,10 @@ static void grid_print_cell(const vv_grid *grid, vv_buf *out, const grid_cell *c
     if (!cell->is_number && !is_last) {
         vv_buf_append_fill(out, ' ', padding);
     }
-    if (is_last) {
+    if (is_last) { /* what is missing leaves no blanks at the end of a row */
+        while (out->size > 0 && out->data[out->size - 1] == ' ') {
+            vv_buf_truncate(out, out->size - 1);
+        }
         vv_buf_append_char(out, '\n');
     }
 }

@@ -9,6 +9,7 @@
 #include "base/json_writer.h"
 #include "base/slice.h"
 #include "base/text.h"
+#include "server/server.h"
 #include "sys/clock.h"
 
 /* Longest line; what does not fit is not written. */

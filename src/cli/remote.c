@@ -2,38 +2,432 @@
 
 #include "cli/remote.h"
 
+#include <jansson.h>
+#include <string.h>
+
+#include "base/buf.h"
 #include "base/status.h"
+#include "base/text.h"
+#include "cli/listing.h"
+#include "cli/remote_rows.h"
+#include "model/time_range.h"
+#include "net/http_fetch.h"
+#include "sys/signals.h"
+#include "wire/time_text.h"
+
+/* An answer that is kept whole, and what is made of it. */
+#define REMOTE_DOCUMENT_BYTES_MAX ((size_t)512 * 1024 * 1024)
+
+/* A URL with its parameters. */
+#define REMOTE_URL_BYTES_MAX (64u * 1024u)
+
+/* ---- requests ------------------------------------------------------------------------------- */
+
+static bool remote_goes_on(void *context)
+{
+    (void)context;
+    return !vv_signals_is_stop_asked();
+}
+
+/** The server's address and a path; parameters may follow. */
+static void remote_url(vv_buf *url, const char *server, const char *path)
+{
+    varve_text base = vv_text_from_string(server);
+    while (base.size > 0 && base.data[base.size - 1] == '/') {
+        base.size -= 1;
+    }
+    vv_buf_append_text(url, base);
+    vv_buf_append_text(url, vv_text_from_string(path));
+}
+
+/** "?name=value" or "&name=value". */
+static void remote_param(vv_buf *url, const char *name, varve_text value)
+{
+    varve_text so_far = vv_buf_text(url);
+    bool is_first = vv_text_find_char(so_far, '?') == so_far.size;
+    vv_buf_append_char(url, is_first ? '?' : '&');
+    vv_buf_append_text(url, vv_text_from_string(name));
+    vv_buf_append_char(url, '=');
+    for (size_t i = 0; i < value.size; i++) {
+        char c = value.data[i];
+        bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                        (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.' || c == '~';
+        if (is_plain) {
+            vv_buf_append_char(url, c);
+        } else {
+            vv_buf_append_format(url, "%%%02X", (unsigned)(unsigned char)c);
+        }
+    }
+}
+
+static void remote_params(vv_buf *url, const vv_ask_words *words)
+{
+    char last[128];
+    for (size_t i = 0; i < words->selector_count; i++) {
+        remote_param(url, "match[]", vv_text_from_string(words->selectors[i]));
+    }
+    if (words->selector_count == 0) {
+        remote_param(url, "match[]", VV_TEXT("{__name__!=\"\"}"));
+    }
+    if (words->last != NULL) {
+        vv_text_format(last, sizeof last, "now-%s", words->last);
+        remote_param(url, "start", vv_text_from_string(last));
+    }
+    if (words->start != NULL) {
+        remote_param(url, "start", vv_text_from_string(words->start));
+    }
+    if (words->end != NULL) {
+        remote_param(url, "end", vv_text_from_string(words->end));
+    }
+}
+
+/** The sentence of an answer that is no success: member "error" or "message". */
+static void remote_sentence(const vv_http_fetch_answer *answer, varve_error *out_err,
+                            varve_status status)
+{
+    json_t *root = json_loadb(answer->body, answer->body_size, 0, NULL);
+    const char *text = json_string_value(json_object_get(root, "error"));
+    if (text == NULL) {
+        text = json_string_value(json_object_get(root, "message"));
+    }
+    VV_IGNORE(text != NULL ? vv_fail(out_err, status, "%s", text)
+                           : vv_fail(out_err, status, "the server answered %u", answer->code));
+    json_decref(root);
+}
+
+static varve_status remote_status(uint32_t code)
+{
+    static const struct {
+        uint32_t code;
+        varve_status status;
+    } map[] = {
+        {400, VARVE_E_INVALID}, {413, VARVE_E_LIMIT},     {415, VARVE_E_UNSUPPORTED},
+        {422, VARVE_E_INVALID}, {429, VARVE_E_BUSY},      {503, VARVE_E_BUSY},
+        {507, VARVE_E_NOSPACE}, {404, VARVE_E_NOT_FOUND},
+    };
+    for (size_t i = 0; i < VV_ARRAY_COUNT(map); i++) {
+        if (map[i].code == code) {
+            return map[i].status;
+        }
+    }
+    return VARVE_E_INTERNAL;
+}
+
+/** Run, and make another code than 2xx an error. */
+static varve_status remote_run(vv_http_fetch_request *request, vv_buf *url,
+                               vv_http_fetch_answer *answer, bool *out_is_reached,
+                               varve_error *out_err)
+{
+    vv_buf_append_char(url, '\0');
+    answer->code = 0;
+    answer->body_size = 0;
+    VV_TRY(vv_buf_check(url, out_err));
+    request->url = (const char *)url->data;
+    request->check = remote_goes_on;
+    varve_status status = vv_http_fetch_run(request, answer, out_err);
+    *out_is_reached = answer->code != 0 || status != VARVE_E_IO;
+    if (status == VARVE_OK && (answer->code < 200 || answer->code > 299)) {
+        status = remote_status(answer->code);
+        remote_sentence(answer, out_err, status);
+    }
+    return status;
+}
+
+/** A vv_http_fetch_sink whose context is a vv_buf. */
+static varve_status remote_collect(void *context, vv_bytes piece, varve_error *out_err)
+{
+    vv_buf *buf = context;
+    VV_IGNORE(vv_buf_append(buf, piece.data, piece.size)); /* sticky */
+    return vv_buf_check(buf, out_err);
+}
+
+/** A GET whose answer is a JSON document; the caller ends it with json_decref. */
+static varve_status remote_get_json(vv_alloc *alloc, vv_buf *url, json_t **out_root,
+                                    bool *out_is_reached, varve_error *out_err)
+{
+    vv_buf body;
+    vv_http_fetch_answer answer;
+    json_error_t why;
+    *out_root = NULL;
+    vv_buf_init(&body, alloc, REMOTE_DOCUMENT_BYTES_MAX);
+    vv_http_fetch_request request = {.sink = remote_collect, .sink_context = &body};
+    varve_status status = remote_run(&request, url, &answer, out_is_reached, out_err);
+    if (status == VARVE_OK) {
+        *out_root = json_loadb((const char *)body.data, body.size, JSON_ALLOW_NUL, &why);
+        status = *out_root != NULL ? VARVE_OK
+                                   : vv_fail(out_err, VARVE_E_INTERNAL,
+                                             "the server's answer is no JSON: %s", why.text);
+    }
+    vv_buf_deinit(&body);
+    return status;
+}
+
+/** The precision of the server's database. */
+static varve_status remote_precision(const char *server, vv_alloc *alloc, uint32_t *out_precision,
+                                     bool *out_is_reached, varve_error *out_err)
+{
+    json_t *root;
+    vv_buf url;
+    vv_buf_init(&url, alloc, REMOTE_URL_BYTES_MAX);
+    remote_url(&url, server, "/version");
+    varve_status status = remote_get_json(alloc, &url, &root, out_is_reached, out_err);
+    vv_buf_deinit(&url);
+    if (status == VARVE_OK) {
+        const char *word = json_string_value(json_object_get(root, "precision"));
+        if (word == NULL || !vv_precision_text_parse(vv_text_from_string(word), VARVE_PRECISION_NS,
+                                                     out_precision)) {
+            status =
+                vv_fail(out_err, VARVE_E_UNSUPPORTED,
+                        "%s does not tell its precision: no varve, or another version", server);
+        }
+        json_decref(root);
+    }
+    return status;
+}
+
+/* ---- query and export ----------------------------------------------------------------------- */
+
+/** The request document of /api/v1/rows; its source gives it once. */
+typedef struct remote_document {
+    varve_text text;
+    bool is_given;
+} remote_document;
+
+static varve_status remote_give(void *context, vv_bytes *out_piece, bool *out_is_end,
+                                varve_error *out_err)
+{
+    remote_document *document = context;
+    (void)out_err;
+    *out_is_end = document->is_given;
+    *out_piece = document->is_given ? (vv_bytes){0} : vv_bytes_of_text(document->text);
+    document->is_given = true;
+    return VARVE_OK;
+}
+
+static varve_status remote_query_rows(const vv_remote_rows *rows, vv_remote_printer *printer,
+                                      vv_alloc *alloc, bool *out_is_reached, varve_error *out_err)
+{
+    vv_buf url;
+    vv_buf body;
+    vv_http_fetch_answer answer;
+    vv_buf text;
+    vv_buf_init(&text, alloc, REMOTE_DOCUMENT_BYTES_MAX);
+    varve_status status = vv_remote_rows_request(rows, printer, &text, out_err);
+    remote_document document = {.text = vv_buf_text(&text)};
+    vv_buf_init(&url, alloc, REMOTE_URL_BYTES_MAX);
+    vv_buf_init(&body, alloc, REMOTE_DOCUMENT_BYTES_MAX);
+    remote_url(&url, rows->url, "/api/v1/rows");
+    vv_http_fetch_request request = {.content_type = "application/json",
+                                     .source = remote_give,
+                                     .source_context = &document,
+                                     .sink = remote_collect,
+                                     .sink_context = &body};
+    if (status == VARVE_OK) {
+        status = remote_run(&request, &url, &answer, out_is_reached, out_err);
+    }
+    if (status == VARVE_OK) {
+        status = vv_remote_printer_document(printer, vv_buf_text(&body), out_err);
+    }
+    vv_buf_deinit(&body);
+    vv_buf_deinit(&url);
+    vv_buf_deinit(&text);
+    return status;
+}
+
+static varve_status remote_export_rows(const vv_remote_rows *rows, vv_remote_printer *printer,
+                                       vv_alloc *alloc, bool *out_is_reached, varve_error *out_err)
+{
+    vv_buf url;
+    vv_http_fetch_answer answer;
+    vv_buf_init(&url, alloc, REMOTE_URL_BYTES_MAX);
+    remote_url(&url, rows->url, "/api/v1/export");
+    remote_params(&url, rows->words);
+    remote_param(&url, "precision", vv_text_from_string(vv_remote_printer_unit(printer)));
+    vv_http_fetch_request request = {.sink = vv_remote_printer_feed, .sink_context = printer};
+    varve_status status = remote_run(&request, &url, &answer, out_is_reached, out_err);
+    vv_buf_deinit(&url);
+    return status;
+}
 
 varve_status vv_remote_rows_print(const vv_remote_rows *rows, bool *out_is_reached,
                                   varve_error *out_err)
 {
-    *out_is_reached = true;
-    return vv_fail(out_err, VARVE_E_UNSUPPORTED, "%s: this version works on directories only",
-                   rows->url);
+    vv_alloc alloc;
+    uint32_t precision;
+    vv_remote_printer *printer;
+    varve_error end_error;
+    vv_alloc_init(&alloc, NULL);
+    VV_TRY(remote_precision(rows->url, &alloc, &precision, out_is_reached, out_err));
+    VV_TRY(vv_remote_printer_create(rows, precision, &printer, out_err));
+    varve_status status = rows->is_export
+                              ? remote_export_rows(rows, printer, &alloc, out_is_reached, out_err)
+                              : remote_query_rows(rows, printer, &alloc, out_is_reached, out_err);
+    varve_status ended = vv_remote_printer_end(printer, status == VARVE_OK, &end_error);
+    if (status == VARVE_OK && ended != VARVE_OK) {
+        *out_err = end_error;
+        status = ended;
+    }
+    return status;
+}
+
+/* ---- write and import ----------------------------------------------------------------------- */
+
+/** What is wrong with the line, out of "partial write: line 2: no field dropped=1". */
+static void remote_trim(varve_error *why)
+{
+    varve_text text = vv_text_from_string(why->message);
+    size_t begin = vv_text_find(text, VV_TEXT("line "));
+    text = vv_text_sub(text, begin, text.size);
+    begin = vv_text_find(text, VV_TEXT(": "));
+    text = begin == SIZE_MAX ? text : vv_text_sub(text, begin + 2, text.size);
+    text = vv_text_sub(text, 0, vv_text_find(text, VV_TEXT(" dropped=")));
+    if (text.size > 0) {
+        char trimmed[sizeof why->message];
+        vv_text_format(trimmed, sizeof trimmed, "%.*s", VV_TEXT_ARGS(text));
+        memcpy(why->message, trimmed, sizeof trimmed);
+    }
+}
+
+/** "line", "written" and "rejected" of a refusal in part; false when it says nothing of the kind.
+ */
+static bool remote_counts(const vv_http_fetch_answer *answer, vv_load_counts *counts)
+{
+    json_t *root = json_loadb(answer->body, answer->body_size, 0, NULL);
+    const json_t *facts = json_object_get(root, "data");
+    facts = facts != NULL ? facts : root;
+    const json_t *line = json_object_get(facts, "line");
+    const json_t *written = json_object_get(facts, "written");
+    const json_t *rejected = json_object_get(facts, "rejected");
+    bool has_counts =
+        json_is_integer(line) && json_is_integer(written) && json_is_integer(rejected);
+    if (has_counts) {
+        counts->first_bad_line = (uint64_t)json_integer_value(line);
+        counts->rows = (uint64_t)json_integer_value(written);
+        counts->rejected = (uint64_t)json_integer_value(rejected);
+        remote_sentence(answer, &counts->first_bad, VARVE_E_INVALID);
+        remote_trim(&counts->first_bad);
+    }
+    json_decref(root);
+    return has_counts;
 }
 
 varve_status vv_remote_load(const char *url, const vv_load_options *options,
                             vv_remote_source source, void *context, vv_load_counts *out_counts,
                             bool *out_is_reached, varve_error *out_err)
 {
-    (void)options;
-    (void)source;
-    (void)context;
-    (void)out_counts;
-    *out_is_reached = true;
-    return vv_fail(out_err, VARVE_E_UNSUPPORTED, "%s: this version works on directories only", url);
+    vv_alloc alloc;
+    vv_buf address;
+    vv_http_fetch_answer answer;
+    uint32_t precision = options->precision;
+    vv_alloc_init(&alloc, NULL);
+    if (precision == VARVE_PRECISION_STORED) {
+        VV_TRY(remote_precision(url, &alloc, &precision, out_is_reached, out_err));
+    }
+    vv_buf_init(&address, &alloc, REMOTE_URL_BYTES_MAX);
+    remote_url(&address, url, options->is_json ? "/api/v1/import" : "/api/v2/write");
+    remote_param(&address, "precision", vv_text_from_string(vv_precision_name(precision)));
+    vv_http_fetch_request request = {.content_type = options->is_json ? "application/x-ndjson"
+                                                                      : "text/plain; charset=utf-8",
+                                     .source = source,
+                                     .source_context = context};
+    varve_status status = remote_run(&request, &address, &answer, out_is_reached, out_err);
+    if (status == VARVE_E_INVALID && remote_counts(&answer, out_counts)) {
+        status = VARVE_OK;
+    }
+    vv_buf_deinit(&address);
+    return status;
 }
 
-varve_status vv_remote_list(const char *url, bool is_metrics, char *const *selectors,
+/* ---- series and metrics --------------------------------------------------------------------- */
+
+/** {"__name__":"cpu","host":"a"} as cpu{host="a"}. */
+static varve_status remote_series_line(json_t *object, vv_alloc *alloc, vv_arena *arena,
+                                       varve_text *out_line, varve_error *out_err)
+{
+    vv_buf line;
+    varve_text metric = {0};
+    size_t count = 0;
+    varve_label *labels = vv_arena_array(arena, json_object_size(object) + 1, sizeof *labels);
+    if (labels == NULL) {
+        return vv_fail_nomem(out_err, "a listing", json_object_size(object));
+    }
+    for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
+        json_t *value = json_object_iter_value(at);
+        varve_text name = vv_text_from_string(json_object_iter_key(at));
+        varve_text text = {json_string_value(value), json_string_length(value)};
+        if (vv_text_equal(name, VV_TEXT("__name__"))) {
+            metric = text;
+        } else {
+            labels[count] = (varve_label){name, text};
+            count += 1;
+        }
+    }
+    vv_buf_init(&line, alloc, SIZE_MAX);
+    vv_listing_print_series(&line, metric, labels, count);
+    varve_status status = vv_buf_check(&line, out_err);
+    if (status == VARVE_OK && vv_arena_copy(arena, vv_buf_text(&line), out_line) != VARVE_OK) {
+        status = vv_fail_nomem(out_err, "a listing", line.size);
+    }
+    vv_buf_deinit(&line);
+    return status;
+}
+
+/** A json_dump_callback into a vv_buf. */
+static int remote_dump(const char *bytes, size_t size, void *context)
+{
+    return vv_buf_append(context, bytes, size) == VARVE_OK ? 0 : -1;
+}
+
+static varve_status remote_line(json_t *item, bool is_json, vv_alloc *alloc, vv_arena *arena,
+                                varve_text *out_line, varve_error *out_err)
+{
+    vv_buf dumped;
+    if (!is_json && json_is_object(item)) {
+        return remote_series_line(item, alloc, arena, out_line, out_err);
+    }
+    vv_buf_init(&dumped, alloc, SIZE_MAX);
+    varve_text text = {json_string_value(item), json_string_length(item)};
+    if (is_json) {
+        VV_IGNORE(json_dump_callback(item, remote_dump, &dumped,
+                                     JSON_COMPACT | JSON_ENCODE_ANY)); /* failures stay in dumped */
+        text = vv_buf_text(&dumped);
+    }
+    varve_status status = vv_buf_check(&dumped, out_err);
+    if (status == VARVE_OK && vv_arena_copy(arena, text, out_line) != VARVE_OK) {
+        status = vv_fail_nomem(out_err, "a listing", text.size);
+    }
+    vv_buf_deinit(&dumped);
+    return status;
+}
+
+varve_status vv_remote_list(const char *url, bool is_metrics, bool is_json, char *const *selectors,
                             size_t selector_count, vv_arena *arena, varve_text **out_lines,
                             size_t *out_count, bool *out_is_reached, varve_error *out_err)
 {
-    (void)is_metrics;
-    (void)selectors;
-    (void)selector_count;
-    (void)arena;
-    (void)out_lines;
-    (void)out_count;
-    *out_is_reached = true;
-    return vv_fail(out_err, VARVE_E_UNSUPPORTED, "%s: this version works on directories only", url);
+    vv_alloc alloc;
+    vv_buf address;
+    json_t *root;
+    vv_ask_words words = {.selectors = selectors, .selector_count = selector_count};
+    vv_alloc_init(&alloc, NULL);
+    vv_buf_init(&address, &alloc, REMOTE_URL_BYTES_MAX);
+    remote_url(&address, url, is_metrics ? "/api/v1/label/__name__/values" : "/api/v1/series");
+    remote_params(&address, &words);
+    varve_status status = remote_get_json(&alloc, &address, &root, out_is_reached, out_err);
+    json_t *data = json_object_get(root, "data");
+    size_t count = json_array_size(data);
+    varve_text *lines =
+        status == VARVE_OK ? vv_arena_zeroed(arena, (count + 1) * sizeof *lines) : NULL;
+    if (status == VARVE_OK && lines == NULL) {
+        status = vv_fail_nomem(out_err, "a listing", count);
+    }
+    for (size_t i = 0; i < count && status == VARVE_OK; i++) {
+        status = remote_line(json_array_get(data, i), is_json, &alloc, arena, &lines[i], out_err);
+    }
+    json_decref(root);
+    vv_buf_deinit(&address);
+    if (status == VARVE_OK) {
+        *out_lines = lines;
+        *out_count = count;
+    }
+    return status;
 }

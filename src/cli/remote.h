@@ -12,7 +12,7 @@
 #include "base/arena.h"
 #include "base/compiler.h"
 #include "cli/ask.h"
-#include "cli/load.h"
+#include "cli/bulk_load.h"
 #include "cli/rows_print.h"
 #include "varve.h"
 
@@ -40,10 +40,12 @@ VV_MUST_CHECK varve_status vv_remote_load(const char *url, const vv_load_options
                                           vv_load_counts *out_counts, bool *out_is_reached,
                                           varve_error *out_err);
 
-/** series and metrics: one line of text each, in the arena, sorted as the server gives them. */
-VV_MUST_CHECK varve_status vv_remote_list(const char *url, bool is_metrics, char *const *selectors,
-                                          size_t selector_count, vv_arena *arena,
-                                          varve_text **out_lines, size_t *out_count,
-                                          bool *out_is_reached, varve_error *out_err);
+/** series and metrics: a line of text each, or a JSON value each, in the arena, sorted as the
+ * server gives them. */
+VV_MUST_CHECK varve_status vv_remote_list(const char *url, bool is_metrics, bool is_json,
+                                          char *const *selectors, size_t selector_count,
+                                          vv_arena *arena, varve_text **out_lines,
+                                          size_t *out_count, bool *out_is_reached,
+                                          varve_error *out_err);
 
 #endif

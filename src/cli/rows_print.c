@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/json_writer.h"
 #include "base/status.h"
@@ -36,8 +37,8 @@ struct vv_rows_print {
     vv_json json;
     vv_rows_answer answer;
     vv_grid grid;
+    vv_arena arena; /* of a block */
     vv_influx_skipped skipped;
-    varve_text names[ROWS_COLUMNS_MAX];
     varve_value values[ROWS_COLUMNS_MAX];
     size_t order[ROWS_COLUMNS_MAX];
 };
@@ -351,20 +352,6 @@ static varve_status rows_json_lines_block(vv_rows_print *print, const varve_bloc
     return VARVE_OK;
 }
 
-/** Columns in order of their names, as line protocol wants them. */
-static void rows_sort_columns(vv_rows_print *print, const varve_block *block)
-{
-    for (size_t i = 0; i < block->column_count; i++) {
-        size_t at = i;
-        while (at > 0 && vv_text_compare(block->column_names[print->order[at - 1]],
-                                         block->column_names[i]) > 0) {
-            print->order[at] = print->order[at - 1];
-            at -= 1;
-        }
-        print->order[at] = i;
-    }
-}
-
 static varve_status rows_influx_block(vv_rows_print *print, const varve_block *block,
                                       varve_error *out_err)
 {
@@ -380,7 +367,6 @@ static varve_status rows_influx_block(vv_rows_print *print, const varve_block *b
         return vv_buf_check(&print->cell, out_err);
     }
     VV_TRY(vv_buf_check(&print->cell, out_err));
-    rows_sort_columns(print, block);
     for (size_t row = 0; row < block->rows; row++) {
         int64_t timestamp;
         if (vv_time_convert(block->timestamps[row], style->from, unit, &timestamp,
@@ -389,10 +375,9 @@ static varve_status rows_influx_block(vv_rows_print *print, const varve_block *b
             continue;
         }
         for (size_t i = 0; i < block->column_count; i++) {
-            print->names[i] = block->column_names[print->order[i]];
-            print->values[i] = vv_column_value(&block->columns[print->order[i]], row);
+            print->values[i] = vv_column_value(&block->columns[i], row);
         }
-        VV_IGNORE(vv_influx_write_row(&print->buf, vv_buf_text(&print->cell), print->names,
+        VV_IGNORE(vv_influx_write_row(&print->buf, vv_buf_text(&print->cell), block->column_names,
                                       print->values, block->column_count, timestamp,
                                       &print->skipped)); /* sticky */
         VV_TRY(rows_flush(print, ROWS_PIECE_BYTES, out_err));
@@ -417,6 +402,7 @@ varve_status vv_rows_print_create(const vv_rows_style *style, vv_output *output,
     vv_buf_init(&print->buf, &print->alloc, SIZE_MAX);
     vv_buf_init(&print->cell, &print->alloc, SIZE_MAX);
     vv_grid_init(&print->grid, &print->alloc);
+    vv_arena_init(&print->arena, &print->alloc, SIZE_MAX); /* the block's columns bound it */
     vv_json_init(&print->json, &print->buf);
     varve_status status = VARVE_OK;
     if (style->field_count > ROWS_COLUMNS_MAX) {
@@ -425,7 +411,9 @@ varve_status vv_rows_print_create(const vv_rows_style *style, vv_output *output,
     } else if (vv_rows_format_has_columns(style->format)) {
         status = rows_header(print, out_err);
     } else if (style->format == VV_ROWS_JSON) {
-        status = vv_fail(out_err, VARVE_E_UNSUPPORTED, "this version prints jsonl, not json");
+        uint32_t unit = style->unit == VARVE_PRECISION_STORED ? style->from : style->unit;
+        vv_json_init_sink(&print->json, &print->buf, ROWS_PIECE_BYTES, vv_output_sink, output);
+        vv_rows_answer_begin(&print->answer, &print->json, style->from, unit);
     }
     if (status != VARVE_OK) {
         vv_rows_print_free(print);
@@ -446,12 +434,20 @@ varve_status vv_rows_print_block(vv_rows_print *print, const varve_block *given,
     if (print->style.names != NULL && print->style.name_count == block.column_count) {
         block.column_names = print->style.names;
     }
+    if (print->style.sorts_fields || print->style.format == VV_ROWS_LINE_PROTOCOL) {
+        const varve_block unsorted = block;
+        vv_arena_reset(&print->arena);
+        VV_TRY(vv_columns_sort(&unsorted, &print->arena, &block.column_names, &block.columns,
+                               out_err));
+    }
     switch (print->style.format) {
     case VV_ROWS_TABLE:
     case VV_ROWS_CSV:
     case VV_ROWS_TSV:
         return rows_columns_block(print, &block, out_err);
     case VV_ROWS_JSON:
+        vv_rows_answer_block(&print->answer, &block, NULL, NULL);
+        print->printed.rows += block.rows;
         return VARVE_OK;
     case VV_ROWS_JSON_LINES:
         return rows_json_lines_block(print, &block, out_err);
@@ -464,7 +460,10 @@ varve_status vv_rows_print_block(vv_rows_print *print, const varve_block *given,
 varve_status vv_rows_print_end(vv_rows_print *print, varve_error *out_err)
 {
     if (print->style.format == VV_ROWS_JSON) {
-        return VARVE_OK;
+        vv_rows_answer_end(&print->answer);
+        print->printed.has_lost = print->answer.has_lost;
+        VV_TRY(vv_json_end(&print->json, out_err));
+        return vv_output_write(print->output, vv_bytes_make("\n", 1), out_err);
     }
     if (print->style.format == VV_ROWS_TABLE) {
         VV_TRY(vv_grid_end(&print->grid, &print->buf, out_err));
@@ -482,6 +481,7 @@ void vv_rows_print_free(vv_rows_print *print)
     if (print == NULL) {
         return;
     }
+    vv_arena_deinit(&print->arena);
     vv_grid_deinit(&print->grid);
     vv_buf_deinit(&print->cell);
     vv_buf_deinit(&print->buf);

@@ -39,6 +39,7 @@ typedef struct vv_rows_style {
     uint32_t unit; /* of those printed; STORED, where there are columns: as text */
     bool has_time;
     bool has_metric;          /* a column for it */
+    bool sorts_fields;        /* fields in order of their names, where there are no columns */
     const varve_text *labels; /* columns, sorted */
     size_t label_count;
     const varve_text *fields; /* columns */

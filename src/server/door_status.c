@@ -10,6 +10,7 @@
 #include "base/json_writer.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "model/time_range.h"
 #include "server/server_priv.h"
 
 #define DOOR_TEXT "text/plain; charset=utf-8"
@@ -105,6 +106,8 @@ void vv_serve_version(vv_call *call)
     vv_json_key_text(&json, VV_TEXT("compiler"), VV_TEXT("gcc " __VERSION__));
 #endif
     vv_json_key_text(&json, VV_TEXT("platform"), VV_TEXT("linux"));
+    vv_json_key_text(&json, VV_TEXT("precision"),
+                     vv_text_from_string(vv_precision_name(call->server->precision)));
     vv_json_key(&json, VV_TEXT("features"));
     vv_json_array_begin(&json);
     vv_json_array_end(&json);

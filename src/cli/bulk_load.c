@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-#include "cli/load.h"
+#include "cli/bulk_load.h"
 
 #include <string.h>
 
@@ -201,6 +201,95 @@ static varve_status load_influx_drain(vv_load *load, varve_error *out_err)
     }
 }
 
+/* ---- JSON lines ----------------------------------------------------------------------------- */
+
+static varve_status load_json_row(vv_load *load, const vv_json_line *line, varve_series series,
+                                  size_t row, varve_error *out_err)
+{
+    int64_t timestamp;
+    size_t count = 0;
+    VV_TRY(vv_time_convert(line->timestamps[row], load->options.precision, load->precision,
+                           &timestamp, NULL, out_err));
+    for (size_t f = 0; f < line->field_count; f++) {
+        const varve_value *value = &line->values[f * line->row_count + row];
+        if (value->type == VARVE_TYPE_NONE) {
+            continue;
+        }
+        if (count == VV_ARRAY_COUNT(load->row_fields)) {
+            return vv_fail(out_err, VARVE_E_LIMIT, "more than %u fields", VV_INFLUX_FIELDS_MAX);
+        }
+        VV_TRY(load_field(load, line->names[f], &load->row_fields[count], out_err));
+        load->row_values[count] = *value;
+        count += 1;
+    }
+    return count == 0 ? VARVE_OK : load_add_row(load, series, timestamp, count, out_err);
+}
+
+/** One line; its rows are added up to the first bad one. */
+static varve_status load_json_line(vv_load *load, varve_text text, varve_error *out_err)
+{
+    vv_json_line line;
+    varve_series series;
+    VV_TRY(vv_json_lines_parse(text, &load->arena, &line, out_err));
+    VV_TRY(varve_series_resolve(load->db, line.metric, line.labels, line.label_count, 0, &series,
+                                out_err));
+    for (size_t row = 0; row < line.row_count; row++) {
+        VV_TRY(load_json_row(load, &line, series, row, out_err));
+    }
+    return VARVE_OK;
+}
+
+static varve_status load_json_take(vv_load *load, varve_text text, varve_error *out_err)
+{
+    load->line += 1;
+    if (text.size > 0 && text.data[text.size - 1] == '\r') {
+        text.size -= 1;
+    }
+    if (text.size == 0) {
+        return VARVE_OK;
+    }
+    varve_error why;
+    load->bytes += text.size;
+    varve_status status = load_json_line(load, text, &why);
+    if (status != VARVE_OK && !load_blames_line(status)) {
+        *out_err = why;
+        return status;
+    }
+    if (status != VARVE_OK) {
+        load_reject(load, load->line, 1, &why);
+    }
+    return load_commit_when_full(load, out_err);
+}
+
+static varve_status load_json_carry(vv_load *load, varve_text text, varve_error *out_err)
+{
+    if (vv_buf_append_text(&load->carry, text) != VARVE_OK) {
+        varve_status status = vv_buf_check(&load->carry, out_err);
+        vv_error_prefix(out_err, "line %llu", (unsigned long long)(load->line + 1));
+        return status;
+    }
+    return VARVE_OK;
+}
+
+static varve_status load_json_feed(vv_load *load, varve_text text, varve_error *out_err)
+{
+    while (text.size > 0) {
+        const char *end = memchr(text.data, '\n', text.size);
+        if (end == NULL) {
+            return load_json_carry(load, text, out_err);
+        }
+        varve_text line = {text.data, (size_t)(end - text.data)};
+        text = vv_text_sub(text, line.size + 1, text.size);
+        if (load->carry.size > 0) {
+            VV_TRY(load_json_carry(load, line, out_err));
+            line = vv_buf_text(&load->carry);
+        }
+        VV_TRY(load_json_take(load, line, out_err));
+        vv_buf_reset(&load->carry);
+    }
+    return VARVE_OK;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------ */
 
 static void load_influx_begin(vv_load *load)
@@ -224,9 +313,6 @@ varve_status vv_load_create(varve_db *db, const vv_load_options *options, vv_loa
 {
     varve_info info;
     *out_load = NULL;
-    if (options->is_json) {
-        return vv_fail(out_err, VARVE_E_UNSUPPORTED, "this version reads line protocol only");
-    }
     varve_info_init(&info);
     VV_TRY(varve_db_info(db, &info, out_err));
     vv_load *load = vv_memory_new(sizeof *load);
@@ -257,14 +343,22 @@ varve_status vv_load_create(varve_db *db, const vv_load_options *options, vv_loa
 
 varve_status vv_load_feed(vv_load *load, vv_bytes piece, varve_error *out_err)
 {
+    if (load->options.is_json) {
+        return load_json_feed(load, vv_text_of_bytes(piece), out_err);
+    }
     vv_influx_feed(&load->influx, vv_text_of_bytes(piece), false);
     return load_influx_drain(load, out_err);
 }
 
 varve_status vv_load_end(vv_load *load, varve_error *out_err)
 {
-    vv_influx_feed(&load->influx, (varve_text){.data = ""}, true);
-    VV_TRY(load_influx_drain(load, out_err));
+    if (!load->options.is_json) {
+        vv_influx_feed(&load->influx, (varve_text){.data = ""}, true);
+        VV_TRY(load_influx_drain(load, out_err));
+    } else if (load->carry.size > 0) {
+        VV_TRY(load_json_take(load, vv_buf_text(&load->carry), out_err));
+        vv_buf_reset(&load->carry);
+    }
     return load_commit(load, out_err);
 }
 

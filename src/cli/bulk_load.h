@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VV_CLI_LOAD_H
-#define VV_CLI_LOAD_H
+#ifndef VV_CLI_BULK_LOAD_H
+#define VV_CLI_BULK_LOAD_H
 
 /*
  * Text into a database, as it comes: line protocol or JSON lines.

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Any bytes in place of a server's answer; the first byte chooses the form and the format. */
+#include "base/status.h"
+#include "cli/remote_rows.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const vv_rows_format formats[] = {VV_ROWS_TABLE, VV_ROWS_CSV, VV_ROWS_TSV,
+                                             VV_ROWS_JSON_LINES, VV_ROWS_LINE_PROTOCOL};
+    char selector[] = "m";
+    char *selectors[] = {selector};
+    vv_ask_words words = {.selectors = selectors, .selector_count = 1};
+    if (size == 0) {
+        return 0;
+    }
+    vv_remote_rows rows = {.url = "",
+                           .words = &words,
+                           .format = formats[(data[0] >> 1) % VV_ARRAY_COUNT(formats)],
+                           .path = "/dev/null"};
+    vv_remote_printer *printer;
+    varve_error err;
+    if (vv_remote_printer_create(&rows, VARVE_PRECISION_NS, &printer, &err) != VARVE_OK) {
+        return 0;
+    }
+    vv_bytes bytes = vv_bytes_make(data + 1, size - 1);
+    varve_status status = (data[0] & 1) != 0
+                              ? vv_remote_printer_feed(printer, bytes, &err)
+                              : vv_remote_printer_document(printer, vv_text_of_bytes(bytes), &err);
+    VV_IGNORE(vv_remote_printer_end(printer, status == VARVE_OK, &err)); /* any answer is fine */
+    return 0;
+}
