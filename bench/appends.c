@@ -300,7 +300,9 @@ static void appends_bulk_verify(const bench_options *options, bench_set set)
 void bench_run_append_bulk(const bench_options *options)
 {
     for (bench_set set = BENCH_GAUGE_INT; set < BENCH_SET_COUNT; set++) {
-        appends_bulk_verify(options, set);
-        appends_bulk_set(options, set);
+        if (options->set == BENCH_SET_COUNT || options->set == set) {
+            appends_bulk_verify(options, set);
+            appends_bulk_set(options, set);
+        }
     }
 }

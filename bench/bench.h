@@ -28,12 +28,22 @@
 
 /* ---- options ---- */
 
+typedef enum bench_set {
+    BENCH_TSBS_CPU,   /* integers in doubles: a walk in 0..100, truncated */
+    BENCH_GAUGE_INT,  /* the same as one long column */
+    BENCH_GAUGE_WALK, /* that walk untruncated: full-precision doubles */
+    BENCH_COUNTER,    /* cumulative, increments floor(N(5, 2)), rare resets */
+    BENCH_SENSOR_2DP, /* walk of deviation 0.1, rounded to two decimals */
+    BENCH_SET_COUNT
+} bench_set;
+
 typedef enum bench_preset { BENCH_SMOKE, BENCH_STD } bench_preset;
 
 typedef struct bench_options {
     bench_preset preset;
     size_t reps;      /* 0: the workload's own number */
     size_t threads;   /* 0: one, then two */
+    bench_set set;    /* where a workload has several; BENCH_SET_COUNT: all */
     FILE *json;       /* NULL: no JSON lines */
     const char *base; /* where temporary directories are made */
 } bench_options;
@@ -105,15 +115,6 @@ typedef struct bench_result {
 void bench_report(const bench_options *options, const bench_result *result);
 
 /* ---- generate.c ---- */
-
-typedef enum bench_set {
-    BENCH_TSBS_CPU,   /* integers in doubles: a walk in 0..100, truncated */
-    BENCH_GAUGE_INT,  /* the same as one long column */
-    BENCH_GAUGE_WALK, /* that walk untruncated: full-precision doubles */
-    BENCH_COUNTER,    /* cumulative, increments floor(N(5, 2)), rare resets */
-    BENCH_SENSOR_2DP, /* walk of deviation 0.1, rounded to two decimals */
-    BENCH_SET_COUNT
-} bench_set;
 
 const char *bench_set_name(bench_set set);
 

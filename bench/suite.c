@@ -27,6 +27,7 @@ static const char suite_help[] =
     "  --preset smoke|std  amount of data: smoke (default) takes seconds, std minutes\n"
     "  --reps N            repetitions of each measurement\n"
     "  --threads N         only this number of threads or writers\n"
+    "  --set NAME          only this data set (I2): gauge-int, gauge-walk, counter, sensor-2dp\n"
     "  --json FILE         append results as JSON lines\n"
     "  --dir DIR           where temporary databases are made (default: TMPDIR or /tmp)\n"
     "\n"
@@ -55,6 +56,16 @@ static size_t suite_number(const char *text)
     return (size_t)value;
 }
 
+static bench_set suite_set(const char *name)
+{
+    for (bench_set set = 0; set < BENCH_SET_COUNT; set++) {
+        if (strcmp(bench_set_name(set), name) == 0) {
+            return set;
+        }
+    }
+    suite_usage("no such data set: ", name);
+}
+
 static void suite_option(suite_arguments *arguments, const char *name, const char *value)
 {
     bench_options *options = &arguments->options;
@@ -68,6 +79,8 @@ static void suite_option(suite_arguments *arguments, const char *name, const cha
         options->reps = suite_number(value);
     } else if (strcmp(name, "--threads") == 0) {
         options->threads = suite_number(value);
+    } else if (strcmp(name, "--set") == 0) {
+        options->set = suite_set(value);
     } else if (strcmp(name, "--json") == 0) {
         options->json = fopen(value, "ae");
         if (options->json == NULL) {
@@ -85,7 +98,9 @@ static void suite_option(suite_arguments *arguments, const char *name, const cha
 static suite_arguments suite_parse(int argc, char **argv)
 {
     const char *base = getenv("TMPDIR");
-    suite_arguments arguments = {.options.base = base == NULL ? "/tmp" : base};
+    suite_arguments arguments = {
+        .options = {.set = BENCH_SET_COUNT, .base = base == NULL ? "/tmp" : base},
+    };
     for (int i = 2; i < argc; i++) {
         if (strncmp(argv[i], "--", 2) != 0) {
             if (arguments.name_count == SUITE_WORKLOADS) {

@@ -437,8 +437,9 @@ VARVE_API varve_status varve_close(varve_db *db, varve_error *out_err);
 
 /**
  * Free a handle without writing: after a failed close, or in a forked child, where it takes no lock
- * and only closes descriptors and frees memory. Cursors and batches of it must not be used again;
- * they are freed with it. What the log holds is recovered at the next open. db may be NULL.
+ * and only closes descriptors and frees memory (but for what threads of the parent were using at
+ * the fork). Cursors and batches of it must not be used again; they are freed with it. What the log
+ * holds is recovered at the next open. db may be NULL.
  */
 VARVE_API void varve_abandon(varve_db *db);
 

@@ -221,6 +221,9 @@ varve_status varve_stats(varve_db *db, varve_stat *out_stats, size_t capacity, s
 
 uint32_t varve_health(varve_db *db, varve_error *out_reason)
 {
+    if (vv_db_check(db, out_reason) != VARVE_OK) {
+        return VARVE_HEALTH_WRITE_FAILED; /* a handle of another process */
+    }
     varve_error log_reason = {0};
     uint32_t log_health =
         db->wal != NULL ? vv_wal_health(db->wal, &log_reason) : (uint32_t)VARVE_HEALTH_OK;

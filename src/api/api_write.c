@@ -59,7 +59,9 @@ void varve_batch_free(varve_batch *batch)
 
 void varve_batch_clear(varve_batch *batch)
 {
-    vv_batch_clear(batch);
+    if (batch != NULL) {
+        vv_batch_clear(batch);
+    }
 }
 
 varve_status varve_batch_row(varve_batch *batch, const varve_row *row, varve_error *out_err)
@@ -67,6 +69,7 @@ varve_status varve_batch_row(varve_batch *batch, const varve_row *row, varve_err
     if (batch == NULL || row == NULL) {
         return vv_fail(out_err, VARVE_E_INVALID, "varve_batch_row: a pointer is NULL");
     }
+    VV_TRY(vv_db_check(vv_batch_db(batch), out_err));
     return vv_batch_row(batch, row, out_err);
 }
 
@@ -78,6 +81,7 @@ varve_status varve_batch_columns(varve_batch *batch, const varve_columns *column
                        "varve_batch_columns: a pointer is NULL, or varve_columns_init was not "
                        "called");
     }
+    VV_TRY(vv_db_check(vv_batch_db(batch), out_err));
     return vv_batch_columns(batch, columns, out_err);
 }
 
@@ -87,6 +91,7 @@ varve_status varve_batch_delete(varve_batch *batch, const varve_selection *selec
     if (batch == NULL || (selections == NULL && count > 0)) {
         return vv_fail(out_err, VARVE_E_INVALID, "varve_batch_delete: a pointer is NULL");
     }
+    VV_TRY(vv_db_check(vv_batch_db(batch), out_err));
     return vv_batch_delete(batch, selections, count, range, out_err);
 }
 

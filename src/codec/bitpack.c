@@ -20,21 +20,50 @@ enum {
     BITPACK_GROUP_BYTES = 64, /* what an unpack kernel may touch from the beginning of a group */
 };
 
-/* One store a value: the word holds what is not yet written, the next starts at its next byte. */
-static size_t bitpack_narrow(const uint64_t *values, size_t count, uint32_t width, uint8_t *target)
+/* What is written to: the word holds what is not yet written, the next store begins at its byte. */
+typedef struct bitpack_end {
+    uint64_t word;
+    uint32_t fill; /* bits of the word, below 8 */
+    uint8_t *at;
+} bitpack_end;
+
+static VV_ALWAYS_INLINE void bitpack_put(bitpack_end *end, uint64_t bits, uint32_t width)
 {
-    uint64_t word = 0;
-    uint32_t fill = 0;
-    uint8_t *at = target;
-    for (size_t i = 0; i < count; ++i) {
-        word |= values[i] << fill;
-        memcpy(at, &word, sizeof word);
-        fill += width;
-        at += fill / 8;
-        word >>= fill / 8 * 8;
-        fill %= 8;
+    end->word |= bits << end->fill;
+    memcpy(end->at, &end->word, sizeof end->word);
+    uint32_t fill = end->fill + width;
+    end->at += fill / 8;
+    end->word >>= fill / 8 * 8;
+    end->fill = fill % 8;
+}
+
+/* One store for `lanes` values, which fit BITPACK_WIDTH_ONE bits: they are joined beside the chain
+ * of words, in which each store waits for the one before. */
+static VV_ALWAYS_INLINE size_t bitpack_narrow(const uint64_t *values, size_t count, uint32_t width,
+                                              uint32_t lanes, uint8_t *target)
+{
+    bitpack_end end = {.at = target};
+    size_t i = 0;
+    for (; i + lanes <= count; i += lanes) {
+        uint64_t joined = values[i];
+        for (uint32_t lane = 1; lane < lanes; ++lane) {
+            joined |= values[i + lane] << (lane * width);
+        }
+        bitpack_put(&end, joined, lanes * width);
     }
-    return (size_t)(at - target) + (fill != 0);
+    for (; i < count; ++i) {
+        bitpack_put(&end, values[i], width);
+    }
+    return (size_t)(end.at - target) + (end.fill != 0);
+}
+
+/* Whole bytes: no value waits for another one. */
+static size_t bitpack_bytes(const uint64_t *values, size_t count, size_t bytes, uint8_t *target)
+{
+    for (size_t i = 0; i < count; ++i) {
+        memcpy(target + i * bytes, &values[i], sizeof *values);
+    }
+    return count * bytes;
 }
 
 /* As above where a value may reach into a second word. */
@@ -70,8 +99,16 @@ void vv_bitpack_write(const uint64_t *values, size_t count, uint32_t width, vv_b
     }
     uint8_t *target = out->data + out->size;
     size_t written;
-    if (width <= BITPACK_WIDTH_ONE) {
-        written = bitpack_narrow(values, count, width, target);
+    if (width % 8 == 0) {
+        written = bitpack_bytes(values, count, width / 8, target);
+    } else if (8 * width <= BITPACK_WIDTH_ONE) {
+        written = bitpack_narrow(values, count, width, 8, target);
+    } else if (4 * width <= BITPACK_WIDTH_ONE) {
+        written = bitpack_narrow(values, count, width, 4, target);
+    } else if (2 * width <= BITPACK_WIDTH_ONE) {
+        written = bitpack_narrow(values, count, width, 2, target);
+    } else if (width <= BITPACK_WIDTH_ONE) {
+        written = bitpack_narrow(values, count, width, 1, target);
     } else {
         written = bitpack_wide(values, count, width, target);
     }

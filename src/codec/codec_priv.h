@@ -116,6 +116,23 @@ void vv_int_frame_read(vv_reader *reader, size_t count, vv_codec_scratch *scratc
 
 /* ---- ints.c ---- */
 
+/** The form that takes the least bytes, and what it needs. */
+typedef struct vv_ints_plan {
+    uint8_t form;
+    size_t size;               /* of the whole, in bytes */
+    vv_int_frame frame;        /* FRAME, DELTA, CURVE; RUNS, DICTIONARY: of the values */
+    vv_int_frame length_frame; /* RUNS */
+    size_t run_count;          /* RUNS */
+    size_t dictionary_size;    /* DICTIONARY: values, ascending in scratch->runs; codes in lengths;
+                                  0: nothing of the scratch is needed for writing */
+} vv_ints_plan;
+
+void vv_ints_plan_best(const int64_t *values, size_t count, vv_codec_scratch *scratch,
+                       vv_ints_plan *out_plan);
+/** With a dictionary the scratch is as the plan has left it. */
+void vv_ints_write_planned(const vv_ints_plan *plan, const int64_t *values, size_t count,
+                           vv_codec_scratch *scratch, vv_buf *out);
+/** Plan and write. */
 void vv_ints_write(const int64_t *values, size_t count, vv_codec_scratch *scratch, vv_buf *out);
 void vv_ints_read(vv_reader *reader, size_t count, vv_codec_scratch *scratch, int64_t *out_values);
 
@@ -164,8 +181,15 @@ bool vv_decimal_search(const double *values, size_t count, uint8_t *out_code);
 
 /* ---- split.c ---- */
 
-/** False (nothing written) where it does not pay. */
-bool vv_split_write(const double *values, size_t count, vv_codec_scratch *scratch, vv_buf *out);
+/** No split of count values takes fewer bytes: the least right part has 48 bits. */
+static inline size_t vv_split_size_min(size_t count)
+{
+    return count * 48 / 8;
+}
+
+/** False (nothing written) where it takes more than size_max bytes. */
+bool vv_split_write(const double *values, size_t count, size_t size_max, vv_codec_scratch *scratch,
+                    vv_buf *out);
 void vv_split_read(vv_reader *reader, size_t count, vv_codec_scratch *scratch, double *out_values);
 
 /* ---- floats.c ---- */

@@ -152,8 +152,8 @@ static bool floats_write_decimal(const double *values, size_t count, uint8_t cod
            exception_count <= count / FLOATS_GOOD_SHARE;
 }
 
-static void floats_write_bits(const double *values, size_t count, vv_codec_scratch *scratch,
-                              vv_buf *out)
+/* The bits of all values, shifted by as many zeros as all end with, into outliers. */
+static uint8_t floats_take_bits(const double *values, size_t count, vv_codec_scratch *scratch)
 {
     uint64_t any = 0;
     for (size_t i = 0; i < count; ++i) {
@@ -163,9 +163,31 @@ static void floats_write_bits(const double *values, size_t count, vv_codec_scrat
     for (size_t i = 0; i < count; ++i) {
         scratch->outliers[i] = (int64_t)(floats_bits(values[i]) >> shift);
     }
+    return (uint8_t)shift;
+}
+
+/* The shorter of bits and split, bits if equal. */
+static void floats_write_words(const double *values, size_t count, vv_codec_scratch *scratch,
+                               vv_buf *out)
+{
+    size_t first = out->size;
+    uint8_t shift = floats_take_bits(values, count, scratch);
+    vv_ints_plan plan;
+    vv_ints_plan_best(scratch->outliers, count, scratch, &plan);
+    size_t bits_size = 2 + plan.size;
+    if (bits_size > vv_split_size_min(count)) {
+        VV_IGNORE(vv_buf_append_u8(out, FLOATS_SPLIT));
+        if (vv_split_write(values, count, bits_size - 2, scratch, out)) {
+            return;
+        }
+        vv_buf_truncate(out, first);
+        if (plan.dictionary_size > 0) { /* was in the scratch */
+            vv_ints_plan_best(scratch->outliers, count, scratch, &plan);
+        }
+    }
     VV_IGNORE(vv_buf_append_u8(out, FLOATS_BITS));
-    VV_IGNORE(vv_buf_append_u8(out, (uint8_t)shift));
-    vv_ints_write(scratch->outliers, count, scratch, out);
+    VV_IGNORE(vv_buf_append_u8(out, shift));
+    vv_ints_write_planned(&plan, scratch->outliers, count, scratch, out);
 }
 
 /* Of two forms, one from `first` on and one from `second` on, keep the shorter, the first if equal.
@@ -176,18 +198,6 @@ static void floats_keep_shorter(vv_buf *out, size_t first, size_t second)
     if (second_size < second - first) {
         memmove(out->data + first, out->data + second, second_size);
         vv_buf_truncate(out, first + second_size);
-    } else {
-        vv_buf_truncate(out, second);
-    }
-}
-
-static void floats_try_split(const double *values, size_t count, vv_codec_scratch *scratch,
-                             vv_buf *out, size_t first)
-{
-    size_t second = out->size;
-    VV_IGNORE(vv_buf_append_u8(out, FLOATS_SPLIT));
-    if (vv_split_write(values, count, scratch, out)) {
-        floats_keep_shorter(out, first, second);
     } else {
         vv_buf_truncate(out, second);
     }
@@ -204,11 +214,10 @@ void vv_floats_write(const double *values, size_t count, vv_codec_scratch *scrat
         return;
     }
     size_t second = out->size;
-    floats_write_bits(values, count, scratch, out);
+    floats_write_words(values, count, scratch, out);
     if (is_decimal) {
         floats_keep_shorter(out, first, second);
     }
-    floats_try_split(values, count, scratch, out, first);
     if (out->size - first > 1 + count * sizeof *values) {
         vv_buf_truncate(out, first);
         VV_IGNORE(vv_buf_append_u8(out, FLOATS_RAW));

@@ -95,17 +95,39 @@ static bool frame_sample(const uint64_t *values, size_t count, uint32_t width, u
     return true;
 }
 
-/* The width around centre (sign included) with the least bits in all. */
-static uint32_t frame_best_width(const uint64_t *values, size_t count, uint64_t centre)
+/* What one look at all values tells. */
+typedef struct frame_look {
+    uint32_t histogram[65]; /* of the bits of the distances from the centre */
+    uint32_t widest;
+    int64_t min, max;
+} frame_look;
+
+static void frame_look_at(const uint64_t *values, size_t count, uint64_t centre, frame_look *out)
 {
-    uint32_t histogram[65] = {0};
+    /* Neighbours count in different places: the same one again would wait for its own store. */
+    enum { HISTOGRAMS = 4 };
+    uint32_t histograms[HISTOGRAMS][65] = {{0}};
+    int64_t min = (int64_t)centre;
+    int64_t max = (int64_t)centre;
     for (size_t i = 0; i < count; ++i) {
-        histogram[frame_distance_bits(values[i], centre)] += 1;
+        int64_t value = (int64_t)values[i];
+        histograms[i % HISTOGRAMS][frame_distance_bits(values[i], centre)] += 1;
+        min = value < min ? value : min;
+        max = value > max ? value : max;
     }
-    uint32_t widest = 64;
-    while (widest > 0 && histogram[widest] == 0) {
-        widest -= 1;
+    *out = (frame_look){.min = min, .max = max};
+    for (uint32_t width = 0; width <= 64; ++width) {
+        for (size_t i = 0; i < HISTOGRAMS; ++i) {
+            out->histogram[width] += histograms[i][width];
+        }
+        out->widest = out->histogram[width] > 0 ? width : out->widest;
     }
+}
+
+/* The width around the centre (sign included) with the least bits in all. */
+static uint32_t frame_best_width(const frame_look *look, size_t count)
+{
+    uint32_t widest = look->widest;
     uint32_t position_bits = vv_bits_for(count - 1);
     size_t outside = 0;
     size_t best_bits = SIZE_MAX;
@@ -116,7 +138,7 @@ static uint32_t frame_best_width(const uint64_t *values, size_t count, uint64_t 
             best_bits = bits;
             best = width;
         }
-        outside += histogram[width];
+        outside += look->histogram[width];
     }
     return best;
 }
@@ -155,9 +177,13 @@ vv_int_frame vv_int_frame_plan(const uint64_t *values, size_t count, int64_t min
     if (!frame_sample(values, count, plain.width, &centre)) {
         return plain;
     }
-    uint32_t width = frame_best_width(values, count, centre);
-    vv_int_frame patched = frame_around(values, count, centre, width);
-    return patched.size < plain.size ? patched : plain;
+    frame_look look;
+    frame_look_at(values, count, centre, &look);
+    uint32_t width = frame_best_width(&look, count);
+    /* The min and max given may lie further out than the values. */
+    vv_int_frame other = width == look.widest ? vv_int_frame_plain(count, look.min, look.max)
+                                              : frame_around(values, count, centre, width);
+    return other.size < plain.size ? other : plain;
 }
 
 /* Takes the exceptions out of scratch->packed. */

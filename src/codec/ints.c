@@ -32,16 +32,6 @@ enum {
     INTS_SAMPLE_DISTINCT = 40 /* with more distinct ones than this it is not; arbitrary */
 };
 
-/* The best form so far. */
-typedef struct ints_plan {
-    uint8_t form;
-    size_t size;               /* of the whole, in bytes */
-    vv_int_frame frame;        /* FRAME, DELTA, CURVE; RUNS, DICTIONARY: of the values */
-    vv_int_frame length_frame; /* RUNS */
-    size_t run_count;          /* RUNS */
-    size_t dictionary_size; /* DICTIONARY: values, ascending in scratch->runs; codes in lengths */
-} ints_plan;
-
 static size_t ints_first_size(const int64_t *values, size_t index)
 {
     uint64_t value = (uint64_t)values[index];
@@ -49,16 +39,17 @@ static size_t ints_first_size(const int64_t *values, size_t index)
     return vv_varint_size(vv_zigzag_encode((int64_t)value));
 }
 
-static void ints_take_better(ints_plan *plan, uint8_t form, size_t size, const vv_int_frame *frame)
+static void ints_take_better(vv_ints_plan *plan, uint8_t form, size_t size,
+                             const vv_int_frame *frame)
 {
     if (size < plan->size) {
-        *plan = (ints_plan){.form = form, .size = size, .frame = *frame};
+        *plan = (vv_ints_plan){.form = form, .size = size, .frame = *frame};
     }
 }
 
 /* Frame, delta and curve without exceptions: all sizes are known from the range. */
 static void ints_plan_plain(const int64_t *values, size_t count, const vv_int_range *range,
-                            ints_plan *plan)
+                            vv_ints_plan *plan)
 {
     vv_int_frame frame = vv_int_frame_plain(count, range->min, range->max);
     ints_take_better(plan, INTS_FRAME, 1 + frame.size, &frame);
@@ -75,7 +66,7 @@ static void ints_plan_plain(const int64_t *values, size_t count, const vv_int_ra
 
 /* Frame and delta with exceptions. */
 static void ints_plan_patched(const int64_t *values, size_t count, const vv_int_range *range,
-                              vv_codec_scratch *scratch, ints_plan *plan)
+                              vv_codec_scratch *scratch, vv_ints_plan *plan)
 {
     const uint64_t *bits = (const uint64_t *)values;
     vv_int_frame frame = vv_int_frame_plan(bits, count, range->min, range->max);
@@ -104,7 +95,7 @@ static uint64_t ints_collect_runs(const int64_t *values, size_t count, vv_codec_
 }
 
 static void ints_plan_runs(const int64_t *values, size_t count, const vv_int_range *range,
-                           vv_codec_scratch *scratch, ints_plan *plan)
+                           vv_codec_scratch *scratch, vv_ints_plan *plan)
 {
     size_t run_count = range->changes + 1;
     vv_int_frame frame = vv_int_frame_plain(run_count, range->min, range->max);
@@ -117,11 +108,11 @@ static void ints_plan_runs(const int64_t *values, size_t count, const vv_int_ran
     frame = vv_int_frame_plan(scratch->runs, run_count, range->min, range->max);
     size_t size = 1 + vv_varint_size(run_count) + frame.size + lengths.size;
     if (size < plan->size) {
-        *plan = (ints_plan){.form = INTS_RUNS,
-                            .size = size,
-                            .frame = frame,
-                            .length_frame = lengths,
-                            .run_count = run_count};
+        *plan = (vv_ints_plan){.form = INTS_RUNS,
+                               .size = size,
+                               .frame = frame,
+                               .length_frame = lengths,
+                               .run_count = run_count};
     }
 }
 
@@ -188,7 +179,7 @@ static void ints_sort_dictionary(uint64_t *values, uint8_t *order, size_t count)
 }
 
 static void ints_plan_dictionary(const int64_t *values, size_t count, vv_codec_scratch *scratch,
-                                 ints_plan *plan)
+                                 vv_ints_plan *plan)
 {
     size_t distinct = ints_collect_distinct(values, count, scratch);
     size_t codes_size = distinct == 0 ? 0 : vv_bitpack_size(count, vv_bits_for(distinct - 1));
@@ -213,17 +204,18 @@ static void ints_plan_dictionary(const int64_t *values, size_t count, vv_codec_s
     for (size_t i = 0; i < count; ++i) {
         scratch->lengths[i] = rank[scratch->lengths[i]];
     }
-    *plan = (ints_plan){
+    *plan = (vv_ints_plan){
         .form = INTS_DICTIONARY, .size = size, .frame = frame, .dictionary_size = distinct};
 }
 
-static void ints_plan_all(const int64_t *values, size_t count, vv_codec_scratch *scratch,
-                          ints_plan *plan)
+void vv_ints_plan_best(const int64_t *values, size_t count, vv_codec_scratch *scratch,
+                       vv_ints_plan *plan)
 {
     vv_int_range range;
     vv_kernels_get()->range(values, count, &range);
-    *plan = (ints_plan){.form = INTS_CONSTANT, .size = SIZE_MAX};
+    *plan = (vv_ints_plan){.form = INTS_CONSTANT, .size = SIZE_MAX};
     if (range.changes == 0) {
+        plan->size = 1 + ints_first_size(values, 0);
         return;
     }
     ints_plan_plain(values, count, &range, plan);
@@ -238,7 +230,7 @@ static void ints_plan_all(const int64_t *values, size_t count, vv_codec_scratch 
     }
 }
 
-static void ints_write_curve(const ints_plan *plan, const int64_t *values, size_t count,
+static void ints_write_curve(const vv_ints_plan *plan, const int64_t *values, size_t count,
                              vv_codec_scratch *scratch, vv_buf *out)
 {
     uint64_t first_delta = (uint64_t)values[1] - (uint64_t)values[0];
@@ -250,41 +242,47 @@ static void ints_write_curve(const ints_plan *plan, const int64_t *values, size_
     vv_int_frame_write(&plan->frame, scratch->deltas, count - 2, scratch, out);
 }
 
-void vv_ints_write(const int64_t *values, size_t count, vv_codec_scratch *scratch, vv_buf *out)
+void vv_ints_write_planned(const vv_ints_plan *plan, const int64_t *values, size_t count,
+                           vv_codec_scratch *scratch, vv_buf *out)
 {
-    ints_plan plan;
-    ints_plan_all(values, count, scratch, &plan);
     /* The buffer keeps a failure; the caller asks it. */
-    VV_IGNORE(vv_buf_append_u8(out, plan.form));
-    switch (plan.form) {
+    VV_IGNORE(vv_buf_append_u8(out, plan->form));
+    switch (plan->form) {
     case INTS_CONSTANT:
         VV_IGNORE(vv_buf_append_zigzag(out, values[0]));
         break;
     case INTS_FRAME:
-        vv_int_frame_write(&plan.frame, (const uint64_t *)values, count, scratch, out);
+        vv_int_frame_write(&plan->frame, (const uint64_t *)values, count, scratch, out);
         break;
     case INTS_DELTA:
         VV_IGNORE(vv_buf_append_zigzag(out, values[0]));
         vv_kernels_get()->bias_delta((const uint64_t *)values, count, 0, scratch->deltas);
-        vv_int_frame_write(&plan.frame, scratch->deltas, count - 1, scratch, out);
+        vv_int_frame_write(&plan->frame, scratch->deltas, count - 1, scratch, out);
         break;
     case INTS_CURVE:
-        ints_write_curve(&plan, values, count, scratch, out);
+        ints_write_curve(plan, values, count, scratch, out);
         break;
     case INTS_RUNS:
         (void)ints_collect_runs(values, count, scratch);
-        VV_IGNORE(vv_buf_append_varint(out, plan.run_count));
-        vv_int_frame_write(&plan.frame, scratch->runs, plan.run_count, scratch, out);
-        vv_int_frame_write(&plan.length_frame, scratch->lengths, plan.run_count, scratch, out);
+        VV_IGNORE(vv_buf_append_varint(out, plan->run_count));
+        vv_int_frame_write(&plan->frame, scratch->runs, plan->run_count, scratch, out);
+        vv_int_frame_write(&plan->length_frame, scratch->lengths, plan->run_count, scratch, out);
         break;
     case INTS_DICTIONARY:
-        VV_IGNORE(vv_buf_append_varint(out, plan.dictionary_size - 1));
-        vv_int_frame_write(&plan.frame, scratch->runs, plan.dictionary_size, scratch, out);
-        vv_bitpack_write(scratch->lengths, count, vv_bits_for(plan.dictionary_size - 1), out);
+        VV_IGNORE(vv_buf_append_varint(out, plan->dictionary_size - 1));
+        vv_int_frame_write(&plan->frame, scratch->runs, plan->dictionary_size, scratch, out);
+        vv_bitpack_write(scratch->lengths, count, vv_bits_for(plan->dictionary_size - 1), out);
         break;
     default:
         VV_UNREACHABLE();
     }
+}
+
+void vv_ints_write(const int64_t *values, size_t count, vv_codec_scratch *scratch, vv_buf *out)
+{
+    vv_ints_plan plan;
+    vv_ints_plan_best(values, count, scratch, &plan);
+    vv_ints_write_planned(&plan, values, count, scratch, out);
 }
 
 static void ints_read_constant(vv_reader *reader, size_t count, int64_t *out_values)

@@ -33,6 +33,9 @@ typedef struct vv_decimal {
     bool is_multiply; /* the decoder multiplies */
 } vv_decimal;
 
+/** Left parts that a split has codes for. */
+enum { VV_SPLIT_PARTS = 8 };
+
 typedef struct vv_f64_scan {
     double sum;      /* NaNs left out */
     double min, max; /* NaNs left out; of zeros the sign is not defined */
@@ -69,6 +72,11 @@ typedef struct vv_kernels {
                              int64_t *out_ints);
     void (*decimal_decode)(const int64_t *ints, size_t count, const vv_decimal *decimal,
                            double *out_values);
+
+    /** Cut doubles: the right_bits lower bits of each, and which of the parts the upper ones are,
+     * VV_SPLIT_PARTS where they are none; returns how many are none. */
+    size_t (*split)(const double *values, size_t count, uint32_t right_bits, const uint64_t *parts,
+                    uint64_t *out_rights, uint64_t *out_codes);
 
     /** NaNs are left out; count may be 0. */
     void (*sum_f64)(const double *values, size_t count, vv_f64_scan *out_scan);

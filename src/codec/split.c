@@ -14,11 +14,12 @@
  *     bitpack  their left parts, 16 bits each
  */
 #include "codec/codec_priv.h"
+#include "codec/kernels_priv.h"
 
 enum {
     SPLIT_RIGHT_MIN = 48,
     SPLIT_RIGHT_MAX = 56, /* a left part of less than 8 bits has nothing to code */
-    SPLIT_CODES_MAX = 8,
+    SPLIT_CODES_MAX = VV_SPLIT_PARTS,
     SPLIT_SAMPLE = 64,   /* values looked at; arbitrary */
     SPLIT_LONG = 512,    /* half of that for less than so many; arbitrary */
     SPLIT_COUNT_MIN = 16 /* below that the dictionary costs more than it saves */
@@ -103,6 +104,9 @@ static size_t split_plan(const double *values, size_t count, split_dictionary *o
     size_t best = SIZE_MAX;
     for (uint32_t right_bits = SPLIT_RIGHT_MIN; right_bits <= SPLIT_RIGHT_MAX; ++right_bits) {
         split_dictionary dictionary;
+        if (right_bits * (size_t)1000 >= best) {
+            break; /* the right parts alone cost more */
+        }
         split_count(sample, taken, right_bits, &dictionary);
         if (dictionary.size > SPLIT_CODES_MAX && dictionary.size > taken / 2) {
             continue; /* hardly two of a kind: most would be exceptions */
@@ -123,34 +127,44 @@ static size_t split_plan(const double *values, size_t count, split_dictionary *o
 static size_t split_cut(const double *values, size_t count, const split_dictionary *dictionary,
                         vv_codec_scratch *scratch)
 {
-    uint64_t right_mask = (UINT64_C(1) << dictionary->right_bits) - 1;
-    size_t exception_count = 0;
-    for (size_t i = 0; i < count; ++i) {
-        uint64_t bits = split_bits(values[i]);
-        uint64_t left = bits >> dictionary->right_bits;
-        /* All are looked at and the exception is always noted: which one it is nobody can predict.
-         */
-        uint64_t code = SPLIT_CODES_MAX;
-        for (uint32_t at = dictionary->size; at-- > 0;) {
-            code = dictionary->parts[at] == left ? at : code;
-        }
-        bool is_exception = code == SPLIT_CODES_MAX;
-        scratch->patch_at[exception_count] = i;
-        scratch->patch[exception_count] = left;
-        exception_count += is_exception;
-        scratch->deltas[i] = bits & right_mask;
-        scratch->lengths[i] = is_exception ? 0 : code;
+    uint64_t parts[SPLIT_CODES_MAX];
+    for (uint32_t i = 0; i < SPLIT_CODES_MAX; ++i) {
+        parts[i] = i < dictionary->size ? dictionary->parts[i] : UINT64_MAX; /* of no value */
     }
+    size_t missing = vv_kernels_get()->split(values, count, dictionary->right_bits, parts,
+                                             scratch->deltas, scratch->lengths);
+    size_t exception_count = 0;
+    for (size_t i = 0; i < count && missing > 0; ++i) {
+        /* Always noted: which one is an exception nobody can predict. */
+        bool is_exception = scratch->lengths[i] == SPLIT_CODES_MAX;
+        scratch->patch_at[exception_count] = i;
+        scratch->patch[exception_count] = split_bits(values[i]) >> dictionary->right_bits;
+        exception_count += is_exception;
+        scratch->lengths[i] = is_exception ? 0 : scratch->lengths[i];
+    }
+    VV_ASSERT(exception_count == missing);
     return exception_count;
 }
 
-bool vv_split_write(const double *values, size_t count, vv_codec_scratch *scratch, vv_buf *out)
+static size_t split_size(size_t count, const split_dictionary *dictionary, size_t exception_count)
+{
+    return 2 + 2 * dictionary->size + vv_bitpack_size(count, vv_bits_for(dictionary->size - 1)) +
+           vv_bitpack_size(count, dictionary->right_bits) + vv_varint_size(exception_count) +
+           vv_bitpack_size(exception_count, vv_bits_for(count - 1)) +
+           vv_bitpack_size(exception_count, 16);
+}
+
+bool vv_split_write(const double *values, size_t count, size_t size_max, vv_codec_scratch *scratch,
+                    vv_buf *out)
 {
     split_dictionary dictionary;
     if (count < SPLIT_COUNT_MIN || split_plan(values, count, &dictionary) >= (size_t)64 * 1000) {
         return false;
     }
     size_t exception_count = split_cut(values, count, &dictionary, scratch);
+    if (split_size(count, &dictionary, exception_count) > size_max) {
+        return false;
+    }
     VV_IGNORE(vv_buf_append_u8(out, (uint8_t)dictionary.right_bits));
     VV_IGNORE(vv_buf_append_u8(out, (uint8_t)dictionary.size));
     for (uint32_t i = 0; i < dictionary.size; ++i) {

@@ -31,6 +31,9 @@ struct vv_background {
 static bool background_step(varve_db *db, uint32_t failures, bool *out_failed)
 {
     varve_error error;
+    if (vv_db_check_writing(db, &error) != VARVE_OK) {
+        return false; /* nothing will be due until the database is opened again */
+    }
     if (vv_flush_is_due(db)) {
         *out_failed = vv_flush(db, NULL, &error) != VARVE_OK;
         if (*out_failed) {
@@ -157,6 +160,12 @@ void vv_background_wait(varve_db *db, int64_t deadline_mono_ns)
         }
     }
     vv_mutex_unlock(&background->lock);
+}
+
+void vv_background_forget(varve_db *db)
+{
+    vv_alloc_free(&db->alloc, db->background, sizeof *db->background);
+    db->background = NULL;
 }
 
 void vv_background_stop(varve_db *db)

@@ -17,6 +17,8 @@ VV_MUST_CHECK varve_status vv_background_start(varve_db *db, varve_error *out_er
 void vv_background_kick(varve_db *db);
 /** Finish the step it is in, join it, free it. */
 void vv_background_stop(varve_db *db);
+/** In a forked child, which does not have the thread: free the memory. */
+void vv_background_forget(varve_db *db);
 /** Wait until something was flushed or the deadline passed (writers waiting for memory). */
 void vv_background_wait(varve_db *db, int64_t deadline_mono_ns);
 

@@ -23,6 +23,19 @@ varve_db *vv_batch_db(const varve_batch *batch)
     return batch->db;
 }
 
+static void batch_free(void *handle)
+{
+    varve_batch *batch = handle;
+    varve_db *db = batch->db;
+    vv_db_remove_batch(db, &batch->user);
+    vv_batch_clear(batch);
+    vv_vec_deinit(&batch->ops);
+    vv_vec_deinit(&batch->refusals);
+    vv_arena_deinit(&batch->arena);
+    vv_write_memory_deinit(&batch->memory);
+    vv_alloc_free(&db->alloc, batch, sizeof *batch);
+}
+
 varve_status vv_batch_create(varve_db *db, varve_batch **out_batch, varve_error *out_err)
 {
     *out_batch = NULL;
@@ -37,9 +50,8 @@ varve_status vv_batch_create(varve_db *db, varve_batch **out_batch, varve_error 
     vv_write_memory_init(&batch->memory, &db->alloc);
     vv_vec_init(&batch->ops, &db->alloc, sizeof(vv_batch_op), SIZE_MAX);
     vv_vec_init(&batch->refusals, &db->alloc, sizeof(vv_batch_refusal), SIZE_MAX);
-    vv_mutex_lock(&db->state_lock);
-    db->open_batches++;
-    vv_mutex_unlock(&db->state_lock);
+    batch->user = (vv_db_user){.handle = batch, .free = batch_free};
+    vv_db_add_batch(db, &batch->user);
     *out_batch = batch;
     return VARVE_OK;
 }
@@ -58,19 +70,10 @@ void vv_batch_clear(varve_batch *batch)
 
 void vv_batch_free(varve_batch *batch)
 {
-    if (batch == NULL) {
-        return;
+    if (batch != NULL &&
+        vv_db_check(batch->db, NULL) == VARVE_OK) { /* else varve_abandon does it */
+        batch_free(batch);
     }
-    varve_db *db = batch->db;
-    vv_batch_clear(batch);
-    vv_vec_deinit(&batch->ops);
-    vv_vec_deinit(&batch->refusals);
-    vv_arena_deinit(&batch->arena);
-    vv_write_memory_deinit(&batch->memory);
-    vv_alloc_free(&db->alloc, batch, sizeof *batch);
-    vv_mutex_lock(&db->state_lock);
-    db->open_batches--;
-    vv_mutex_unlock(&db->state_lock);
 }
 
 void vv_batch_prefix(const varve_batch *batch, uint64_t row, uint32_t field, varve_error *out_err)

@@ -57,6 +57,7 @@ typedef struct vv_batch_memory {
 
 struct varve_batch {
     varve_db *db;
+    vv_db_user user;
     vv_arena arena; /* arrays of the operations */
     vv_vec ops;     /* vv_batch_op */
     vv_batch_open open;

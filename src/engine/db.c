@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "sys/fork_guard.h"
+#include "wal/wal.h"
 
 varve_status vv_db_check(varve_db *db, varve_error *out_err)
 {
@@ -24,6 +25,56 @@ varve_status vv_db_check(varve_db *db, varve_error *out_err)
                        "this database was opened before fork(); open it again in the child");
     }
     return VARVE_OK;
+}
+
+/* ---- cursors and batches ---- */
+
+static void db_list_add(varve_db *db, vv_db_user **list, uint64_t *count, vv_db_user *user)
+{
+    vv_mutex_lock(&db->state_lock);
+    user->previous = NULL;
+    user->next = *list;
+    if (*list != NULL) {
+        (*list)->previous = user;
+    }
+    *list = user;
+    *count += 1;
+    vv_mutex_unlock(&db->state_lock);
+}
+
+static void db_list_remove(varve_db *db, vv_db_user **list, uint64_t *count, const vv_db_user *user)
+{
+    vv_mutex_lock(&db->state_lock);
+    if (user->previous != NULL) {
+        user->previous->next = user->next;
+    } else {
+        *list = user->next;
+    }
+    if (user->next != NULL) {
+        user->next->previous = user->previous;
+    }
+    *count -= 1;
+    vv_mutex_unlock(&db->state_lock);
+}
+
+void vv_db_add_cursor(varve_db *db, vv_db_user *user)
+{
+    db_list_add(db, &db->cursors, &db->open_cursors, user);
+}
+
+void vv_db_remove_cursor(varve_db *db, vv_db_user *user)
+{
+    db_list_remove(db, &db->cursors, &db->open_cursors, user);
+}
+
+void vv_db_add_batch(varve_db *db, vv_db_user *user)
+{
+    db_list_add(db, &db->batches, &db->open_batches, user);
+}
+
+void vv_db_remove_batch(varve_db *db, vv_db_user *user)
+{
+    db_list_remove(db, &db->batches, &db->open_batches, user);
 }
 
 varve_status vv_db_path(const varve_db *db, const char *name, char out_path[VV_PATH_BYTES_MAX],
@@ -41,9 +92,23 @@ void vv_db_set_health(varve_db *db, uint32_t health, const varve_error *reason)
         db->health_reason = *reason;
     }
     vv_mutex_unlock(&db->state_lock);
+    if (is_worse && health == VARVE_HEALTH_WRITE_FAILED && db->wal != NULL) {
+        vv_wal_fail(db->wal, reason); /* what is under way gets no answer either (P8) */
+    }
     if (is_worse) {
         vv_db_log(db, VARVE_LOG_ERROR, "health.changed", "%s", reason->message);
     }
+}
+
+varve_status vv_db_check_writing(varve_db *db, varve_error *out_err)
+{
+    varve_error reason;
+    if (db->wal != NULL && vv_wal_health(db->wal, &reason) == VARVE_HEALTH_WRITE_FAILED) {
+        return vv_fail(out_err, VARVE_E_FENCED,
+                       "files are left alone until the database is opened again: %s",
+                       reason.message);
+    }
+    return VARVE_OK;
 }
 
 void vv_db_log(const varve_db *db, uint32_t level, const char *event, const char *format, ...)

@@ -56,6 +56,13 @@ typedef struct vv_counters {
     atomic_uint_fast64_t torn_tails, replayed_rows, precision_lost;
 } vv_counters;
 
+/** A cursor or a batch, in the list of its database: varve_abandon frees what is left in it. */
+typedef struct vv_db_user {
+    struct vv_db_user *previous, *next; /* guarded by state_lock */
+    void *handle;
+    void (*free)(void *handle);
+} vv_db_user;
+
 struct varve_db {
     /* fixed after open */
     vv_alloc alloc;
@@ -83,6 +90,7 @@ struct varve_db {
 
     vv_mutex flush_lock;    /* rank FLUSH: one flush at a time */
     vv_mutex merge_lock;    /* rank MERGE: one merge at a time */
+    bool is_log_sealed;     /* by a close that failed behind it; of the closing thread */
     vv_mutex manifest_lock; /* rank MANIFEST: appends to the manifest; whoever installs a version
                                holds it from reading the base on */
     uint64_t next_file_id;  /* guarded by manifest_lock: see vv_publish_file_id */
@@ -93,6 +101,7 @@ struct varve_db {
     size_t frozen_count;
     uint32_t health; /* VARVE_HEALTH_... of the engine; the log has its own */
     varve_error health_reason;
+    vv_db_user *cursors, *batches; /* open ones */
     uint64_t open_cursors, open_batches;
     uint64_t readonly_visible; /* read-only: last sequence replayed */
 
@@ -101,11 +110,20 @@ struct varve_db {
 
 /** First check of every call: a handle of another process is dead. E_FENCED. */
 VV_MUST_CHECK varve_status vv_db_check(varve_db *db, varve_error *out_err);
-/** Record a failure that the state of health reports; the worse one stays. */
+/** After a failed sync of log or manifest no file is written any more. E_FENCED. */
+VV_MUST_CHECK varve_status vv_db_check_writing(varve_db *db, varve_error *out_err);
+/** Record a failure that the state of health reports; the worse one stays. WRITE_FAILED fences the
+ *  log: nothing is acknowledged any more. */
 void vv_db_set_health(varve_db *db, uint32_t health, const varve_error *reason);
 /** Log an event of this database (level as VARVE_LOG_...). */
 void vv_db_log(const varve_db *db, uint32_t level, const char *event, const char *format, ...)
     VV_PRINTF(4, 5);
+
+/** A user enters the list of cursors or of batches, and leaves it. */
+void vv_db_add_cursor(varve_db *db, vv_db_user *user);
+void vv_db_remove_cursor(varve_db *db, vv_db_user *user);
+void vv_db_add_batch(varve_db *db, vv_db_user *user);
+void vv_db_remove_batch(varve_db *db, vv_db_user *user);
 
 /** `<db>/<name>` into out_path. */
 VV_MUST_CHECK varve_status vv_db_path(const varve_db *db, const char *name,

@@ -228,7 +228,10 @@ varve_status vv_flush(varve_db *db, varve_task *task, varve_error *out_err)
         return vv_fail(out_err, VARVE_E_READONLY, "flush: the database was opened read-only");
     }
     vv_mutex_lock(&db->flush_lock);
-    varve_status status = flush_all(db, task, out_err);
+    varve_status status = vv_db_check_writing(db, out_err);
+    if (status == VARVE_OK) {
+        status = flush_all(db, task, out_err);
+    }
     vv_mutex_unlock(&db->flush_lock);
     if (status == VARVE_OK) {
         flush_merge(db, task);

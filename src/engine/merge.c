@@ -204,7 +204,7 @@ varve_status vv_merge(varve_db *db, bool all, varve_task *task, varve_error *out
     }
     vv_mutex_lock(&db->merge_lock);
     vv_task_begin(task, merge_total_rows(db));
-    varve_status status = VARVE_OK;
+    varve_status status = vv_db_check_writing(db, out_err);
     bool worked = true;
     while (worked && status == VARVE_OK) {
         status = merge_step(db, all, task, &worked, out_err);

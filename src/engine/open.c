@@ -180,9 +180,23 @@ static varve_status open_create_handle(const char *path, const varve_options *op
     return open_init_locks(db, out_err);
 }
 
+/** What the caller left open: freed before what it refers to. */
+static void open_free_users(varve_db *db)
+{
+    while (db->cursors != NULL) {
+        db->cursors->free(db->cursors->handle);
+    }
+    while (db->batches != NULL) {
+        db->batches->free(db->batches->handle);
+    }
+}
+
 /** Free all memory and descriptors; writes nothing, takes no lock. Also of a half-built handle. */
 static void open_free_handle(varve_db *db, bool is_child)
 {
+    if (!is_child) {
+        open_free_users(db);
+    }
     vv_wal_free(db->wal);
     for (size_t i = 0; i < db->frozen_count; i++) {
         vv_head_unref(db->frozen[i]);
@@ -473,12 +487,15 @@ static varve_status open_finish_writing(varve_db *db, varve_error *out_err)
     varve_error reason;
     if (vv_wal_health(db->wal, &reason) == VARVE_HEALTH_WRITE_FAILED) {
         return vv_fail(out_err, VARVE_E_IO,
-                       "close: the log failed earlier (%s); use varve_abandon and open again",
+                       "close: writing failed earlier (%s); use varve_abandon and open again",
                        reason.message);
     }
-    VV_TRY(vv_flush(db, NULL, out_err));
-    uint64_t edit_seq = vv_manifest_get_state(db->manifest)->edit_seq;
-    VV_TRY(vv_wal_seal(db->wal, edit_seq, out_err));
+    if (!db->is_log_sealed) { /* else only the edit behind the seal is missing */
+        VV_TRY(vv_flush(db, NULL, out_err));
+        uint64_t edit_seq = vv_manifest_get_state(db->manifest)->edit_seq;
+        VV_TRY(vv_wal_seal(db->wal, edit_seq, out_err));
+        db->is_log_sealed = true;
+    }
     vv_manifest_edit edit = {.durable_lsn = vv_wal_durable_lsn(db->wal)};
     vv_mutex_lock(&db->manifest_lock);
     varve_status status = vv_manifest_append(db->manifest, &edit, out_err);
@@ -508,14 +525,50 @@ varve_status vv_db_close(varve_db *db, varve_error *out_err)
     return VARVE_OK;
 }
 
+/** Whether nobody held the lock when the process forked: its holder does not exist here. */
+static bool open_is_free(vv_mutex *lock)
+{
+    bool is_free = vv_mutex_try_lock(lock);
+    if (is_free) {
+        vv_mutex_unlock(lock);
+    }
+    return is_free;
+}
+
+/** Whether the fork met no thread of the parent in the middle of a change. */
+static bool open_is_quiet(varve_db *db)
+{
+    bool is_quiet = open_is_free(&db->flush_lock) && open_is_free(&db->merge_lock) &&
+                    open_is_free(&db->manifest_lock) && open_is_free(&db->state_lock);
+    for (size_t i = 0; i < VV_SHARD_COUNT && is_quiet; i++) {
+        is_quiet = open_is_free(&db->shards[i].lock);
+    }
+    return is_quiet && vv_block_cache_is_quiet(db->cache) && vv_catalogue_is_quiet(db->catalogue) &&
+           (db->wal == NULL || vv_wal_is_quiet(db->wal));
+}
+
+/** In a forked child there is one thread. The lock file is closed in any case: it would keep the
+ *  database locked after the parent has gone. Structures that a thread of the parent was changing
+ *  cannot be walked: then their memory stays, as that of cursors and batches always does. */
+static void open_abandon_child(varve_db *db)
+{
+    if (open_is_quiet(db)) {
+        vv_background_forget(db);
+        open_free_handle(db, /* is_child */ true);
+    } else if (db->lockfile != NULL) {
+        vv_lockfile_abandon(db->lockfile);
+    }
+}
+
 void vv_db_abandon(varve_db *db)
 {
     if (db == NULL) {
         return;
     }
-    bool is_child = vv_process_generation() != db->fork_generation;
-    if (!is_child) {
+    if (vv_process_generation() == db->fork_generation) {
         vv_background_stop(db);
+        open_free_handle(db, /* is_child */ false);
+    } else {
+        open_abandon_child(db);
     }
-    open_free_handle(db, is_child);
 }

@@ -124,6 +124,18 @@ static void catalogue_free_labels(vv_catalogue *catalogue)
     }
 }
 
+bool vv_catalogue_is_quiet(vv_catalogue *catalogue)
+{
+    vv_mutex *locks[] = {&catalogue->lock.mutex, &catalogue->schemas.lock};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(locks); i++) {
+        if (!vv_mutex_try_lock(locks[i])) {
+            return false;
+        }
+        vv_mutex_unlock(locks[i]);
+    }
+    return true;
+}
+
 void vv_catalogue_free(vv_catalogue *catalogue)
 {
     if (catalogue == NULL) {

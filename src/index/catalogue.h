@@ -37,6 +37,8 @@ VV_MUST_CHECK varve_status vv_catalogue_create(vv_alloc *alloc, uint64_t hash_se
                                                uint64_t series_max, vv_catalogue **out_catalogue,
                                                varve_error *out_err);
 void vv_catalogue_free(vv_catalogue *catalogue);
+/** In a forked child: whether nobody was changing it when the process forked. */
+bool vv_catalogue_is_quiet(vv_catalogue *catalogue);
 
 /** Labels in any order; validates names. With existing_only an unknown series is E_NOT_FOUND. */
 VV_MUST_CHECK varve_status vv_catalogue_resolve(vv_catalogue *catalogue, varve_text metric,

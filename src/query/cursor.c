@@ -30,6 +30,30 @@ static void cursor_release(void *context, void *memory, size_t size)
     vv_alloc_free(context, memory, size);
 }
 
+static void cursor_frame_free(vv_frame *frame)
+{
+    if (frame != NULL && atomic_fetch_sub_explicit(&frame->refs, 1, memory_order_acq_rel) == 1) {
+        varve_allocator source = frame->source;
+        vv_arena_deinit(&frame->arena);
+        source.release(source.context, frame, sizeof *frame);
+    }
+}
+
+static void cursor_free(void *handle)
+{
+    varve_cursor *cursor = handle;
+    varve_db *db = cursor->db;
+    if (cursor->ops->deinit != NULL) {
+        cursor->ops->deinit(cursor);
+    }
+    cursor_frame_free(cursor->frame);
+    vv_codec_scratch_free(cursor->scratch);
+    vv_view_unref(cursor->view);
+    vv_arena_deinit(&cursor->arena);
+    vv_db_remove_cursor(db, &cursor->user);
+    vv_alloc_free(&db->alloc, cursor, sizeof *cursor);
+}
+
 varve_status vv_cursor_create(varve_db *db, const vv_cursor_ops *ops, uint64_t memory_max,
                               varve_cursor **out_cursor, varve_error *out_err)
 {
@@ -58,9 +82,8 @@ varve_status vv_cursor_create(varve_db *db, const vv_cursor_ops *ops, uint64_t m
         vv_alloc_free(&db->alloc, cursor, sizeof *cursor);
         return status;
     }
-    vv_mutex_lock(&db->state_lock);
-    db->open_cursors++;
-    vv_mutex_unlock(&db->state_lock);
+    cursor->user = (vv_db_user){.handle = cursor, .free = cursor_free};
+    vv_db_add_cursor(db, &cursor->user);
     atomic_fetch_add_explicit(&db->counters.queries, 1, memory_order_relaxed);
     *out_cursor = cursor;
     return VARVE_OK;
@@ -88,15 +111,6 @@ varve_status vv_cursor_poll(varve_cursor *cursor, varve_error *out_err)
 }
 
 /* ---- frames ---- */
-
-static void cursor_frame_free(vv_frame *frame)
-{
-    if (frame != NULL && atomic_fetch_sub_explicit(&frame->refs, 1, memory_order_acq_rel) == 1) {
-        varve_allocator source = frame->source;
-        vv_arena_deinit(&frame->arena);
-        source.release(source.context, frame, sizeof *frame);
-    }
-}
 
 varve_status vv_cursor_frame(varve_cursor *cursor, varve_error *out_err)
 {
@@ -208,19 +222,7 @@ uint64_t vv_cursor_last_row_id(const varve_cursor *cursor)
 
 void vv_cursor_close(varve_cursor *cursor)
 {
-    if (cursor == NULL) {
-        return;
+    if (cursor != NULL && vv_db_check(cursor->db, NULL) == VARVE_OK) { /* else varve_abandon does */
+        cursor_free(cursor);
     }
-    varve_db *db = cursor->db;
-    if (cursor->ops->deinit != NULL) {
-        cursor->ops->deinit(cursor);
-    }
-    cursor_frame_free(cursor->frame);
-    vv_codec_scratch_free(cursor->scratch);
-    vv_view_unref(cursor->view);
-    vv_arena_deinit(&cursor->arena);
-    vv_mutex_lock(&db->state_lock);
-    db->open_cursors--;
-    vv_mutex_unlock(&db->state_lock);
-    vv_alloc_free(&db->alloc, cursor, sizeof *cursor);
 }

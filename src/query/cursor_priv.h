@@ -39,6 +39,7 @@ typedef struct vv_cursor_ops {
 struct varve_cursor {
     const vv_cursor_ops *ops;
     varve_db *db;
+    vv_db_user user;
     vv_alloc alloc; /* limited to memory_max; memory comes from the database's */
     uint64_t memory_max;
     vv_view *view;

@@ -25,6 +25,7 @@
 #include "base/map.h"
 #include "base/status.h"
 #include "segment/cache_priv.h"
+#include "sys/fork_guard.h"
 #include "sys/thread.h"
 
 /* A shard has room for 16 blocks at least; 16 shards are four times the cores of a usual machine.
@@ -58,6 +59,7 @@ struct vv_block_cache {
     vv_alloc *alloc;
     uint32_t shard_count; /* a power of two */
     uint64_t shard_bytes_max;
+    uint32_t generation; /* of the process that made it */
     cache_shard *shards;
 
     atomic_uint_fast64_t owner_next;
@@ -309,6 +311,7 @@ varve_status vv_block_cache_create(vv_alloc *alloc, uint64_t bytes_max, vv_block
         return vv_fail_nomem(out_err, "block cache", sizeof *cache);
     }
     cache->alloc = alloc;
+    cache->generation = vv_process_generation();
     cache->shard_count = shard_count;
     cache->shard_bytes_max = bytes_max / shard_count;
     atomic_init(&cache->owner_next, 1);
@@ -328,6 +331,17 @@ varve_status vv_block_cache_create(vv_alloc *alloc, uint64_t bytes_max, vv_block
     return VARVE_OK;
 }
 
+bool vv_block_cache_is_quiet(vv_block_cache *cache)
+{
+    for (uint32_t index = 0; index < cache->shard_count; ++index) {
+        if (!vv_mutex_try_lock(&cache->shards[index].lock)) {
+            return false;
+        }
+        vv_mutex_unlock(&cache->shards[index].lock);
+    }
+    return true;
+}
+
 static void cache_deinit_shard(vv_block_cache *cache, cache_shard *shard)
 {
     if (!shard->has_lock) {
@@ -337,7 +351,8 @@ static void cache_deinit_shard(vv_block_cache *cache, cache_shard *shard)
     while (shard->hand != NULL) {
         cache_drop_locked(cache, shard, shard->hand);
     }
-    VV_ASSERT(shard->bytes == 0); /* nothing private is pinned */
+    /* Nothing private is pinned, but by threads that a forked child does not have. */
+    VV_ASSERT(shard->bytes == 0 || cache->generation != vv_process_generation());
     vv_map_deinit(&shard->map);
     vv_mutex_unlock(&shard->lock);
     vv_mutex_deinit(&shard->lock);

@@ -77,6 +77,8 @@ typedef struct vv_block_cache vv_block_cache;
 VV_MUST_CHECK varve_status vv_block_cache_create(vv_alloc *alloc, uint64_t bytes_max,
                                                  vv_block_cache **out_cache, varve_error *out_err);
 void vv_block_cache_free(vv_block_cache *cache);
+/* In a forked child: whether nobody was changing it when the process forked. */
+bool vv_block_cache_is_quiet(vv_block_cache *cache);
 typedef struct vv_block_cache_stats {
     uint64_t hits, misses, evictions, bytes;
 } vv_block_cache_stats;

@@ -10,7 +10,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "server/server_priv.h"
-#include "sys/clock.h"
+#include "sys/process.h"
 
 /* More than varve_stats has; what is beyond is left out. */
 #define COUNTERS_STATS_MAX 256u
@@ -166,9 +166,6 @@ static void counters_print_database(const vv_server *server, vv_buf *out)
                       stats[index].help == NULL ? "" : stats[index].help);
         counters_number(out, stats[index].name, "", stats[index].value);
     }
-    counters_head(out, "varve_health", "gauge",
-                  "0 ok, 1 degraded, 2 no space, 3 write failed, 4 corrupt.");
-    counters_number(out, "varve_health", "", (double)varve_health(server->db, NULL));
 }
 
 void vv_counters_print(vv_server *server, vv_buf *out)
@@ -184,5 +181,9 @@ void vv_counters_print(vv_server *server, vv_buf *out)
     counters_number(out, "varve_server_memory_bytes", "", (double)vv_alloc_bytes(&server->alloc));
     counters_head(out, "process_start_time_seconds", "gauge", "When the server started.");
     counters_number(out, "process_start_time_seconds", "", (double)server->start_wall_ns / 1e9);
+    counters_head(out, "process_resident_memory_bytes", "gauge", "Memory in RAM.");
+    counters_number(out, "process_resident_memory_bytes", "", (double)vv_process_rss_bytes());
+    counters_head(out, "process_max_fds", "gauge", "Most open files.");
+    counters_number(out, "process_max_fds", "", (double)vv_process_files_max());
     counters_print_database(server, out);
 }

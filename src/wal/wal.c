@@ -738,6 +738,15 @@ varve_status vv_wal_seal(vv_wal *wal, uint64_t manifest_edit_seq, varve_error *o
     return status;
 }
 
+bool vv_wal_is_quiet(vv_wal *wal)
+{
+    bool is_free = vv_mutex_try_lock(&wal->lock);
+    if (is_free) {
+        vv_mutex_unlock(&wal->lock);
+    }
+    return is_free;
+}
+
 void vv_wal_free(vv_wal *wal)
 {
     if (wal == NULL) {

@@ -143,12 +143,18 @@ uint64_t vv_wal_bytes(const vv_wal *wal);
  *  is full, and each tries again) or WRITE_FAILED, with its error. */
 uint32_t vv_wal_health(vv_wal *wal, varve_error *out_reason);
 
+/** The engine met a failure after which nothing may be acknowledged (a sync of the manifest): as
+ *  after a failed write of the log itself. */
+void vv_wal_fail(vv_wal *wal, const varve_error *reason);
+
 /** Write, sync and seal (SEAL{last_lsn, durable_lsn, edit_seq, clean}); stops the thread. Then
  *  vv_wal_durable_lsn is the LSN of the SEAL, to be kept in the manifest. */
 VV_MUST_CHECK varve_status vv_wal_seal(vv_wal *wal, uint64_t manifest_edit_seq,
                                        varve_error *out_err);
 /** Free memory and descriptors; writes nothing. */
 void vv_wal_free(vv_wal *wal);
+/** In a forked child: whether nobody was changing it when the process forked. */
+bool vv_wal_is_quiet(vv_wal *wal);
 
 /** Counters, for varve_stats. */
 typedef struct vv_wal_stats {

@@ -83,6 +83,13 @@ void vv_wal_fail_locked(vv_wal *wal, const varve_error *reason)
     vv_cond_broadcast(&wal->progress);
 }
 
+void vv_wal_fail(vv_wal *wal, const varve_error *reason)
+{
+    vv_mutex_lock(&wal->lock);
+    vv_wal_fail_locked(wal, reason);
+    vv_mutex_unlock(&wal->lock);
+}
+
 varve_status vv_wal_refuse_locked(const vv_wal *wal, varve_error *out_err)
 {
     if (wal->is_failed) {

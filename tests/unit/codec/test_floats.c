@@ -222,7 +222,14 @@ static void a_split_keeps_any_bits(void **state)
             values[at] = codec_double(vv_random_u64(&fixture->random));
         }
         vv_buf_reset(&fixture->out);
-        if (vv_split_write(values, count, fixture->scratch, &fixture->out)) {
+        if (vv_split_write(values, count, SIZE_MAX, fixture->scratch, &fixture->out)) {
+            size_t size = fixture->out.size;
+            assert_true(size >= vv_split_size_min(count));
+            assert_false(vv_split_write(values, count, size - 1, fixture->scratch, &fixture->out));
+            assert_int_equal(fixture->out.size, size);
+            vv_buf_reset(&fixture->out);
+            assert_true(vv_split_write(values, count, size, fixture->scratch, &fixture->out));
+            assert_int_equal(fixture->out.size, size);
             vv_reader reader = vv_reader_of(fixture->out.data, fixture->out.size);
             vv_split_read(&reader, count, fixture->scratch, decoded);
             assert_true(vv_reader_is_done(&reader));

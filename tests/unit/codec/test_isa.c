@@ -59,6 +59,8 @@ typedef struct results {
     double scan[8];
     double squares;
     double converted[2][VV_SCRATCH_COUNT];
+    uint64_t rights[VV_SCRATCH_COUNT], codes[VV_SCRATCH_COUNT];
+    uint64_t missing;
     int64_t limits[2];
     uint64_t sums[2];
 } results;
@@ -89,6 +91,13 @@ static void run_floats(const vv_kernels *kernels, size_t count, results *out)
     out->scan[4] = scan.sum;
     out->scan[5] = (double)scan.nan_count;
     out->squares = kernels->squares_f64(values, count, 20.25);
+    uint64_t parts[VV_SPLIT_PARTS]; /* of some values, one of none */
+    for (size_t i = 0; i < VV_SPLIT_PARTS; ++i) {
+        uint64_t bits;
+        memcpy(&bits, &values[i * count / VV_SPLIT_PARTS], sizeof bits);
+        parts[i] = i == 5 ? UINT64_MAX : bits >> 52;
+    }
+    out->missing = kernels->split(values, count, 52, parts, out->rights, out->codes);
 }
 
 static void run_ints(const vv_kernels *kernels, size_t count, results *out)

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every call to the file system fails in turn, once and from then on, with EIO and ENOSPC: what was
+ * acknowledged is there after the next open, nothing half, nothing wrong, no hang; what failed says
+ * so; a full disk heals. VARVE_CALL_STRIDE=1 tries all calls (default: a sample).
+ */
+#include "support/check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support/failing_alloc.h"
+#include "support/tour.h"
+#include "sys/env.h"
+#include "sys/vfs_fault.h"
+#include "sys/vfs_memory.h"
+
+typedef struct calls {
+    vv_alloc alloc; /* of the files */
+    vv_vfs *files;
+    vv_fault *fault;
+    vv_env env;
+    failing_alloc source;
+    varve_allocator allocator;
+    tour tour;
+} calls;
+
+static void calls_begin(calls *c, uint32_t flags)
+{
+    varve_error err;
+    memset(c, 0, sizeof *c);
+    vv_alloc_init(&c->alloc, NULL);
+    check_ok(vv_vfs_memory_create(&c->alloc, &c->files, &err), &err);
+    check_ok(vv_fault_create(&c->alloc, c->files, &c->fault, &err), &err);
+    vv_env_init_system(&c->env, &c->alloc);
+    c->env.vfs = vv_fault_vfs(c->fault);
+    failing_alloc_init(&c->source);
+    c->allocator = failing_alloc_source(&c->source);
+    varve_options options;
+    varve_options_init(&options);
+    options.allocator = &c->allocator;
+    options.environment = &c->env;
+    options.flags = flags;
+    options.memory_limit_bytes = UINT64_C(64) << 20;
+    options.cache_bytes = 64 * 1024; /* so that blocks are read again */
+    options.log_file_bytes = 64 * 1024;
+    options.write_timeout_ms = 2000;
+    tour_init(&c->tour, "/db", &options);
+}
+
+static size_t calls_plan(calls *c, uint64_t number, uint64_t count, int os_errno)
+{
+    vv_fault_rule rule = {
+        .ops = VV_VFS_OP_ALL & ~VV_VFS_OP_BIT(VV_VFS_OP_CLOSE),
+        .first_call = number,
+        .call_count = count,
+        .kind = VV_FAULT_ERRNO,
+        .os_errno = os_errno,
+    };
+    return vv_fault_add(c->fault, &rule);
+}
+
+static void calls_end(calls *c)
+{
+    vv_fault_free(c->fault);
+    vv_vfs_memory_free(c->files);
+}
+
+/* Nothing is left behind, and the files agree with the ledger. */
+static void calls_check(calls *c, const char *what, uint64_t number)
+{
+    vv_fault_clear(c->fault);
+    tour *t = &c->tour;
+    if (t->wrong[0] == '\0' &&
+        (atomic_load(&c->source.live) != 0 || vv_fault_open_files(c->fault) != 0)) {
+        snprintf(t->wrong, sizeof t->wrong, "%llu pieces of memory, %llu files were left",
+                 (unsigned long long)atomic_load(&c->source.live),
+                 (unsigned long long)vv_fault_open_files(c->fault));
+    }
+    if (t->wrong[0] == '\0') {
+        varve_error err;
+        varve_options *options = &t->options;
+        t->was_in_doubt = false;
+        if (varve_open(t->path, options, &t->db, &err) != VARVE_OK) {
+            snprintf(t->wrong, sizeof t->wrong, "does not open again: %.200s", err.message);
+        } else {
+            check_ok(varve_close(t->db, &err), &err);
+            assert_true(tour_open(t));
+            tour_check(t, /* must_read */ true);
+            if (tour_write(t, 2, &err) != VARVE_OK) {
+                snprintf(t->wrong, sizeof t->wrong, "cannot be written: %.200s", err.message);
+            }
+            tour_close(t);
+        }
+    }
+    if (t->wrong[0] != '\0') {
+        fail_msg("%s at call %llu: %s", what, (unsigned long long)number, t->wrong);
+    }
+}
+
+static uint64_t calls_stride(void)
+{
+    const char *text = getenv("VARVE_CALL_STRIDE");
+    return text == NULL ? 1 : strtoull(text, NULL, 10);
+}
+
+static void calls_run(const char *what, uint32_t flags, uint64_t count, int os_errno,
+                      uint64_t stride)
+{
+    alarm(280);
+    uint64_t runs = 0;
+    bool is_end = false;
+    for (uint64_t number = 1; !is_end; number += stride) {
+        calls c;
+        calls_begin(&c, flags);
+        size_t rule = calls_plan(&c, number, count, os_errno);
+        tour_run(&c.tour);
+        is_end = vv_fault_fired(c.fault, rule) == 0;
+        calls_check(&c, what, number);
+        calls_end(&c);
+        runs++;
+    }
+    print_message("%s: %llu runs\n", what, (unsigned long long)runs);
+}
+
+static void one_input_or_output_error_loses_nothing(void **state)
+{
+    (void)state;
+    calls_run("EIO once", VARVE_OPEN_NO_BACKGROUND, 1, EIO, calls_stride());
+}
+
+static void lasting_input_or_output_errors_lose_nothing(void **state)
+{
+    (void)state;
+    calls_run("EIO from then on", VARVE_OPEN_NO_BACKGROUND, VV_FAULT_FOREVER, EIO, calls_stride());
+}
+
+static void one_refusal_for_want_of_space_loses_nothing(void **state)
+{
+    (void)state;
+    calls_run("ENOSPC once", VARVE_OPEN_NO_BACKGROUND, 1, ENOSPC, calls_stride());
+}
+
+static void a_disk_that_stays_full_loses_nothing(void **state)
+{
+    (void)state;
+    calls_run("ENOSPC from then on", VARVE_OPEN_NO_BACKGROUND, VV_FAULT_FOREVER, ENOSPC,
+              calls_stride());
+}
+
+static void errors_under_background_threads_lose_nothing(void **state)
+{
+    (void)state;
+    calls_run("EIO once, with threads", 0, 1, EIO, calls_stride() * 7);
+    calls_run("EIO from then on, with threads", 0, VV_FAULT_FOREVER, EIO, calls_stride() * 7);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_input_or_output_error_loses_nothing),
+        cmocka_unit_test(lasting_input_or_output_errors_lose_nothing),
+        cmocka_unit_test(one_refusal_for_want_of_space_loses_nothing),
+        cmocka_unit_test(a_disk_that_stays_full_loses_nothing),
+        cmocka_unit_test(errors_under_background_threads_lose_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
