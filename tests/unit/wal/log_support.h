@@ -17,6 +17,7 @@
 #include "support/check.h"
 #include "support/failing_alloc.h"
 #include "support/manual_clock.h"
+#include "sys/thread.h"
 #include "sys/vfs_fault.h"
 #include "sys/vfs_sim.h"
 #include "wal/replay.h"
@@ -157,7 +158,7 @@ static inline varve_status log_try_put_sized(log_world *world, uint64_t number, 
                             .sequences = rows,
                             .payload = vv_bytes_make(payload, size),
                             .payload_crc = vv_crc32c(0, payload, size)};
-    varve_status status = vv_wal_reserve(world->wal, size, 1, 0, out_err);
+    varve_status status = vv_wal_reserve(world->wal, size, 1, VV_NO_DEADLINE, out_err);
     if (status == VARVE_OK) {
         *out = vv_wal_append(world->wal, &record, 1, sync);
         vv_wal_applied(world->wal, *out);

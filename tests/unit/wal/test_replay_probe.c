@@ -7,6 +7,7 @@
  * least g to be synced, the log is damaged; else it ends, torn, before that group.
  */
 #include "replay_support.h"
+#include "sys/thread.h"
 
 static log_seen *seen;
 
@@ -435,6 +436,52 @@ static void a_follower_reads_again_what_fails_once(void **state)
     free(map);
 }
 
+/* Writes until it is told to stop. */
+typedef struct probe_writer {
+    log_world *world;
+    vv_thread thread;
+    atomic_bool is_stopping;
+} probe_writer;
+
+static void probe_write_main(void *context)
+{
+    probe_writer *writer = context;
+    uint64_t i = 0;
+    while (!atomic_load(&writer->is_stopping) && i < 3000) {
+        (void)log_write(writer->world, i % 5 == 0 ? VARVE_SYNC_GROUP : VARVE_SYNC_NONE);
+        i += 1;
+    }
+}
+
+static void a_follower_beside_a_busy_writer_sees_growing_prefixes(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    log_world_init(&world, NULL, 1);
+    world.env.clock = vv_clock_system();
+    vv_wal_options options = log_options();
+    options.has_threads = true;
+    log_open_with(&world, &options);
+    probe_writer writer = {.world = &world};
+    check_ok(vv_thread_start(&writer.thread, "writer", probe_write_main, &writer, &err), &err);
+    uint64_t count = 0;
+    vv_replay_options replay = log_replay_options(VV_REPLAY_FOLLOW);
+    log_world reader = {.env = world.env};
+    vv_alloc_init(&reader.alloc, NULL);
+    reader.env.alloc = &reader.alloc;
+    for (int i = 0; i < 30; ++i) {
+        varve_status status = log_replay_with(&reader, &replay, seen, &err);
+        check_ok(status, &err);
+        assert_true(log_is_prefix(seen) && seen->count >= count);
+        count = seen->count;
+    }
+    atomic_store(&writer.is_stopping, true);
+    vv_thread_join(&writer.thread);
+    assert_int_equal(0, vv_alloc_bytes(&reader.alloc));
+    log_world_deinit(&world);
+}
+
 static int probe_setup(void **state)
 {
     (void)state;
@@ -460,6 +507,7 @@ int main(void)
         log_test(a_follower_sees_every_complete_group),
         log_test(a_follower_takes_no_torn_group_and_writes_nothing),
         log_test(a_follower_reads_again_what_fails_once),
+        log_test(a_follower_beside_a_busy_writer_sees_growing_prefixes),
     };
     return cmocka_run_group_tests(tests, probe_setup, probe_teardown);
 }
