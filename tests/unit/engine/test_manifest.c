@@ -162,6 +162,47 @@ static void an_edit_that_contradicts_the_state_has_no_effect(void **state)
     manifest_world_deinit(&world);
 }
 
+static void lists_in_any_order_end_sorted(void **state)
+{
+    (void)state;
+    manifest_world world;
+    varve_error err;
+    manifest_world_init(&world, NULL);
+    manifest_create(&world);
+    static const uint64_t orders[][3] = {{50, 30, 40}, {10, 60, 35}, {33, 20, 70}};
+    for (size_t i = 0; i < 3; ++i) {
+        vv_manifest_segment segments[3];
+        vv_manifest_tombstone tombstones[3];
+        for (size_t k = 0; k < 3; ++k) {
+            segments[k] = manifest_segment(orders[i][k]);
+            tombstones[k] = (vv_manifest_tombstone){.id = orders[i][k] + 100, .sequence = k};
+        }
+        vv_manifest_edit edit = {.add = segments,
+                                 .add_count = 3,
+                                 .add_tombstones = tombstones,
+                                 .add_tombstone_count = 3};
+        check_ok(vv_manifest_append(world.manifest, &edit, &err), &err);
+    }
+    static const uint64_t sorted[] = {10, 20, 30, 33, 35, 40, 50, 60, 70};
+    vv_manifest_options options = manifest_options();
+    for (int round = 0; round < 2; ++round) {
+        const vv_manifest_state *folded = vv_manifest_get_state(world.manifest);
+        assert_int_equal(9, folded->segments.count);
+        assert_int_equal(9, folded->tombstones.count);
+        for (size_t i = 0; i < 9; ++i) {
+            vv_manifest_segment wanted = manifest_segment(sorted[i]);
+            assert_memory_equal(&wanted, VV_VEC_AT(&folded->segments, vv_manifest_segment, i),
+                                sizeof wanted);
+            assert_int_equal(sorted[i] + 100,
+                             VV_VEC_AT(&folded->tombstones, vv_manifest_tombstone, i)->id);
+        }
+        assert_null(vv_manifest_find_segment(folded, 34));
+        assert_null(vv_manifest_find_segment(folded, 71));
+        manifest_reopen_world(&world, &options, NULL);
+    }
+    manifest_world_deinit(&world);
+}
+
 static void policies_are_set_and_removed(void **state)
 {
     (void)state;
@@ -480,6 +521,7 @@ int main(void)
         manifest_test(files_are_begun_anew_at_both_limits),
         manifest_test(rotating_on_request_changes_nothing_but_the_file),
         manifest_test(an_edit_that_contradicts_the_state_has_no_effect),
+        manifest_test(lists_in_any_order_end_sorted),
         manifest_test(policies_are_set_and_removed),
         manifest_test(after_a_failed_sync_no_edit_is_taken),
         manifest_test(a_full_disk_has_no_effect_and_passes),

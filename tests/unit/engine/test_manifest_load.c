@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading a manifest that is damaged, torn, replaced, or being written. */
+#include "base/crc.h"
 #include "engine/manifest_priv.h"
 #include "manifest_support.h"
 #include "sys/vfs_fault.h"
@@ -267,6 +268,108 @@ static void a_manifest_of_another_database_or_number_is_damage(void **state)
     vv_sim_image_free(image);
 }
 
+/* Append a record with right checksums to a manifest file. */
+static void load_append_record(manifest_world *world, const char *path, uint8_t type, uint8_t flags,
+                               const void *payload, size_t size)
+{
+    vv_frame_reader reader;
+    vv_frame_file header;
+    vv_bytes bytes;
+    vv_frame_verdict verdict = VV_FRAME_GOOD;
+    vv_frame frame;
+    varve_error err;
+    check_ok(vv_frame_reader_open(&reader, world->env.vfs, manifest_memory(), path, &err), &err);
+    check_ok(vv_frame_reader_view(&reader, 0, VV_FRAME_FILE_HEADER_BYTES, &bytes, &err), &err);
+    check_ok(vv_frame_file_decode(VV_FRAME_MANIFEST, bytes, &header, &err), &err);
+    reader.salt = header.salt;
+    int64_t offset = VV_FRAME_FILE_HEADER_BYTES;
+    uint32_t chain = vv_frame_chain_first(header.salt);
+    uint64_t lsn = header.first_lsn;
+    while (verdict == VV_FRAME_GOOD) {
+        check_ok(vv_frame_read(&reader, offset, NULL, 0, &verdict, &frame, &bytes, &err), &err);
+        if (verdict == VV_FRAME_GOOD) {
+            chain = vv_frame_chain_next(&frame);
+            lsn = frame.lsn + 1;
+            offset += (int64_t)vv_frame_bytes(frame.payload_size);
+        }
+    }
+    vv_frame_reader_close(&reader);
+    uint8_t record[256] = {0};
+    assert_true(vv_frame_bytes(size) <= sizeof record);
+    frame = (vv_frame){.payload_size = (uint32_t)size,
+                       .lsn = lsn,
+                       .type = type,
+                       .flags = flags,
+                       .payload_crc = vv_crc32c(0, payload, size)};
+    vv_frame_put(record, &frame);
+    (void)vv_frame_finish(record, header.salt, chain);
+    memcpy(record + VV_FRAME_HEADER_BYTES, payload, size);
+    load_patch(world, path, offset, record, vv_frame_bytes(size));
+}
+
+static void edits_that_contradict_the_state_are_damage(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *message;
+        uint8_t type, flags;
+        varve_status wanted;
+        uint8_t bytes[8];
+        size_t size;
+    } cases[] = {{"", 2, 1, VARVE_OK, {8, 2, 1, 0}, 4},
+                 {"drops segment 2", 2, 1, VARVE_E_CORRUPT, {2, 2, 1, 2}, 4},
+                 {"section 9", 2, 1, VARVE_E_UNSUPPORTED, {9, 0}, 2},
+                 {"makes no sense", 2, 1, VARVE_E_CORRUPT, {8, 9}, 2},
+                 {"type 3", 3, 1, VARVE_E_UNSUPPORTED, {0}, 0},
+                 {"type 1", 1, 1, VARVE_E_UNSUPPORTED, {0}, 0},
+                 {"flags 3", 2, 3, VARVE_E_UNSUPPORTED, {0}, 0}};
+    vv_sim_image *image = load_make(5, 5, NULL);
+    for (size_t i = 0; i < VV_ARRAY_COUNT(cases); ++i) {
+        manifest_world world;
+        vv_manifest_state loaded;
+        varve_error err;
+        manifest_world_init(&world, image);
+        load_append_record(&world, PATH_1, cases[i].type, cases[i].flags, cases[i].bytes,
+                           cases[i].size);
+        varve_status status = load_try(&world, false, &loaded, NULL, &err);
+        check_status(cases[i].wanted, status);
+        if (status != VARVE_OK) {
+            check_status(cases[i].wanted, err.status);
+            assert_non_null(strstr(err.message, cases[i].message));
+        }
+        vv_manifest_state_deinit(&loaded);
+        manifest_world_deinit(&world);
+    }
+    vv_sim_image_free(image);
+}
+
+static void other_names_in_the_directory_are_left_alone(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"/manifest/00000000000000000009.vmf.part",
+                                        "/manifest/9.vmf", "/manifest/0000000000000000000x.vmf",
+                                        "/manifest/00000000000000000009.txt"};
+    vv_sim_image *image = load_make(5, 5, NULL);
+    manifest_world world;
+    vv_manifest_state loaded;
+    vv_manifest_found found;
+    varve_error err;
+    manifest_world_init(&world, image);
+    for (size_t i = 0; i < VV_ARRAY_COUNT(names); ++i) {
+        vv_file *file;
+        check_ok(vv_file_open(world.env.vfs, manifest_memory(), names[i],
+                              VV_OPEN_WRITE | VV_OPEN_CREATE, &file, &err),
+                 &err);
+        check_ok(vv_file_close(file, NULL), NULL);
+    }
+    check_ok(vv_vfs_mkdir(world.env.vfs, "/manifest/00000000000000000008.vmf", &err), &err);
+    check_ok(load_try(&world, false, &loaded, &found, &err), &err);
+    assert_int_equal(1, found.last_file);
+    vv_manifest_state_deinit(&loaded);
+    manifest_world_deinit(&world);
+    vv_sim_image_free(image);
+}
+
 /* ---- sections ------------------------------------------------------------------------------- */
 
 typedef struct load_codec {
@@ -440,6 +543,8 @@ int main(void)
         manifest_test(a_bad_snapshot_with_edits_behind_it_is_damage),
         manifest_test(the_file_before_counts_only_when_it_ends_where_the_newest_begins),
         manifest_test(a_manifest_of_another_database_or_number_is_damage),
+        manifest_test(edits_that_contradict_the_state_are_damage),
+        manifest_test(other_names_in_the_directory_are_left_alone),
         manifest_test(sections_of_later_versions_are_skipped_or_refused),
         manifest_test(sections_that_no_writer_makes_are_damage),
         manifest_test(a_follower_reads_the_last_whole_edit),

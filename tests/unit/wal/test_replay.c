@@ -256,6 +256,13 @@ static void a_seal_above_the_manifest_is_damage(void **state)
     options.edit_seq = 5;
     check_ok(log_replay_with(&world, &options, seen, &err), &err);
     assert_true(seen->result.is_sealed_clean);
+    /* A manifest that knows of a later log than this one. */
+    options.durable_lsn = seen->result.last_lsn + 1;
+    check_status(VARVE_E_CORRUPT, log_replay_with(&world, &options, seen, &err));
+    options.mode = VV_REPLAY_SALVAGE;
+    check_ok(log_replay_with(&world, &options, seen, &err), &err);
+    assert_false(seen->result.is_sealed_clean);
+    assert_int_equal(options.durable_lsn, seen->result.last_lsn);
     log_world_deinit(&world);
     vv_sim_image_free(image);
 }
@@ -294,6 +301,14 @@ static void a_missing_file_is_damage(void **state)
         log_world_init(&world, image, 1);
         check_ok(vv_vfs_unlink(world.env.vfs, log_path(gone), &err), &err);
         check_status(VARVE_E_CORRUPT, replay_strict(&world, &err));
+        check_ok(log_replay(&world, VV_REPLAY_INTACT, seen, &err), &err);
+        assert_int_equal(VV_END_DAMAGED, seen->result.end);
+        assert_true(log_is_prefix(seen) && (seen->count == 0) == (gone == 1));
+        /* Beside a writer: released, or not made yet when the directory was read, or gone. */
+        check_status(gone == 1       ? VARVE_E_NOT_FOUND
+                     : gone == files ? VARVE_OK
+                                     : VARVE_E_CORRUPT,
+                     log_replay(&world, VV_REPLAY_FOLLOW, seen, &err));
         check_ok(log_replay(&world, VV_REPLAY_SALVAGE, seen, &err), &err);
         assert_false(seen->is_bad);
         assert_int_equal(1, seen->result.holes);
@@ -471,6 +486,212 @@ static void what_the_visitor_answers_ends_the_replay(void **state)
     vv_sim_image_free(image);
 }
 
+/* ---- records that are whole and make no sense -------------------------------------------------
+ */
+
+/* A log file by hand: records that get right checksums, whatever they say. */
+typedef struct replay_script {
+    log_world world;
+    vv_buf bytes;
+    uint32_t chain;
+    uint64_t lsn;
+} replay_script;
+
+static void script_begin(replay_script *script, uint64_t first_lsn)
+{
+    log_world_init(&script->world, NULL, 1);
+    vv_buf_init(&script->bytes, log_memory(), SIZE_MAX);
+    uint8_t *header = vv_buf_extend(&script->bytes, VV_FRAME_FILE_HEADER_BYTES);
+    assert_non_null(header);
+    vv_frame_file file = {.file_seq = 1, .first_lsn = first_lsn, .salt = 99};
+    memcpy(file.store_id, log_store_id, 16);
+    vv_frame_file_encode(VV_FRAME_LOG, &file, header);
+    script->chain = vv_frame_chain_first(99);
+    script->lsn = 1;
+}
+
+static void script_add(replay_script *script, vv_wal_type type, const void *payload, size_t size)
+{
+    vv_frame frame = {.payload_size = (uint32_t)size,
+                      .lsn = script->lsn,
+                      .type = (uint8_t)type,
+                      .payload_crc = vv_crc32c(0, payload, size)};
+    uint8_t header[VV_FRAME_HEADER_BYTES];
+    vv_frame_put(header, &frame);
+    script->chain = vv_frame_finish(header, 99, script->chain);
+    (void)vv_buf_append(&script->bytes, header, sizeof header);
+    (void)vv_buf_append(&script->bytes, payload, size);
+    (void)vv_buf_append_padding(&script->bytes, 8);
+    script->lsn += 1;
+}
+
+static void script_add_rows(replay_script *script)
+{
+    uint8_t payload[24];
+    log_fill(payload, script->lsn, 16);
+    memset(payload + 16, 0, 8);
+    script_add(script, VV_WAL_ROWS, payload, sizeof payload);
+}
+
+static void script_add_commit(replay_script *script, uint32_t records, uint32_t bytes,
+                              uint64_t first_lsn)
+{
+    uint8_t payload[VV_WAL_COMMIT_BYTES] = {0};
+    memcpy(payload, &records, 4);
+    memcpy(payload + 4, &bytes, 4);
+    memcpy(payload + 8, &first_lsn, 8);
+    script_add(script, VV_WAL_COMMIT, payload, sizeof payload);
+}
+
+/* Groups that are seen; the log ends torn behind them, since nothing proves what follows. */
+static void script_check(replay_script *script, uint64_t batches, vv_replay_end end)
+{
+    vv_file *file;
+    varve_error err;
+    check_ok(vv_file_open(script->world.env.vfs, log_memory(), log_path(1),
+                          VV_OPEN_WRITE | VV_OPEN_CREATE, &file, &err),
+             &err);
+    check_ok(vv_file_write_all(file, 0, script->bytes.data, script->bytes.size, &err), &err);
+    check_ok(vv_file_close(file, NULL), NULL);
+    check_ok(replay_strict(&script->world, &err), &err);
+    assert_int_equal(batches, seen->count);
+    assert_int_equal(end, seen->result.end);
+    vv_buf_deinit(&script->bytes);
+    log_world_deinit(&script->world);
+}
+
+/* One good group, then what the case adds. */
+static void script_begin_with_group(replay_script *script)
+{
+    script_begin(script, 1);
+    script_add_rows(script);
+    script_add_commit(script, 1, 56, 1);
+}
+
+static void a_commit_that_counts_otherwise_ends_the_log(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t records;
+        uint32_t bytes;
+        uint64_t first_lsn;
+        uint64_t wanted;
+    } cases[] = {{1, 56, 3, 2}, {2, 56, 3, 1}, {1, 64, 3, 1}, {1, 56, 2, 1}, {0, 56, 3, 1}};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(cases); ++i) {
+        replay_script script;
+        script_begin_with_group(&script);
+        script_add_rows(&script);
+        script_add_commit(&script, cases[i].records, cases[i].bytes, cases[i].first_lsn);
+        script_check(&script, cases[i].wanted, cases[i].wanted == 2 ? VV_END_CLEAN : VV_END_TORN);
+    }
+    replay_script script; /* a COMMIT of nothing */
+    script_begin_with_group(&script);
+    script_add_commit(&script, 0, 0, 3);
+    script_check(&script, 1, VV_END_TORN);
+    script_begin_with_group(&script); /* one cut short */
+    script_add_rows(&script);
+    script_add(&script, VV_WAL_COMMIT, "1234567", 8);
+    script_check(&script, 1, VV_END_TORN);
+}
+
+static void marks_and_seals_stand_between_groups_only(void **state)
+{
+    (void)state;
+    for (int is_inside = 0; is_inside < 2; ++is_inside) {
+        for (int is_seal = 0; is_seal < 2; ++is_seal) {
+            replay_script script;
+            uint8_t mark[VV_WAL_MARK_BYTES] = {0};
+            uint8_t seal[VV_WAL_SEAL_BYTES] = {0};
+            script_begin_with_group(&script);
+            if (is_inside == 1) {
+                script_add_rows(&script);
+            }
+            uint64_t last = script.lsn - 1;
+            memcpy(seal, &last, 8);
+            seal[24] = 1;
+            script_add(&script, is_seal == 1 ? VV_WAL_SEAL : VV_WAL_MARK,
+                       is_seal == 1 ? seal : mark, is_seal == 1 ? sizeof seal : sizeof mark);
+            script_check(&script, 1, is_inside == 1 ? VV_END_TORN : VV_END_CLEAN);
+        }
+    }
+}
+
+static void marks_and_seals_that_say_nonsense_end_the_log(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 5; ++kind) {
+        replay_script script;
+        uint8_t payload[32] = {0};
+        uint64_t last = kind == 2 ? 7 : 2;
+        script_begin_with_group(&script);
+        if (kind < 2) { /* a MARK that names a file before, or is cut short */
+            payload[8] = kind == 0 ? 2 : 0;
+            script_add(&script, VV_WAL_MARK, payload, kind == 0 ? VV_WAL_MARK_BYTES : 8);
+        } else { /* a SEAL of another LSN, of an odd kind, cut short */
+            memcpy(payload, &last, 8);
+            payload[24] = kind == 3 ? 2 : 1;
+            script_add(&script, VV_WAL_SEAL, payload,
+                       kind == 4 ? VV_WAL_SEAL_BYTES - 1 : VV_WAL_SEAL_BYTES);
+        }
+        script_check(&script, 1, VV_END_TORN);
+    }
+}
+
+static void a_file_made_ahead_begins_with_its_mark(void **state)
+{
+    (void)state;
+    replay_script script;
+    uint8_t mark[VV_WAL_MARK_BYTES] = {0};
+    script_begin(&script, 0);
+    script_add(&script, VV_WAL_MARK, mark, sizeof mark); /* of LSN 1: nothing before it */
+    script_add_rows(&script);
+    script_add_commit(&script, 1, 56, 2);
+    script_check(&script, 1, VV_END_CLEAN);
+    script_begin(&script, 0);
+    script_add_rows(&script);
+    script_add_commit(&script, 1, 56, 1);
+    script_check(&script, 0, VV_END_TORN);
+    script_begin(&script, 0);
+    mark[8] = 5; /* not the LSN before its own */
+    script_add(&script, VV_WAL_MARK, mark, sizeof mark);
+    script_check(&script, 0, VV_END_TORN);
+}
+
+static void rows_without_a_sequence_end_the_log(void **state)
+{
+    (void)state;
+    replay_script script;
+    script_begin_with_group(&script);
+    script_add(&script, VV_WAL_ROWS, "1234567", 7);
+    script_add_commit(&script, 1, 40, 3);
+    script_check(&script, 1, VV_END_TORN);
+}
+
+static void salvage_of_a_half_readable_end_counts_it_as_lost(void **state)
+{
+    (void)state;
+    uint64_t files;
+    log_map *map;
+    vv_sim_image *image = log_make(10, false, &files, NULL, &map);
+    log_world world;
+    varve_error err;
+    log_world_init(&world, image, 1);
+    /* LSN 17 to 19 are bad, 20 is the COMMIT of a group whose rows are gone. */
+    for (size_t i = 16; i < 19; ++i) {
+        log_flip(&world, log_path(1), map->places[i].offset + 40, 1);
+    }
+    vv_replay_options options = log_replay_options(VV_REPLAY_SALVAGE);
+    options.durable_lsn = 17;
+    check_ok(log_replay_with(&world, &options, seen, &err), &err);
+    assert_int_equal(8, seen->count);
+    assert_int_equal(17, seen->result.lost_first_lsn);
+    assert_int_equal(20, seen->result.lost_last_lsn);
+    assert_int_equal(20, seen->result.last_lsn);
+    log_world_deinit(&world);
+    vv_sim_image_free(image);
+    free(map);
+}
+
 /* ---- failing calls and memory --------------------------------------------------------------- */
 
 static void every_failing_call_and_allocation_is_an_answer(void **state)
@@ -550,6 +771,12 @@ int main(void)
         log_test(a_type_of_a_later_version_is_unsupported),
         log_test(flushed_records_are_skipped_but_for_definitions),
         log_test(what_the_visitor_answers_ends_the_replay),
+        log_test(a_commit_that_counts_otherwise_ends_the_log),
+        log_test(marks_and_seals_stand_between_groups_only),
+        log_test(marks_and_seals_that_say_nonsense_end_the_log),
+        log_test(a_file_made_ahead_begins_with_its_mark),
+        log_test(rows_without_a_sequence_end_the_log),
+        log_test(salvage_of_a_half_readable_end_counts_it_as_lost),
         log_test(every_failing_call_and_allocation_is_an_answer),
     };
     return cmocka_run_group_tests(tests, replay_setup, replay_teardown);

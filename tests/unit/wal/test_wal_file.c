@@ -268,6 +268,42 @@ static void growing_the_next_file_on_a_full_disk_refuses_one_batch_only(void **s
     log_world_deinit(&world);
 }
 
+static void the_next_file_grows_without_allocation_too(void **state)
+{
+    (void)state;
+    for (int is_slow = 0; is_slow < 2; ++is_slow) {
+        log_world world;
+        varve_error err;
+        vv_fault *fault;
+        vv_wal_ticket ticket;
+        log_world_init(&world, NULL, 1);
+        vv_sim_lacks lacks = {.allocate = true};
+        vv_sim_set_lacks(world.sim, &lacks);
+        check_ok(vv_fault_create(log_memory(), world.env.vfs, &fault, &err), &err);
+        vv_fault_set_hook(fault, is_slow == 1 ? file_slow_hook : NULL, &world.clock);
+        world.env.vfs = vv_fault_vfs(fault);
+        log_open(&world);
+        check_ok(vv_wal_reserve(world.wal, 60000, 1, 0, &err), &err);
+        vv_wal_unreserve(world.wal, 60000, 1);
+        for (uint64_t i = 0; i < 3; ++i) {
+            uint64_t number = world.next_number++;
+            check_ok(log_try_put_sized(&world, number, 200000 * (size_t)(i + 1), 1,
+                                       VARVE_SYNC_GROUP, &ticket, &err),
+                     &err);
+            assert_int_equal(VARVE_ACK_DURABLE, log_wait(&world, ticket));
+        }
+        vv_wal_free(world.wal);
+        world.wal = NULL;
+        vv_fault_free(fault);
+        world.env.vfs = vv_sim_vfs(world.sim);
+        log_seen *seen = log_seen_new();
+        check_ok(log_replay(&world, VV_REPLAY_STRICT, seen, &err), &err);
+        assert_int_equal(3, seen->count);
+        free(seen);
+        log_world_deinit(&world);
+    }
+}
+
 /* ---- failing calls -------------------------------------------------------------------------- */
 
 static bool file_is_passing(int os_errno)
@@ -343,6 +379,7 @@ int main(void)
         log_test(a_disk_too_slow_for_zeros_is_used_without),
         log_test(a_full_disk_refuses_writes_and_heals_when_space_returns),
         log_test(growing_the_next_file_on_a_full_disk_refuses_one_batch_only),
+        log_test(the_next_file_grows_without_allocation_too),
         log_test(every_failing_call_is_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
