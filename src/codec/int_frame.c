@@ -50,10 +50,10 @@ static uint64_t frame_reach(uint32_t width)
     return width == 0 ? 0 : UINT64_MAX >> (64 - width);
 }
 
-/* Bits that the distance between two values takes, the sign included. */
-static uint32_t frame_distance_bits(uint64_t value, uint64_t centre)
+/* The distance between two values, the sign included. */
+static uint64_t frame_distance(uint64_t value, uint64_t centre)
 {
-    return vv_bits_for(vv_zigzag_encode((int64_t)(value - centre)));
+    return vv_zigzag_encode((int64_t)(value - centre));
 }
 
 static int64_t frame_median(int64_t *values, size_t count)
@@ -83,10 +83,11 @@ static bool frame_sample(const uint64_t *values, size_t count, uint32_t width, u
     int64_t three[3] = {(int64_t)values[count / 4], (int64_t)values[count / 2],
                         (int64_t)values[count / 4 * 3]};
     uint64_t middle = (uint64_t)frame_median(three, 3);
+    uint64_t near_reach = frame_reach(width - FRAME_GAIN_BITS);
     for (size_t i = 0; i < FRAME_SAMPLE; ++i) {
         uint64_t value = values[vv_sample_index(i, step)];
         sample[i] = (int64_t)value;
-        near += frame_distance_bits(value, middle) + FRAME_GAIN_BITS <= width;
+        near += frame_distance(value, middle) <= near_reach;
     }
     if (near < FRAME_SAMPLE_INSIDE) {
         return false;
@@ -111,16 +112,19 @@ static void frame_look_at(const uint64_t *values, size_t count, uint64_t centre,
     int64_t max = (int64_t)centre;
     for (size_t i = 0; i < count; ++i) {
         int64_t value = (int64_t)values[i];
-        histograms[i % HISTOGRAMS][frame_distance_bits(values[i], centre)] += 1;
+        histograms[i % HISTOGRAMS][vv_bits_for(frame_distance(values[i], centre))] += 1;
         min = value < min ? value : min;
         max = value > max ? value : max;
     }
     *out = (frame_look){.min = min, .max = max};
-    for (uint32_t width = 0; width <= 64; ++width) {
-        for (size_t i = 0; i < HISTOGRAMS; ++i) {
+    for (size_t i = 0; i < HISTOGRAMS; ++i) {
+        for (uint32_t width = 0; width <= 64; ++width) {
             out->histogram[width] += histograms[i][width];
         }
-        out->widest = out->histogram[width] > 0 ? width : out->widest;
+    }
+    out->widest = 64;
+    while (out->widest > 0 && out->histogram[out->widest] == 0) {
+        out->widest -= 1;
     }
 }
 
@@ -149,11 +153,12 @@ static vv_int_frame frame_around(const uint64_t *values, size_t count, uint64_t 
 {
     int64_t min = (int64_t)centre;
     int64_t max = (int64_t)centre;
+    uint64_t inside = frame_reach(width);
     for (size_t i = 0; i < count; ++i) {
-        if (frame_distance_bits(values[i], centre) <= width) {
-            min = (int64_t)values[i] < min ? (int64_t)values[i] : min;
-            max = (int64_t)values[i] > max ? (int64_t)values[i] : max;
-        }
+        /* Which one is outside nobody can predict: that one counts as the centre. */
+        uint64_t value = frame_distance(values[i], centre) <= inside ? values[i] : centre;
+        min = (int64_t)value < min ? (int64_t)value : min;
+        max = (int64_t)value > max ? (int64_t)value : max;
     }
     vv_int_frame frame = vv_int_frame_plain(count, min, max);
     uint64_t reach = frame_reach(frame.width);
