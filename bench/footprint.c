@@ -3,10 +3,11 @@
  * M1 memory: N single-valued series with ten tags each, all active, filled scrape by scrape to 128
  * rows. Measured at 127 rows, when every tail is as large as it gets, at 128, when they have been
  * encoded, and at rest, when all is flushed and the series are only known. `counted` is what the
- * database says it holds, `resident` what the process grew by.
+ * database says it holds, `resident` what the process grew by, `trimmed` after malloc_trim.
  */
 #include "bench.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 enum { FOOTPRINT_ROWS = 128, FOOTPRINT_SCRAPE = 20000 };
@@ -113,6 +114,8 @@ void bench_run_footprint(const bench_options *options)
     }
     bench_store_flush(&store);
     footprint_report(options, &store, before, "rest");
+    malloc_trim(0); /* what the C library keeps for the next head */
+    footprint_report(options, &store, before, "rest, trimmed");
     varve_batch_free(batch);
     bench_store_drop(&store);
     free(streams);
