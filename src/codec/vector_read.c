@@ -302,7 +302,16 @@ static void vector_spread(const uint8_t *dense, size_t width, const uint64_t *pr
 static void vector_spread_marks(const vv_vector_column *column, const vv_codec_scratch *scratch,
                                 uint64_t *out_marks)
 {
-    memset(out_marks, 0, vv_bits_words(column->count) * sizeof *out_marks);
+    size_t words = vv_bits_words(column->count);
+    if (!column->has_marks) { /* all values are of one kind */
+        if (column->type == VARVE_TYPE_BYTES) {
+            memcpy(out_marks, scratch->present, words * sizeof *out_marks);
+        } else {
+            memset(out_marks, 0, words * sizeof *out_marks);
+        }
+        return;
+    }
+    memset(out_marks, 0, words * sizeof *out_marks);
     size_t taken = 0;
     for (size_t i = 0; i < column->count; ++i) {
         if (vv_bits_get(scratch->present, i)) {
