@@ -506,7 +506,7 @@ static influx_result influx_parse_time(const vv_influx *parser, influx_cursor *c
         return INFLUX_IS_SHORT;
     }
     varve_text token = vv_text_make(cursor->data + cursor->at, end - cursor->at);
-    if (token.data[token.size - 1] == '\r') {
+    if (token.size > 0 && token.data[token.size - 1] == '\r') {
         token.size -= 1;
     }
     int64_t given;

@@ -181,6 +181,7 @@ static void influx_says_what_is_wrong_and_goes_on(void **state)
         {"m v=1 x", "invalid timestamp"},
         {"m v=1 1.5", "invalid timestamp"},
         {"m v=1 9223372036854775808", "invalid timestamp"},
+        {"m v=1 ,w=2", "invalid timestamp"},
         {"m v=1 1 2", "unexpected text behind the timestamp"},
     };
     world w;

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/encoding.h"
+#include "support/check.h"
+#include "support/failing_alloc.h"
+
+static varve_status take(void *context, vv_bytes piece, varve_error *out_err)
+{
+    (void)out_err;
+    vv_buf *buf = context;
+    assert_true(piece.size > 0 && piece.size <= VV_INFLATE_PIECE_BYTES);
+    return vv_buf_append(buf, piece.data, piece.size);
+}
+
+static varve_status unpack(vv_alloc *alloc, vv_encoding encoding, vv_bytes bytes, size_t piece,
+                           uint64_t bytes_max, vv_buf *out)
+{
+    vv_inflate *inflate;
+    VV_TRY(vv_inflate_create(alloc, encoding, bytes_max, take, out, &inflate, NULL));
+    varve_status status = VARVE_OK;
+    for (size_t at = 0; at < bytes.size && status == VARVE_OK; at += piece) {
+        size_t left = bytes.size - at;
+        status = vv_inflate_feed(inflate,
+                                 vv_bytes_make(bytes.data + at, left < piece ? left : piece), NULL);
+    }
+    if (status == VARVE_OK) {
+        status = vv_inflate_end(inflate, NULL);
+    }
+    vv_inflate_free(inflate);
+    return status;
+}
+
+static varve_status pack(vv_alloc *alloc, vv_encoding encoding, vv_bytes bytes, vv_buf *out)
+{
+    vv_deflate *deflate;
+    VV_TRY(vv_deflate_create(alloc, encoding, &deflate, NULL));
+    varve_status status = vv_deflate_feed(deflate, bytes, true, out, NULL);
+    vv_deflate_free(deflate);
+    return status;
+}
+
+/* What both encodings do with 200 KB of numbers. */
+static vv_buf numbers(vv_alloc *alloc)
+{
+    vv_buf buf;
+    vv_buf_init(&buf, alloc, SIZE_MAX);
+    for (unsigned index = 0; buf.size < 200000; index++) {
+        vv_buf_append_format(&buf, "%u,", index * 2654435761u);
+    }
+    return buf;
+}
+
+static void encodings_give_back_what_they_took(void **state)
+{
+    (void)state;
+    static const vv_encoding encodings[] = {VV_ENCODING_GZIP, VV_ENCODING_ZSTD};
+    vv_alloc alloc;
+    vv_alloc_init(&alloc, NULL);
+    vv_buf plain = numbers(&alloc);
+    for (size_t index = 0; index < 2; index++) {
+        vv_buf packed;
+        vv_buf out;
+        vv_buf_init(&packed, &alloc, SIZE_MAX);
+        vv_buf_init(&out, &alloc, SIZE_MAX);
+        /* Two frames one behind the other count together. */
+        check_ok(pack(&alloc, encodings[index], vv_buf_bytes(&plain), &packed), NULL);
+        check_ok(pack(&alloc, encodings[index], vv_buf_bytes(&plain), &packed), NULL);
+        check_ok(unpack(&alloc, encodings[index], vv_buf_bytes(&packed), 7, UINT64_MAX, &out),
+                 NULL);
+        assert_int_equal(out.size, plain.size * 2);
+        assert_memory_equal(out.data, plain.data, plain.size);
+        assert_memory_equal(out.data + plain.size, plain.data, plain.size);
+        /* Both sides of the limit, and an end too early. */
+        vv_buf_reset(&out);
+        check_ok(
+            unpack(&alloc, encodings[index], vv_buf_bytes(&packed), 4096, plain.size * 2, &out),
+            NULL);
+        check_status(VARVE_E_LIMIT, unpack(&alloc, encodings[index], vv_buf_bytes(&packed), 4096,
+                                           plain.size * 2 - 1, &out));
+        check_status(VARVE_E_INVALID,
+                     unpack(&alloc, encodings[index], vv_bytes_make(packed.data, packed.size - 1),
+                            4096, UINT64_MAX, &out));
+        vv_buf_append_text(&packed, VV_TEXT("rest"));
+        check_status(VARVE_E_INVALID, unpack(&alloc, encodings[index], vv_buf_bytes(&packed), 4096,
+                                             UINT64_MAX, &out));
+        vv_buf_deinit(&packed);
+        vv_buf_deinit(&out);
+    }
+    vv_buf_deinit(&plain);
+    assert_int_equal(vv_alloc_bytes(&alloc), 0);
+}
+
+static void encodings_are_named_by_one_word(void **state)
+{
+    (void)state;
+    vv_encoding encoding;
+    assert_true(vv_encoding_parse(VV_TEXT(""), &encoding) && encoding == VV_ENCODING_IDENTITY);
+    assert_true(vv_encoding_parse(VV_TEXT(" GZip "), &encoding) && encoding == VV_ENCODING_GZIP);
+    assert_true(vv_encoding_parse(VV_TEXT("x-gzip"), &encoding) && encoding == VV_ENCODING_GZIP);
+    assert_true(vv_encoding_parse(VV_TEXT("zstd"), &encoding) && encoding == VV_ENCODING_ZSTD);
+    assert_false(vv_encoding_parse(VV_TEXT("gzip, gzip"), &encoding));
+    assert_false(vv_encoding_parse(VV_TEXT("snappy"), &encoding));
+    assert_int_equal(vv_encoding_choose(VV_TEXT("gzip, deflate, br, zstd")), VV_ENCODING_ZSTD);
+    assert_int_equal(vv_encoding_choose(VV_TEXT("gzip;q=0.5,zstd;q=0")), VV_ENCODING_GZIP);
+    assert_int_equal(vv_encoding_choose(VV_TEXT("deflate, br")), VV_ENCODING_IDENTITY);
+    assert_int_equal(vv_encoding_choose(VV_TEXT("gzip; q=0.000")), VV_ENCODING_IDENTITY);
+    assert_int_equal(vv_encoding_choose(VV_TEXT("")), VV_ENCODING_IDENTITY);
+}
+
+static void encodings_survive_every_failed_allocation(void **state)
+{
+    (void)state;
+    static const vv_encoding encodings[] = {VV_ENCODING_GZIP, VV_ENCODING_ZSTD};
+    for (size_t index = 0; index < 2; index++) {
+        bool is_done = false;
+        for (uint64_t fail_at = 1; !is_done; fail_at++) {
+            failing_alloc source;
+            failing_alloc_init(&source);
+            failing_alloc_plan(&source, fail_at, false);
+            varve_allocator allocator = failing_alloc_source(&source);
+            vv_alloc alloc;
+            vv_alloc_init(&alloc, &allocator);
+            vv_buf packed;
+            vv_buf out;
+            vv_buf_init(&packed, &alloc, SIZE_MAX);
+            vv_buf_init(&out, &alloc, SIZE_MAX);
+            varve_status status =
+                pack(&alloc, encodings[index], vv_bytes_make("some text", 9), &packed);
+            if (status == VARVE_OK) {
+                status = unpack(&alloc, encodings[index], vv_buf_bytes(&packed), 100, 100, &out);
+            }
+            is_done = status == VARVE_OK && out.size == 9;
+            vv_buf_deinit(&packed);
+            vv_buf_deinit(&out);
+            assert_int_equal(vv_alloc_bytes(&alloc), 0);
+            assert_true(fail_at < 100);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(encodings_give_back_what_they_took),
+        cmocka_unit_test(encodings_are_named_by_one_word),
+        cmocka_unit_test(encodings_survive_every_failed_allocation),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
