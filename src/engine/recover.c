@@ -539,7 +539,10 @@ static void recover_install(recover_state *state, vv_version *version)
         db->head = state->head;
         vv_head_ref(db->head);
     }
-    uint64_t last = state->result.last_sequence;
+    /* What is in files is visible, tombstones included, also where the log holds no group. */
+    uint64_t next = state->manifest->next_sequence;
+    uint64_t flushed = next > 0 ? next - 1 : 0;
+    uint64_t last = state->result.last_sequence > flushed ? state->result.last_sequence : flushed;
     db->readonly_visible = last > db->readonly_visible ? last : db->readonly_visible;
     vv_version_install_locked(db, version);
     vv_mutex_unlock(&db->state_lock);
@@ -625,18 +628,31 @@ static void recover_report(recover_state *state)
     }
 }
 
+/** A file that the manifest names, or that the log proves, is not there: damage, not the absence of
+ *  a database, which the same status means to callers of varve_open. */
+static varve_status recover_missing(varve_status status, varve_error *out_err)
+{
+    if (status == VARVE_E_NOT_FOUND) {
+        status = VARVE_E_CORRUPT;
+        if (out_err != NULL) {
+            out_err->status = status;
+        }
+    }
+    return status;
+}
+
 static varve_status recover_load_writable(recover_state *state, varve_error *out_err)
 {
     varve_db *db = state->db;
     state->manifest = vv_manifest_get_state(db->manifest);
     state->head = db->head;
     vv_head_ref(state->head);
-    VV_TRY(recover_files(state, out_err));
+    VV_TRY(recover_missing(recover_files(state, out_err), out_err));
     VV_TRY(recover_sweep(db, "seg", &state->manifest->segments, offsetof(vv_manifest_segment, id),
                          out_err));
     VV_TRY(recover_sweep(db, "del", &state->manifest->tombstones,
                          offsetof(vv_manifest_tombstone, id), out_err));
-    VV_TRY(recover_log(state, out_err));
+    VV_TRY(recover_missing(recover_log(state, out_err), out_err));
     vv_version *version;
     VV_TRY(recover_version(state, &version, out_err));
     recover_install(state, version);
@@ -664,10 +680,10 @@ static varve_status recover_load_readonly(recover_state *state, varve_error *out
         status = vv_head_create(db, &state->head, out_err);
     }
     if (status == VARVE_OK) {
-        status = recover_files(state, out_err);
+        status = recover_missing(recover_files(state, out_err), out_err);
     }
     if (status == VARVE_OK) {
-        status = recover_log(state, out_err);
+        status = recover_missing(recover_log(state, out_err), out_err);
     }
     if (status == VARVE_OK) {
         status = recover_version(state, &version, out_err);

@@ -31,6 +31,16 @@ static bool tour_ok(tour *t, varve_status status)
     return status == VARVE_OK;
 }
 
+/* The same for what a driver looks at. */
+static bool tour_good(tour *t, varve_status status, const varve_error *err)
+{
+    if (status != VARVE_OK && t->failure.status == VARVE_OK) {
+        t->failure = *err;
+        t->failure.status = status;
+    }
+    return tour_ok(t, status);
+}
+
 /* ---- values ---- */
 
 static double tour_f64(size_t batch, size_t row)
@@ -110,9 +120,8 @@ bool tour_open(tour *t)
 {
     varve_error err;
     varve_status status = varve_open(t->path, &t->options, &t->db, &err);
-    t->last_open = status;
     t->was_write_failed = false;
-    if (!tour_ok(t, status)) {
+    if (!tour_good(t, status, &err)) {
         if (t->db != NULL) {
             tour_note(t, "a failed open left a handle");
         }
@@ -490,21 +499,21 @@ bool tour_check(tour *t, bool must_read)
 {
     varve_error err;
     varve_status status = tour_read_rows(t, VARVE_ORDER_SERIES, &err);
-    if (!tour_ok(t, status) && must_read) {
+    if (!tour_good(t, status, &err) && must_read) {
         tour_note(t, "reading everything: %s", err.message);
     }
     status = tour_read_rows(t, VARVE_ORDER_TIME, &err);
-    if (!tour_ok(t, status) && must_read) {
+    if (!tour_good(t, status, &err) && must_read) {
         tour_note(t, "reading everything by time: %s", err.message);
     }
     status = tour_read_aggregate(t, &err);
-    if (!tour_ok(t, status) && must_read) {
+    if (!tour_good(t, status, &err) && must_read) {
         tour_note(t, "aggregating everything: %s", err.message);
     }
     varve_verified verified;
     varve_verified_init(&verified);
     status = varve_verify(t->db, NULL, &verified, &err);
-    if (!tour_ok(t, status) && must_read) {
+    if (!tour_good(t, status, &err) && must_read) {
         tour_note(t, "verify: %s", err.message);
     }
     return t->wrong[0] == '\0';

@@ -36,12 +36,12 @@ typedef struct tour {
     varve_field fields[TOUR_FIELDS];
     tour_batch batches[TOUR_BATCHES_MAX];
     size_t count;
-    bool must_close;        /* the second try of closing must succeed */
-    bool was_in_doubt;      /* a commit answered E_IO: later ones must not be OK */
-    bool was_write_failed;  /* the state of health after the last write or flush */
-    uint32_t failed_calls;  /* that were not OK */
-    varve_status last_open; /* of the first open */
-    char wrong[300];        /* the first thing that must not be; empty: none */
+    bool must_close;       /* the second try of closing must succeed */
+    bool was_in_doubt;     /* a commit answered E_IO: later ones must not be OK */
+    bool was_write_failed; /* the state of health after the last write or flush */
+    uint32_t failed_calls; /* that were not OK */
+    varve_error failure;   /* the first of tour_open and tour_check since it was cleared */
+    char wrong[300];       /* the first thing that must not be; empty: none */
 } tour;
 
 void tour_init(tour *t, const char *path, const varve_options *options);
