@@ -49,14 +49,15 @@ LIBRARY_HEADERS = [
 EXCEPTIONS = {}
 
 # What tests and bench may include besides varve.h and support/: patterns under src/.
-SIMULATORS = ["sys/vfs_fault.h", "sys/vfs_sim.h"]
+SIMULATORS = ["sys/vfs_fault.h", "sys/vfs_sim.h", "sys/vfs_memory.h", "sys/sync_sites.h", "sys/env.h"]
+TOOLS = ["base/random.h", "sys/thread.h"]  # of every test: seeds that can be printed, threads
 OUTSIDE = {
-    "tests/integration/": SIMULATORS,
-    "tests/model/": SIMULATORS,
-    "tests/crash/": SIMULATORS,
-    "tests/kill/": [],
-    "tests/server/": [],
-    "tests/docs/": [],
+    "tests/integration/": SIMULATORS + TOOLS,
+    "tests/model/": SIMULATORS + TOOLS,
+    "tests/crash/": SIMULATORS + TOOLS,
+    "tests/kill/": TOOLS,
+    "tests/server/": TOOLS,
+    "tests/docs/": TOOLS,
     "tests/fuzz/": ["*"],  # a target is given foreign bytes where they enter, in any room
     "tests/support/": ["*"],
     "bench/": ["codec/*", "base/*", "model/*"],
