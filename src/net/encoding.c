@@ -164,7 +164,8 @@ struct vv_inflate {
     uint8_t piece[VV_INFLATE_PIECE_BYTES];
 };
 
-static varve_status inflate_open_zlib(vv_inflate *stream, int window_bits, varve_error *out_err)
+static varve_status encoding_inflate_open_zlib(vv_inflate *stream, int window_bits,
+                                               varve_error *out_err)
 {
     stream->zlib = (z_stream){
         .zalloc = encoding_zlib_allocate, .zfree = encoding_release, .opaque = stream->alloc};
@@ -175,15 +176,15 @@ static varve_status inflate_open_zlib(vv_inflate *stream, int window_bits, varve
     return VARVE_OK;
 }
 
-static varve_status inflate_open(vv_inflate *stream, varve_error *out_err)
+static varve_status encoding_inflate_open(vv_inflate *stream, varve_error *out_err)
 {
     switch (stream->encoding) {
     case VV_ENCODING_IDENTITY:
         return VARVE_OK;
     case VV_ENCODING_GZIP:
-        return inflate_open_zlib(stream, 15 + 16, out_err);
+        return encoding_inflate_open_zlib(stream, 15 + 16, out_err);
     case VV_ENCODING_DEFLATE:
-        return inflate_open_zlib(stream, 15, out_err);
+        return encoding_inflate_open_zlib(stream, 15, out_err);
     case VV_ENCODING_ZSTD:
         stream->zstd = ZSTD_createDStream_advanced(encoding_zstd_memory(stream->alloc));
         if (stream->zstd == NULL ||
@@ -211,7 +212,7 @@ varve_status vv_inflate_create(vv_alloc *alloc, vv_encoding encoding, uint64_t d
     stream->decoded_bytes_max = decoded_bytes_max;
     stream->sink = sink;
     stream->context = context;
-    varve_status status = inflate_open(stream, out_err);
+    varve_status status = encoding_inflate_open(stream, out_err);
     if (status != VARVE_OK) {
         vv_inflate_free(stream);
         return status;
@@ -235,7 +236,7 @@ void vv_inflate_free(vv_inflate *stream)
 }
 
 /** Check E2 and hand the piece over. */
-static varve_status inflate_give(vv_inflate *stream, vv_bytes piece, varve_error *out_err)
+static varve_status encoding_inflate_give(vv_inflate *stream, vv_bytes piece, varve_error *out_err)
 {
     if (piece.size == 0) {
         return VARVE_OK;
@@ -254,14 +255,15 @@ static varve_status inflate_give(vv_inflate *stream, vv_bytes piece, varve_error
     return stream->sink(stream->context, piece, out_err);
 }
 
-static varve_status inflate_bad(const vv_inflate *stream, varve_error *out_err)
+static varve_status encoding_inflate_bad(const vv_inflate *stream, varve_error *out_err)
 {
     return vv_fail(out_err, VARVE_E_INVALID, "the body is no %s",
                    vv_encoding_name(stream->encoding));
 }
 
 /** One call of the library; *out_is_more: it wants to be called again with the same input. */
-static varve_status inflate_step_zlib(vv_inflate *stream, bool *out_is_more, varve_error *out_err)
+static varve_status encoding_inflate_step_zlib(vv_inflate *stream, bool *out_is_more,
+                                               varve_error *out_err)
 {
     z_stream *zlib = &stream->zlib;
     if (!stream->is_in_frame) {
@@ -270,7 +272,7 @@ static varve_status inflate_step_zlib(vv_inflate *stream, bool *out_is_more, var
             return VARVE_OK;
         }
         if (stream->has_frames && stream->encoding == VV_ENCODING_DEFLATE) {
-            return inflate_bad(stream, out_err);
+            return encoding_inflate_bad(stream, out_err);
         }
         stream->is_in_frame = true;
     }
@@ -279,9 +281,9 @@ static varve_status inflate_step_zlib(vv_inflate *stream, bool *out_is_more, var
     int result = inflate(zlib, Z_NO_FLUSH);
     if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) {
         return result == Z_MEM_ERROR ? vv_fail_nomem(out_err, "inflating", 1u << 15)
-                                     : inflate_bad(stream, out_err);
+                                     : encoding_inflate_bad(stream, out_err);
     }
-    VV_TRY(inflate_give(
+    VV_TRY(encoding_inflate_give(
         stream, vv_bytes_make(stream->piece, sizeof stream->piece - zlib->avail_out), out_err));
     if (result == Z_STREAM_END) {
         stream->has_frames = true;
@@ -294,7 +296,8 @@ static varve_status inflate_step_zlib(vv_inflate *stream, bool *out_is_more, var
     return VARVE_OK;
 }
 
-static varve_status inflate_feed_zlib(vv_inflate *stream, vv_bytes bytes, varve_error *out_err)
+static varve_status encoding_inflate_feed_zlib(vv_inflate *stream, vv_bytes bytes,
+                                               varve_error *out_err)
 {
     /* "deflate" is meant with a zlib head, whose low four bits are 8; some send it without. */
     if (stream->encoding == VV_ENCODING_DEFLATE && !stream->is_raw_tried && !stream->is_in_frame &&
@@ -303,19 +306,20 @@ static varve_status inflate_feed_zlib(vv_inflate *stream, vv_bytes bytes, varve_
         if ((bytes.data[0] & 0x0F) != 8 || (bytes.data[0] >> 4) > 7) {
             VV_IGNORE(inflateEnd(&stream->zlib)); /* nothing was read yet */
             stream->has_zlib = false;
-            VV_TRY(inflate_open_zlib(stream, -15, out_err));
+            VV_TRY(encoding_inflate_open_zlib(stream, -15, out_err));
         }
     }
     stream->zlib.next_in = bytes.data;
     stream->zlib.avail_in = (unsigned)bytes.size;
     bool is_more = bytes.size > 0;
     while (is_more) {
-        VV_TRY(inflate_step_zlib(stream, &is_more, out_err));
+        VV_TRY(encoding_inflate_step_zlib(stream, &is_more, out_err));
     }
     return VARVE_OK;
 }
 
-static varve_status inflate_feed_zstd(vv_inflate *stream, vv_bytes bytes, varve_error *out_err)
+static varve_status encoding_inflate_feed_zstd(vv_inflate *stream, vv_bytes bytes,
+                                               varve_error *out_err)
 {
     ZSTD_inBuffer input = {.src = bytes.data, .size = bytes.size};
     bool is_more = bytes.size > 0;
@@ -323,11 +327,11 @@ static varve_status inflate_feed_zstd(vv_inflate *stream, vv_bytes bytes, varve_
         ZSTD_outBuffer output = {.dst = stream->piece, .size = sizeof stream->piece};
         size_t result = ZSTD_decompressStream(stream->zstd, &output, &input);
         if (ZSTD_isError(result)) {
-            return inflate_bad(stream, out_err);
+            return encoding_inflate_bad(stream, out_err);
         }
         stream->is_in_frame = result != 0;
         stream->has_frames = stream->has_frames || result == 0;
-        VV_TRY(inflate_give(stream, vv_bytes_make(stream->piece, output.pos), out_err));
+        VV_TRY(encoding_inflate_give(stream, vv_bytes_make(stream->piece, output.pos), out_err));
         is_more = input.pos < input.size || output.pos == output.size;
         if (result == 0 && input.pos == input.size) {
             is_more = false;
@@ -345,14 +349,14 @@ varve_status vv_inflate_feed(vv_inflate *stream, vv_bytes bytes, varve_error *ou
         stream->encoded_bytes += part.size;
         switch (stream->encoding) {
         case VV_ENCODING_IDENTITY:
-            VV_TRY(inflate_give(stream, part, out_err));
+            VV_TRY(encoding_inflate_give(stream, part, out_err));
             break;
         case VV_ENCODING_GZIP:
         case VV_ENCODING_DEFLATE:
-            VV_TRY(inflate_feed_zlib(stream, part, out_err));
+            VV_TRY(encoding_inflate_feed_zlib(stream, part, out_err));
             break;
         case VV_ENCODING_ZSTD:
-            VV_TRY(inflate_feed_zstd(stream, part, out_err));
+            VV_TRY(encoding_inflate_feed_zstd(stream, part, out_err));
             break;
         }
         bytes = vv_bytes_make(bytes.data + part.size, bytes.size - part.size);
@@ -428,8 +432,8 @@ void vv_deflate_free(vv_deflate *stream)
 /* Room asked for before each call of a library. */
 #define DEFLATE_ROOM_BYTES 16384u
 
-static varve_status deflate_feed_zlib(vv_deflate *stream, vv_bytes bytes, bool is_end, vv_buf *out,
-                                      varve_error *out_err)
+static varve_status encoding_deflate_feed_zlib(vv_deflate *stream, vv_bytes bytes, bool is_end,
+                                               vv_buf *out, varve_error *out_err)
 {
     stream->zlib.next_in = bytes.data;
     stream->zlib.avail_in = (unsigned)bytes.size;
@@ -450,8 +454,8 @@ static varve_status deflate_feed_zlib(vv_deflate *stream, vv_bytes bytes, bool i
     }
 }
 
-static varve_status deflate_feed_zstd(vv_deflate *stream, vv_bytes bytes, bool is_end, vv_buf *out,
-                                      varve_error *out_err)
+static varve_status encoding_deflate_feed_zstd(vv_deflate *stream, vv_bytes bytes, bool is_end,
+                                               vv_buf *out, varve_error *out_err)
 {
     ZSTD_inBuffer input = {.src = bytes.data, .size = bytes.size};
     for (;;) {
@@ -475,6 +479,6 @@ varve_status vv_deflate_feed(vv_deflate *stream, vv_bytes bytes, bool is_end, vv
                              varve_error *out_err)
 {
     return stream->encoding == VV_ENCODING_ZSTD
-               ? deflate_feed_zstd(stream, bytes, is_end, out, out_err)
-               : deflate_feed_zlib(stream, bytes, is_end, out, out_err);
+               ? encoding_deflate_feed_zstd(stream, bytes, is_end, out, out_err)
+               : encoding_deflate_feed_zlib(stream, bytes, is_end, out, out_err);
 }

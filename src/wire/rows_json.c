@@ -65,8 +65,8 @@ static varve_status rows_word(const rows_parse *parse, const char *member, const
     return rows_bad(parse, member, "not one of the words it takes");
 }
 
-static varve_status rows_count(const rows_parse *parse, const char *member, const json_t *value,
-                               uint64_t *out_count)
+static varve_status rows_json_count(const rows_parse *parse, const char *member,
+                                    const json_t *value, uint64_t *out_count)
 {
     if (!json_is_integer(value) || json_integer_value(value) < 0) {
         return rows_bad(parse, member, "a whole number from 0 is wanted");
@@ -324,13 +324,13 @@ static varve_status rows_options(const rows_parse *parse, const char *key, const
 {
     varve_query_options *query = &request->query;
     if (strcmp(key, "limit") == 0) {
-        return rows_count(parse, key, value, &query->limit);
+        return rows_json_count(parse, key, value, &query->limit);
     }
     if (strcmp(key, "offset") == 0) {
-        return rows_count(parse, key, value, &query->offset);
+        return rows_json_count(parse, key, value, &query->offset);
     }
     if (strcmp(key, "limit_per_series") == 0) {
-        return rows_count(parse, key, value, &query->limit_per_series);
+        return rows_json_count(parse, key, value, &query->limit_per_series);
     }
     if (strcmp(key, "descending") == 0 && json_is_boolean(value)) {
         query->flags |= json_is_true(value) ? (uint32_t)VARVE_QUERY_DESCENDING : 0;
