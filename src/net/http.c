@@ -27,12 +27,12 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/status.h"
 #include "base/text.h"
 #include "net/http_priv.h"
 #include "sys/clock.h"
+#include "sys/process.h"
 
 /* Handlers keep their large things on the heap; 512 KiB is twice what the deepest JSON needs. */
 #define HTTP_STACK_BYTES (512u * 1024u)
@@ -280,7 +280,7 @@ void vv_http_stop(vv_http *http)
     vv_mutex_unlock(&http->lock);
     vv_thread_join(&http->watch);
     if (http->listen_fd >= 0) {
-        VV_IGNORE(close(http->listen_fd)); /* nothing was written to it */
+        vv_process_close(http->listen_fd);
     }
     vv_cond_deinit(&http->changed);
     vv_mutex_deinit(&http->lock);

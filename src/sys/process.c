@@ -194,3 +194,8 @@ void vv_sleep_until(int64_t deadline_mono_ns)
         result = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, NULL);
     } while (result == EINTR);
 }
+
+void vv_process_close(int fd)
+{
+    VV_IGNORE(close(fd)); /* nothing can be lost with it */
+}

@@ -27,6 +27,9 @@ uint64_t vv_process_memory_bytes(void);
 uint64_t vv_process_files_max(void);
 uint64_t vv_process_raise_files_max(uint64_t wanted);
 
+/* Close a descriptor that nothing was written through, such as a listening socket. */
+void vv_process_close(int fd);
+
 /* For the program and tests; the engine waits on conditions. */
 void vv_sleep_until(int64_t deadline_mono_ns);
 

@@ -67,7 +67,7 @@ static uint32_t influx_step(uint32_t state, char c)
 {
     switch (state) {
     case INFLUX_AT_START:
-        if (c == ' ' || c == '\t' || c == '\r') {
+        if (c == ' ' || c == '\t') {
             return INFLUX_AT_START;
         }
         if (c == '#') {

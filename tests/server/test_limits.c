@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bounds of the server, on both sides; clients that are slow, greedy or hostile; its end. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,6 @@
 #include <zstd.h>
 
 #include "support/server_fixture.h"
-#include "sys/thread.h"
 
 static int begin(void **state)
 {
@@ -447,7 +447,7 @@ typedef struct writer {
     int failed;
 } writer;
 
-static void writer_main(void *context)
+static void *writer_main(void *context)
 {
     writer *w = context;
     char *text = malloc((size_t)WRITER_ROWS * 64);
@@ -464,6 +464,7 @@ static void writer_main(void *context)
     }
     w->failed += text == NULL;
     free(text);
+    return NULL;
 }
 
 static void writers_at_once_lose_nothing(void **state)
@@ -471,15 +472,14 @@ static void writers_at_once_lose_nothing(void **state)
     server_fixture *f = *state;
     f->options.series_cache_bytes = 4096; /* it has to forget all the time */
     server_fixture_start(f);
-    vv_thread threads[WRITERS];
+    pthread_t threads[WRITERS];
     writer writers[WRITERS];
     for (int index = 0; index < WRITERS; index++) {
         writers[index] = (writer){.fixture = f, .number = index};
-        check_ok(vv_thread_start(&threads[index], "writer", writer_main, &writers[index], NULL),
-                 NULL);
+        assert_int_equal(pthread_create(&threads[index], NULL, writer_main, &writers[index]), 0);
     }
     for (int index = 0; index < WRITERS; index++) {
-        vv_thread_join(&threads[index]);
+        assert_int_equal(pthread_join(threads[index], NULL), 0);
         assert_int_equal(writers[index].failed, 0);
     }
     assert_int_equal(count_rows(f), WRITERS * WRITER_REQUESTS * WRITER_ROWS);
