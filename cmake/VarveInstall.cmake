@@ -29,3 +29,18 @@ install(FILES ${CMAKE_BINARY_DIR}/VarveConfig.cmake ${CMAKE_BINARY_DIR}/VarveCon
   DESTINATION ${package_dir})
 install(EXPORT VarveTargets NAMESPACE Varve:: DESTINATION ${package_dir})
 install(EXPORT VarveStaticTargets NAMESPACE Varve:: DESTINATION ${package_dir})
+
+# Manual pages, where scdoc is installed.
+find_program(SCDOC scdoc)
+if(SCDOC AND TARGET varve)
+  file(GLOB pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/man/*.1.scd)
+  set(manuals)
+  foreach(page IN LISTS pages)
+    get_filename_component(name ${page} NAME_WLE)
+    add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/man/${name} DEPENDS ${page} VERBATIM
+      COMMAND sh -c "mkdir -p '${CMAKE_BINARY_DIR}/man' && '${SCDOC}' < '${page}' > '${CMAKE_BINARY_DIR}/man/${name}'")
+    list(APPEND manuals ${CMAKE_BINARY_DIR}/man/${name})
+  endforeach()
+  add_custom_target(manuals ALL DEPENDS ${manuals})
+  install(FILES ${manuals} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+endif()
