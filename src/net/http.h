@@ -106,10 +106,10 @@ typedef void (*vv_http_done)(void *state, vv_http_request *request, varve_status
 void vv_http_read_body(vv_http_request *request, uint64_t decoded_bytes_max, vv_http_piece piece,
                        vv_http_done done, void *state);
 
-/** Collect the body, a form joining the parameters; then `done` with *out text in the arena. */
+/** Collect the body, then `done` with it. takes_form: a form joins the parameters. */
 typedef void (*vv_http_document)(void *state, vv_http_request *request, varve_text body,
                                  varve_status status, const varve_error *err);
-void vv_http_read_document(vv_http_request *request, uint64_t decoded_bytes_max,
+void vv_http_read_document(vv_http_request *request, uint64_t decoded_bytes_max, bool takes_form,
                            vv_http_document done, void *state);
 
 /* ---- its answer ---- */

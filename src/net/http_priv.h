@@ -66,6 +66,7 @@ struct vv_http_request {
     uint64_t length; /* Content-Length; 0 also when there is none */
     /* the body */
     bool wants_body;
+    bool takes_form;
     vv_inflate *inflate;
     vv_http_piece piece;
     vv_http_done done;

@@ -245,9 +245,10 @@ void vv_http_read_body(vv_http_request *request, uint64_t decoded_bytes_max, vv_
     request_open_body(request, decoded_bytes_max, piece, state);
 }
 
-void vv_http_read_document(vv_http_request *request, uint64_t decoded_bytes_max,
+void vv_http_read_document(vv_http_request *request, uint64_t decoded_bytes_max, bool takes_form,
                            vv_http_document done, void *state)
 {
+    request->takes_form = takes_form;
     request->document = done;
     request->state = state;
     request_open_body(request, decoded_bytes_max, request_collect, request);
@@ -289,7 +290,7 @@ static void request_end_body(vv_http_request *request)
         return;
     }
     varve_text body = vv_buf_text(&request->body);
-    if (status == VARVE_OK && request_is_form(request)) {
+    if (status == VARVE_OK && request->takes_form && request_is_form(request)) {
         status = vv_params_parse(&request->view.params, body, &request->arena, &request->body_err);
     }
     request->document(request->state, request, body, status, &request->body_err);

@@ -192,7 +192,7 @@ static void door_listing_document(void *state, vv_http_request *request, varve_t
 
 void vv_serve_series(vv_call *call)
 {
-    vv_http_read_document(call->request, call->server->options.document_bytes_max,
+    vv_http_read_document(call->request, call->server->options.document_bytes_max, true,
                           door_listing_document, call);
 }
 

@@ -144,6 +144,6 @@ static void door_export_document(void *state, vv_http_request *request, varve_te
 
 void vv_serve_export(vv_call *call)
 {
-    vv_http_read_document(call->request, call->server->options.document_bytes_max,
+    vv_http_read_document(call->request, call->server->options.document_bytes_max, true,
                           door_export_document, call);
 }

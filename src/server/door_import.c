@@ -16,6 +16,9 @@
 
 /* A parsed line: its text many times over ("1," becomes a value of 32 bytes). */
 #define DOOR_LINE_ARENA_FACTOR 64u
+/* Lines up to here are parsed by all at once: 256 connections then take 400 MB at the very worst.
+ */
+#define DOOR_LINE_FREE_BYTES (64u * 1024u)
 
 typedef struct door_import {
     vv_call *call;
@@ -40,8 +43,8 @@ static varve_status door_import_rows(door_import *door, const vv_json_line *line
 {
     vv_server *server = door->call->server;
     varve_series series;
-    VV_TRY(varve_series_resolve(server->db, line->metric, line->labels, line->label_count, 0,
-                                &series, out_err));
+    VV_TRY(
+        vv_ingest_series(server, line->metric, line->labels, line->label_count, &series, out_err));
     for (size_t row = 0; row < line->row_count; row++) {
         int64_t timestamp;
         varve_error err;
@@ -56,6 +59,20 @@ static varve_status door_import_rows(door_import *door, const vv_json_line *line
     return VARVE_OK;
 }
 
+/** Parse a line. Long ones take turns: jansson makes of them a tree of twenty times their size. */
+static varve_status door_import_parse(door_import *door, varve_text text, vv_json_line *line,
+                                      varve_error *out_err)
+{
+    if (text.size <= DOOR_LINE_FREE_BYTES) {
+        return vv_json_lines_parse(text, &door->arena, line, out_err);
+    }
+    vv_turns *turns = &door->call->server->parses;
+    VV_TRY(vv_turns_take(turns, out_err));
+    varve_status status = vv_json_lines_parse(text, &door->arena, line, out_err);
+    vv_turns_give(turns);
+    return status;
+}
+
 /** A whole line. Only what ends the request is a failure. */
 static varve_status door_import_line(door_import *door, varve_text text, varve_error *out_err)
 {
@@ -67,7 +84,7 @@ static varve_status door_import_line(door_import *door, varve_text text, varve_e
     vv_arena_reset(&door->arena);
     vv_json_line line;
     varve_error err;
-    varve_status status = vv_json_lines_parse(text, &door->arena, &line, &err);
+    varve_status status = door_import_parse(door, text, &line, &err);
     if (status == VARVE_OK) {
         status = door_import_rows(door, &line, &err);
     }

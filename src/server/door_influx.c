@@ -97,7 +97,7 @@ static varve_status door_influx_series(door_influx *door, varve_text key, varve_
     varve_label *labels;
     size_t count;
     VV_TRY(door_influx_labels(door, key, &metric, &labels, &count, out_err));
-    VV_TRY(varve_series_resolve(server->db, metric, labels, count, 0, out_series, out_err));
+    VV_TRY(vv_ingest_series(server, metric, labels, count, out_series, out_err));
     vv_name_cache_put(&server->series, name, out_series->id);
     return VARVE_OK;
 }

@@ -116,6 +116,6 @@ static void door_rows_document(void *state, vv_http_request *request, varve_text
 
 void vv_serve_rows(vv_call *call)
 {
-    vv_http_read_document(call->request, call->server->options.document_bytes_max,
+    vv_http_read_document(call->request, call->server->options.document_bytes_max, false,
                           door_rows_document, call);
 }

@@ -50,6 +50,41 @@ void vv_ingest_reject(vv_ingest *ingest, uint64_t line, uint64_t count, const va
     ingest->rejected += count;
 }
 
+/* ---- series ---- */
+
+static varve_status ingest_check_series(varve_text metric, const varve_label *labels,
+                                        size_t label_count, varve_error *out_err)
+{
+    if (metric.size > VV_INGEST_METRIC_BYTES_MAX) {
+        return vv_fail(out_err, VARVE_E_LIMIT, "a metric of %zu bytes; at most %u", metric.size,
+                       VV_INGEST_METRIC_BYTES_MAX);
+    }
+    if (label_count > VV_INGEST_LABELS_MAX) {
+        return vv_fail(out_err, VARVE_E_LIMIT, "%zu labels; at most %u", label_count,
+                       VV_INGEST_LABELS_MAX);
+    }
+    size_t bytes = metric.size;
+    for (size_t index = 0; index < label_count; index++) {
+        if (labels[index].value.size > VV_INGEST_VALUE_BYTES_MAX) {
+            return vv_fail(out_err, VARVE_E_LIMIT, "label \"%.*s\" has %zu bytes; at most %u",
+                           VV_TEXT_ARGS(vv_text_sub(labels[index].name, 0, 64)),
+                           labels[index].value.size, VV_INGEST_VALUE_BYTES_MAX);
+        }
+        bytes += labels[index].name.size + labels[index].value.size;
+    }
+    return bytes <= VV_INGEST_KEY_BYTES_MAX
+               ? VARVE_OK
+               : vv_fail(out_err, VARVE_E_LIMIT, "metric and labels have %zu bytes; at most %u",
+                         bytes, VV_INGEST_KEY_BYTES_MAX);
+}
+
+varve_status vv_ingest_series(vv_server *server, varve_text metric, const varve_label *labels,
+                              size_t label_count, varve_series *out_series, varve_error *out_err)
+{
+    VV_TRY(ingest_check_series(metric, labels, label_count, out_err));
+    return varve_series_resolve(server->db, metric, labels, label_count, 0, out_series, out_err);
+}
+
 /* ---- fields ---- */
 
 static void ingest_remember(vv_ingest *ingest, size_t place, varve_text name, varve_field field)

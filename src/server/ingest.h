@@ -37,6 +37,18 @@ typedef struct vv_ingest {
     varve_error first_err; /* of the first that was left out */
 } vv_ingest;
 
+/* Bounds of the server on what names a series (security.md, section 4); the library takes more. */
+#define VV_INGEST_METRIC_BYTES_MAX 512u
+#define VV_INGEST_LABELS_MAX       64u
+#define VV_INGEST_VALUE_BYTES_MAX  4096u
+#define VV_INGEST_KEY_BYTES_MAX    16384u
+
+/** Resolve a series within the bounds. Errors: E_LIMIT, which names the bound, and those of
+ * varve_series_resolve. */
+VV_MUST_CHECK varve_status vv_ingest_series(vv_server *server, varve_text metric,
+                                            const varve_label *labels, size_t label_count,
+                                            varve_series *out_series, varve_error *out_err);
+
 VV_MUST_CHECK varve_status vv_ingest_init(vv_ingest *ingest, vv_server *server,
                                           varve_error *out_err);
 void vv_ingest_deinit(vv_ingest *ingest);

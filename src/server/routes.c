@@ -83,6 +83,52 @@ static void routes_find(vv_call *call, varve_text path)
     }
 }
 
+/** The host of "host:port", "[v6]:port" or a host alone. */
+static varve_text routes_host(varve_text authority)
+{
+    size_t colon = vv_text_find_last_char(authority, ':');
+    bool is_v6_alone = authority.size > 0 && authority.data[authority.size - 1] == ']';
+    return is_v6_alone ? authority : vv_text_make(authority.data, colon);
+}
+
+/** "localhost", or an address in digits: no name that somebody else's DNS may point here. */
+static bool routes_is_local_name(varve_text host)
+{
+    if (vv_text_equal_nocase(host, VV_TEXT("localhost"))) {
+        return true;
+    }
+    bool is_v6 = host.size > 2 && host.data[0] == '[';
+    for (size_t index = 0; index < host.size; index++) {
+        char c = host.data[index];
+        if (!((c >= '0' && c <= '9') || c == '.' || is_v6)) {
+            return false;
+        }
+    }
+    return host.size > 0;
+}
+
+/*
+ * What a web page elsewhere could make a browser send (security.md, T14): a request that changes
+ * something carries an Origin, which has to be this server; and a server on loopback is called by
+ * its address or "localhost", so that a name which is rebound to 127.0.0.1 reaches nothing.
+ */
+static bool routes_is_foreign(vv_call *call, uint32_t method)
+{
+    varve_text authority = VV_TEXT("");
+    varve_text origin;
+    VV_IGNORE(vv_http_request_header(call->request, VV_TEXT("Host"), &authority)); /* HTTP/1.0 */
+    if (!call->server->options.allows_public && authority.size > 0 &&
+        !routes_is_local_name(routes_host(authority))) {
+        return true;
+    }
+    if (method == VV_GET || !vv_http_request_header(call->request, VV_TEXT("Origin"), &origin)) {
+        return false;
+    }
+    varve_text scheme = VV_TEXT("http://");
+    return !vv_text_starts_with(origin, scheme) ||
+           !vv_text_equal_nocase(vv_text_sub(origin, scheme.size, origin.size), authority);
+}
+
 void vv_routes_head(void *context, vv_http_request *request)
 {
     vv_server *server = context;
@@ -99,8 +145,10 @@ void vv_routes_head(void *context, vv_http_request *request)
     varve_text path = routes_strip(view->path);
     routes_find(call, path);
     uint32_t method = routes_method(view->method);
-    if (vv_text_equal(view->method, VV_TEXT("OPTIONS")) &&
-        vv_text_starts_with(path, VV_TEXT("/api/"))) {
+    if (routes_is_foreign(call, method)) {
+        vv_answer_error_code(call, 403, "this request comes from another site");
+    } else if (vv_text_equal(view->method, VV_TEXT("OPTIONS")) &&
+               vv_text_starts_with(path, VV_TEXT("/api/"))) {
         vv_http_add_header(request, "Allow",
                            routes_allow(call->route == NULL ? VV_GET : call->route->methods));
         vv_answer_nothing(call);

@@ -27,6 +27,8 @@
 #include "sys/process.h"
 
 #define SERVER_QUERIES_MAX 32u
+/* Long lines of JSON parsed at once; each takes some 30 MB. */
+#define SERVER_PARSES_MAX 4u
 
 void vv_server_options_init(vv_server_options *options)
 {
@@ -117,6 +119,8 @@ static varve_status server_open(vv_server *server, varve_error *out_err)
                               server->options.series_cache_bytes / 8, seed, out_err));
     VV_TRY(vv_turns_init(&server->turns, server_queries_max(&server->options),
                          server->options.query_wait_ms, out_err));
+    VV_TRY(
+        vv_turns_init(&server->parses, SERVER_PARSES_MAX, server->options.query_wait_ms, out_err));
     vv_http_options http = {
         .listen = server->options.listen,
         .connections_max = server->options.connections_max,
@@ -175,6 +179,7 @@ void vv_server_stop(vv_server *server)
         return;
     }
     vv_http_stop(server->http);
+    vv_turns_deinit(&server->parses);
     vv_turns_deinit(&server->turns);
     vv_name_cache_deinit(&server->fields);
     vv_name_cache_deinit(&server->series);

@@ -161,7 +161,8 @@ struct vv_server {
     /* These guard themselves. */
     vv_name_cache series;
     vv_name_cache fields;
-    vv_turns turns;
+    vv_turns turns;  /* of queries */
+    vv_turns parses; /* of long lines of JSON */
     vv_counters counters;
 };
 

@@ -49,7 +49,7 @@ varve_status vv_turns_take(vv_turns *turns, varve_error *out_err)
     }
     vv_mutex_unlock(&turns->lock);
     return is_taken ? VARVE_OK
-                    : vv_fail(out_err, VARVE_E_BUSY, "%u queries run at once already", turns->most);
+                    : vv_fail(out_err, VARVE_E_BUSY, "%u others are at work already", turns->most);
 }
 
 void vv_turns_give(vv_turns *turns)

@@ -135,6 +135,10 @@ static void rows_answer_what_is_asked(void **state)
     expect(http_post(f->port, "/api/v1/rows", "{\"select\":\"nothing\"}"), 200, "\"data\":[]}");
     expect(http_post(f->port, "/api/v1/rows", "{\"selector\":\"cpu\"}"), 400, "selector");
     expect(http_post(f->port, "/api/v1/rows", "{\"select\":\"cpu{\"}"), 400, "bad_data");
+    expect(http_call(f->port, "POST", "/api/v1/rows",
+                     "Content-Type: application/x-www-form-urlencoded\r\n", "{\"select\":\"100%\"}",
+                     17),
+           200, "\"data\":[]");
     expect(http_post(f->port, "/api/v1/rows", "[1]"), 400, "no JSON object");
     expect(http_post(f->port, "/api/v1/rows", "{\"select\":\"cpu\",\"start\":\"soon\"}"), 400,
            "start");

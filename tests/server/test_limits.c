@@ -196,7 +196,7 @@ static void heads_are_bounded(void **state)
     server_fixture_start(f);
     int fd = http_connect(f->port);
     char line[64];
-    assert_true(send_text(fd, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"));
+    assert_true(send_text(fd, "GET /healthz HTTP/1.1\r\nHost: 1\r\nConnection: close\r\n"));
     for (int index = 0; index < 98; index++) {
         int size = snprintf(line, sizeof line, "X-%d: y\r\n", index);
         assert_true(http_send_bytes(fd, line, (size_t)size));
@@ -204,7 +204,7 @@ static void heads_are_bounded(void **state)
     assert_true(send_text(fd, "\r\n"));
     expect(http_receive(fd), 200, NULL);
     fd = http_connect(f->port);
-    assert_true(send_text(fd, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"));
+    assert_true(send_text(fd, "GET /healthz HTTP/1.1\r\nHost: 1\r\nConnection: close\r\n"));
     for (int index = 0; index < 99; index++) {
         int size = snprintf(line, sizeof line, "X-%d: y\r\n", index);
         assert_true(http_send_bytes(fd, line, (size_t)size));
@@ -216,10 +216,10 @@ static void heads_are_bounded(void **state)
     memset(target, 'a', 16384);
     fd = http_connect(f->port);
     assert_true(send_text(fd, "GET /") && http_send_bytes(fd, target, 8192) &&
-                send_text(fd, " HTTP/1.1\r\nHost: x\r\n\r\n"));
+                send_text(fd, " HTTP/1.1\r\nHost: 1\r\n\r\n"));
     expect(http_receive(fd), 414, NULL);
     fd = http_connect(f->port);
-    assert_true(send_text(fd, "GET / HTTP/1.1\r\nHost: x\r\nX: ") &&
+    assert_true(send_text(fd, "GET / HTTP/1.1\r\nHost: 1\r\nX: ") &&
                 http_send_bytes(fd, target, 9000) && send_text(fd, "\r\n\r\n"));
     expect(http_receive(fd), 431, NULL);
     free(target);
@@ -242,14 +242,14 @@ static void ambiguous_lengths_are_refused(void **state)
     server_fixture *f = *state;
     server_fixture_start(f);
     send_raw(f,
-             "POST /write HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\nContent-Length: 9\r\n\r\n"
+             "POST /write HTTP/1.1\r\nHost: 1\r\nContent-Length: 8\r\nContent-Length: 9\r\n\r\n"
              "a v=1 1\n",
              400);
     send_raw(f,
-             "POST /write HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\nTransfer-Encoding: chunked"
+             "POST /write HTTP/1.1\r\nHost: 1\r\nContent-Length: 8\r\nTransfer-Encoding: chunked"
              "\r\n\r\n0\r\n\r\n",
              400);
-    send_raw(f, "POST /write HTTP/1.1\r\nHost: x\r\nContent-Length: +8\r\n\r\na v=1 1\n", 400);
+    send_raw(f, "POST /write HTTP/1.1\r\nHost: 1\r\nContent-Length: +8\r\n\r\na v=1 1\n", 400);
     send_raw(f, "GET /healthz HTTP/1.1\r\n\r\n", 400);
     assert_int_equal(count_rows(f), 0);
 }
@@ -259,12 +259,12 @@ static void bodies_come_in_chunks_and_after_continue(void **state)
     server_fixture *f = *state;
     server_fixture_start(f);
     send_raw(f,
-             "POST /write HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close"
+             "POST /write HTTP/1.1\r\nHost: 1\r\nTransfer-Encoding: chunked\r\nConnection: close"
              "\r\n\r\n5\r\na v=1\r\n4\r\n 12\n\r\n8\r\nb v=2 3\n\r\n0\r\n\r\n",
              204);
     assert_int_equal(count_rows(f), 2);
     send_raw(f,
-             "POST /write HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\nExpect: 100-continue\r\n"
+             "POST /write HTTP/1.1\r\nHost: 1\r\nContent-Length: 8\r\nExpect: 100-continue\r\n"
              "Connection: close\r\n\r\nc v=1 1\n",
              204);
     assert_int_equal(count_rows(f), 3);
@@ -276,9 +276,9 @@ static void one_connection_takes_many_requests(void **state)
     server_fixture_start(f);
     int fd = http_connect(f->port);
     static const char two[] =
-        "POST /write HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\na v=1 1\n"
-        "GET /write HTTP/1.1\r\nHost: x\r\n\r\n"
-        "POST /write HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n"
+        "POST /write HTTP/1.1\r\nHost: 1\r\nContent-Length: 8\r\n\r\na v=1 1\n"
+        "GET /write HTTP/1.1\r\nHost: 1\r\n\r\n"
+        "POST /write HTTP/1.1\r\nHost: 1\r\nContent-Length: 8\r\n"
         "Connection: close\r\n\r\na v=1 2\n";
     assert_true(http_send_bytes(fd, two, sizeof two - 1));
     http_reply reply = http_receive(fd);
@@ -286,6 +286,54 @@ static void one_connection_takes_many_requests(void **state)
     assert_non_null(strstr(reply.body, "405"));
     http_reply_free(&reply);
     assert_int_equal(count_rows(f), 2);
+}
+
+static void other_sites_write_nothing(void **state)
+{
+    server_fixture *f = *state;
+    server_fixture_start(f);
+    expect(http_call(f->port, "POST", "/write", "Origin: http://localhost\r\n", "a v=1 1\n", 8),
+           204, NULL);
+    expect(http_call(f->port, "POST", "/write", "Origin: http://elsewhere.example\r\n", "a v=1 2\n",
+                     8),
+           403, "another site");
+    expect(http_call(f->port, "POST", "/write", "Origin: null\r\n", "a v=1 2\n", 8), 403, NULL);
+    assert_int_equal(count_rows(f), 1);
+    send_raw(f, "GET /healthz HTTP/1.1\r\nHost: rebound.example\r\nConnection: close\r\n\r\n", 403);
+    send_raw(f, "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:80\r\nConnection: close\r\n\r\n", 200);
+    send_raw(f, "GET /healthz HTTP/1.1\r\nHost: [::1]:80\r\nConnection: close\r\n\r\n", 200);
+}
+
+/** One line with a metric, a number of labels and a value of these sizes. */
+static void write_series(server_fixture *f, size_t metric, size_t labels, size_t value, int code,
+                         const char *reason)
+{
+    char *text = malloc(metric + labels * (value + 8) + 16);
+    assert_non_null(text);
+    memset(text, 'm', metric);
+    size_t size = metric;
+    for (size_t index = 0; index < labels; index++) {
+        size += (size_t)sprintf(text + size, ",l%02zu=", index);
+        memset(text + size, 'v', value);
+        size += value;
+    }
+    memcpy(text + size, " v=1 1\n", 7);
+    expect(http_call(f->port, "POST", "/write", "", text, size + 7), code, reason);
+    free(text);
+}
+
+static void names_of_series_are_bounded(void **state)
+{
+    server_fixture *f = *state;
+    server_fixture_start(f);
+    write_series(f, 512, 0, 0, 204, NULL);
+    write_series(f, 513, 0, 0, 400, "a metric of 513 bytes; at most 512");
+    write_series(f, 1, 64, 1, 204, NULL);
+    write_series(f, 1, 65, 1, 400, "65 labels; at most 64");
+    write_series(f, 1, 1, 4096, 204, NULL);
+    write_series(f, 1, 1, 4097, 400, "has 4097 bytes; at most 4096");
+    write_series(f, 4, 5, 3273, 204, NULL); /* 4 + 5 * (3 + 3273) = 16384 */
+    write_series(f, 5, 5, 3273, 400, "16385 bytes; at most 16384");
 }
 
 /* ---- slow clients ---- */
@@ -303,12 +351,12 @@ static void slow_clients_are_cut(void **state)
     assert_int_equal(reply.code, 0);
     http_reply_free(&reply);
     fd = http_connect(f->port);
-    assert_true(send_text(fd, "POST /write HTTP/1.1\r\nHost: x\r\nContent-Length: 80\r\n\r\na"));
+    assert_true(send_text(fd, "POST /write HTTP/1.1\r\nHost: 1\r\nContent-Length: 80\r\n\r\na"));
     reply = http_receive(fd);
     assert_int_equal(reply.code, 0);
     http_reply_free(&reply);
     fd = http_connect(f->port);
-    assert_true(send_text(fd, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_true(send_text(fd, "GET /healthz HTTP/1.1\r\nHost: 1\r\n\r\n"));
     reply = http_receive(fd);
     assert_int_equal(reply.code, 200);
     http_reply_free(&reply);
@@ -333,7 +381,7 @@ static void an_answer_nobody_reads_is_cut(void **state)
     server_fixture_start(f);
     write_many(f, 300000);
     int fd = http_connect(f->port);
-    static const char get[] = "GET /api/v1/export?match[]=big HTTP/1.1\r\nHost: x\r\n\r\n";
+    static const char get[] = "GET /api/v1/export?match[]=big HTTP/1.1\r\nHost: 1\r\n\r\n";
     assert_true(http_send_bytes(fd, get, sizeof get - 1));
     /* Until the server has given up; other requests are served meanwhile. */
     bool is_cut = false;
@@ -357,7 +405,7 @@ static void connections_are_counted(void **state)
     server_fixture_start(f);
     int first = http_connect(f->port);
     int second = http_connect(f->port);
-    static const char get[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    static const char get[] = "GET /healthz HTTP/1.1\r\nHost: 1\r\n\r\n";
     char answer[512];
     assert_true(http_send_bytes(first, get, sizeof get - 1));
     assert_true(recv(first, answer, sizeof answer, 0) > 0);
@@ -379,7 +427,7 @@ static void an_address_may_have_so_many(void **state)
     f->options.connections_per_address_max = 1;
     server_fixture_start(f);
     int first = http_connect(f->port);
-    static const char get[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    static const char get[] = "GET /healthz HTTP/1.1\r\nHost: 1\r\n\r\n";
     char answer[512];
     assert_true(http_send_bytes(first, get, sizeof get - 1));
     assert_true(recv(first, answer, sizeof answer, 0) > 0);
@@ -420,12 +468,12 @@ static void stopping_ends_idle_and_busy_connections(void **state)
     server_fixture_start(f);
     write_many(f, 300000);
     int idle = http_connect(f->port);
-    static const char get[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    static const char get[] = "GET /healthz HTTP/1.1\r\nHost: 1\r\n\r\n";
     char answer[512];
     assert_true(http_send_bytes(idle, get, sizeof get - 1));
     assert_true(recv(idle, answer, sizeof answer, 0) > 0);
     int busy = http_connect(f->port);
-    static const char export[] = "GET /api/v1/export?match[]=big HTTP/1.1\r\nHost: x\r\n\r\n";
+    static const char export[] = "GET /api/v1/export?match[]=big HTTP/1.1\r\nHost: 1\r\n\r\n";
     assert_true(http_send_bytes(busy, export, sizeof export - 1));
     assert_true(recv(busy, answer, sizeof answer, 0) > 0);
     vv_server_stop(f->server);
@@ -499,6 +547,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(ambiguous_lengths_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(bodies_come_in_chunks_and_after_continue, begin, end),
         cmocka_unit_test_setup_teardown(one_connection_takes_many_requests, begin, end),
+        cmocka_unit_test_setup_teardown(other_sites_write_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(names_of_series_are_bounded, begin, end),
         cmocka_unit_test_setup_teardown(slow_clients_are_cut, begin, end),
         cmocka_unit_test_setup_teardown(an_answer_nobody_reads_is_cut, begin, end),
         cmocka_unit_test_setup_teardown(connections_are_counted, begin, end),
