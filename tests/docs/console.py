@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the console blocks of a page, in order, in one empty directory, and compares what they print.
+
+    ```console
+    $ varve write 'weather,city=Oslo temperature=3.5'
+    $ varve series
+    weather{city="Oslo"}
+    ```
+
+A line with "$ " is a command (lines that end in a backslash go on in the next), the lines after it are
+what it prints, in which "..." stands for anything. A command that begins with `varve serve`, or is
+`make run`, starts a server that runs until the page ends; it listens on a free port, which stands in for
+the default address in the other commands. A server must end with exit status 0.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+DEFAULT_ADDRESS = "127.0.0.1:9428"
+
+
+def commands(text):
+    """Yields (command, expected output) of all console blocks."""
+    for block in re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            lines = part.splitlines(keepends=True)
+            last = 0
+            while lines[last].endswith("\\\n"):
+                last += 1
+            yield "".join(lines[:last + 1]).rstrip("\n"), "".join(lines[last + 1:])
+
+
+def matches(expected, printed):
+    if printed and not printed.endswith("\n"):
+        printed += "\n"  # a terminal's next prompt would stand there
+    pattern = ""
+    for line in expected.splitlines(keepends=True):
+        parts = [""] * 2 if line == "...\n" else line.split("...")
+        pattern += ".*".join(re.escape(part) for part in parts)
+    return re.fullmatch(pattern, printed, re.DOTALL) is not None
+
+
+class Console:
+    def __init__(self, program):
+        self.directory = tempfile.TemporaryDirectory()
+        self.environment = {**os.environ, "LC_ALL": "C.UTF-8",
+                            "PATH": f"{Path(program).parent}:{os.environ['PATH']}"}
+        self.environment.pop("VARVE_URL", None)
+        (Path(self.directory.name) / "build").symlink_to(Path(program).parent)
+        self.server = None
+        self.address = DEFAULT_ADDRESS
+
+    def start_server(self, command):
+        command = "exec " + command.removesuffix(" &") + " --listen 127.0.0.1:0"
+        self.server = subprocess.Popen(["bash", "-c", command], cwd=self.directory.name, env=self.environment,
+                                       text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        line = self.server.stdout.readline()
+        self.address = line.split("//")[-1].strip() if "//" in line else DEFAULT_ADDRESS
+        return line.replace(self.address, DEFAULT_ADDRESS)
+
+    def run(self, command):
+        """Returns (what was printed, exit status)."""
+        if command == "make run":  # builds, then runs this
+            return self.start_server("varve serve --collect-host --data varve-data"), 0
+        if command.startswith("varve serve"):
+            return self.start_server(command), 0
+        done = subprocess.run(["bash", "-c", command.replace(DEFAULT_ADDRESS, self.address)],
+                              cwd=self.directory.name, env=self.environment, text=True, timeout=60,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              check=False)
+        return done.stdout.replace(self.address, DEFAULT_ADDRESS), done.returncode
+
+    def run_until(self, command, expected, seconds):
+        """As run; asks again for a while when it does not print what is expected yet."""
+        deadline = time.monotonic() + seconds
+        while True:
+            printed, status = self.run(command)
+            if matches(expected, printed) or time.monotonic() > deadline:
+                return printed, status
+            time.sleep(0.2)
+
+    def close(self):
+        """Ends the server; returns its exit status, 0 without one."""
+        status = 0
+        if self.server:
+            self.server.send_signal(signal.SIGTERM)
+            status = self.server.wait(timeout=60)
+            self.server.stdout.close()
+        self.directory.cleanup()
+        return status
