@@ -611,7 +611,7 @@ static void wal_init_order(vv_wal *wal)
     wal->first_pending = 1;
     wal->next_file_seq = options->file_seq;
     wal->written_lsn = options->first_lsn - 1;
-    wal->logged_durable_lsn = options->first_lsn - 1;
+    wal->unmarked_lsn = options->first_lsn - 1;
     wal->last_sync_ns = vv_wal_now(wal);
     wal->service_due_ns = INT64_MAX;
     atomic_store(&wal->visible_sequence, options->first_sequence - 1);

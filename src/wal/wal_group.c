@@ -105,7 +105,6 @@ varve_status vv_wal_refuse_locked(const vv_wal *wal, varve_error *out_err)
 
 /* What happened to one cut. */
 typedef struct wal_group_progress {
-    uint64_t logged_durable_lsn;
     bool is_synced;
     int64_t sync_ns;
 } wal_group_progress;
@@ -167,7 +166,6 @@ static varve_status wal_group_write(vv_wal *wal, const vv_wal_cut *cut, uint8_t 
                                     bool must_sync, wal_group_progress *progress,
                                     varve_error *out_err)
 {
-    progress->logged_durable_lsn = atomic_load(&wal->durable_lsn);
     wal_group_finish_records(wal, bytes, size);
     vv_iov piece = {.data = bytes, .size = size};
     VV_TRY(vv_file_append_all(wal->target.file, &wal->target.offset, &piece, 1, out_err));
@@ -225,7 +223,6 @@ static void wal_group_note_cut(vv_wal *wal, const vv_wal_cut *cut,
 {
     wal->written_ticket = cut->last_ticket;
     wal->written_lsn = cut->last_lsn;
-    wal->logged_durable_lsn = progress->logged_durable_lsn;
     if (cut->has_interval && wal->unsynced_since_ns == 0) {
         wal->unsynced_since_ns = vv_wal_now(wal);
     }
@@ -287,6 +284,27 @@ static void wal_group_delay(vv_wal *wal)
     }
 }
 
+/* The writers of the group before were woken a moment ago and are about to come back. Let them run
+ * while they keep coming: otherwise two halves of them take turns, each waiting for the other's
+ * sync (measured: with 8 writers groups of 4 become groups of 8). Never where fewer wrote before.
+ */
+static void wal_group_gather(vv_wal *wal)
+{
+    if (!wal->options.has_threads || !wal->has_group || !wal->group_needs_sync) {
+        return;
+    }
+    int64_t deadline_ns = vv_mono_now_ns() + VV_WAL_GATHER_NS;
+    uint32_t quiet = 0;
+    while (wal->group_batches < wal->last_batches && quiet < 3 && vv_mono_now_ns() < deadline_ns) {
+        uint32_t before = wal->group_batches;
+        vv_mutex_unlock(&wal->lock);
+        vv_thread_yield();
+        vv_mutex_lock(&wal->lock);
+        quiet = wal->group_batches > before ? 0 : quiet + 1;
+    }
+    wal->last_batches = wal->group_batches;
+}
+
 static void wal_group_empty(vv_wal_buffer *buffer)
 {
     vv_vec_clear(&buffer->cuts);
@@ -310,6 +328,7 @@ void vv_wal_lead_locked(vv_wal *wal, bool must_sync)
         return;
     }
     wal->is_leading = true;
+    wal_group_gather(wal);
     wal_group_delay(wal);
     vv_wal_close_group_locked(wal);
     vv_wal_buffer *buffer = wal->filling;

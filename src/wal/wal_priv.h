@@ -65,6 +65,7 @@ enum {
 #define VV_WAL_SPACE_RETRY_NS     (1000 * VV_NS_PER_MS)
 #define VV_WAL_SPACE_INLINE_NS    (100 * VV_NS_PER_MS) /* a writer asks again after this long */
 #define VV_WAL_ZERO_FILL_NS_MAX   (2 * VV_NS_PER_S)
+#define VV_WAL_GATHER_NS          (50 * VV_NS_PER_US)
 #define VV_WAL_GROUP_DELAY_US_MAX 10000u
 
 typedef enum vv_wal_cut_kind {
@@ -151,6 +152,7 @@ struct vv_wal {
     size_t group_begin;   /* in the buffer */
     uint32_t group_records;
     uint32_t group_batches;
+    uint32_t last_batches; /* of the last group that was synced */
     uint64_t group_first_lsn;
     int64_t pending_since_ns; /* when the first batch came into the empty filling buffer */
 
@@ -170,8 +172,8 @@ struct vv_wal {
     bool is_leading;
     uint64_t written_ticket, durable_ticket; /* all up to it */
     uint64_t written_lsn;
-    uint64_t logged_durable_lsn; /* what the last COMMIT, MARK or SEAL in the file says */
-    int64_t unsynced_since_ns;   /* a written batch waits for its interval; 0: none */
+    uint64_t unmarked_lsn;     /* durable LSN that no MARK is wanted for */
+    int64_t unsynced_since_ns; /* a written batch waits for its interval; 0: none */
     int64_t last_sync_ns;
     bool is_failed;
     varve_error failure;

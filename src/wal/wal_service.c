@@ -48,11 +48,12 @@ static int64_t wal_service_interval_due(const vv_wal *wal)
     return wal->unsynced_since_ns + (int64_t)wal->options.sync_interval_ms * VV_NS_PER_MS;
 }
 
-/* The log does not say yet that its last group was synced. */
+/* The last group was synced, and nothing in the log says so: a COMMIT is older than its own sync.
+ */
 static int64_t wal_service_mark_due(const vv_wal *wal)
 {
     uint64_t durable_lsn = atomic_load(&wal->durable_lsn);
-    bool is_news = durable_lsn > wal->logged_durable_lsn && durable_lsn == wal->written_lsn;
+    bool is_news = durable_lsn == wal->written_lsn && durable_lsn != wal->unmarked_lsn;
     if (!is_news || vv_wal_has_pending(wal)) {
         return INT64_MAX;
     }
@@ -84,7 +85,7 @@ static void wal_service_mark(vv_wal *wal)
         vv_vec_reserve(&wal->filling->cuts, 2 + (wal->reserved_batches + 1) * 3) == VARVE_OK;
     wal->filling->bytes.status = VARVE_OK;
     if (end > wal->append_size || !has_memory) {
-        wal->logged_durable_lsn = atomic_load(&wal->durable_lsn); /* do not ask again */
+        wal->unmarked_lsn = atomic_load(&wal->durable_lsn); /* do not ask again */
         return;
     }
     vv_wal_put_mark_locked(wal, 0);

@@ -133,6 +133,14 @@ static void payload_scrape_of_decimals_takes_less_than_six_bytes_a_row(void **st
     varve_column column = {.type = VARVE_TYPE_F64, .values = values};
     run.columns = &column;
     assert_in_range(payload_add(&world, &run), 100, 4000);
+    for (size_t i = 0; i < 1000; ++i) { /* the most digits that are looked for */
+        values[i] = (double)vv_random_between(&random, -9999, 99999) / 1000000;
+    }
+    assert_in_range(payload_add(&world, &run), 100, 4000);
+    for (size_t i = 0; i < 1000; ++i) { /* and one more */
+        values[i] = (double)vv_random_between(&random, -99999, 99999) / 10000000;
+    }
+    assert_in_range(payload_add(&world, &run), 8000, 8100);
     payload_world_deinit(&world);
 }
 

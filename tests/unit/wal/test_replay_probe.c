@@ -345,6 +345,59 @@ static void generated_logs_get_the_verdict_that_is_true(void **state)
     assert_true(damaged > cases / 5 && damaged < cases * 4 / 5);
 }
 
+static void the_header_of_a_later_file_is_evidence_too(void **state)
+{
+    (void)state;
+    for (int has_next = 0; has_next < 2; ++has_next) {
+        log_world world;
+        varve_error err;
+        log_world_init(&world, NULL, 1);
+        log_open(&world);
+        for (int i = 0; i < 5; ++i) {
+            (void)log_write(&world, VARVE_SYNC_GROUP);
+        }
+        if (has_next == 1) { /* made ahead of need: it knows what was synced then */
+            check_ok(vv_wal_reserve(world.wal, 100000, 1, 0, &err), &err);
+            vv_wal_unreserve(world.wal, 100000, 1);
+        }
+        vv_wal_free(world.wal);
+        world.wal = NULL;
+        log_map *map = log_map_new(&world, 1);
+        log_flip(&world, log_path(1), map->places[8].offset + 40, 1);
+        check_status(has_next == 1 ? VARVE_E_CORRUPT : VARVE_OK,
+                     log_replay(&world, VV_REPLAY_STRICT, seen, &err));
+        assert_int_equal(4, seen->count);
+        free(map);
+        log_world_deinit(&world);
+    }
+}
+
+static void a_torn_end_before_a_file_that_cannot_be_read_is_damage(void **state)
+{
+    (void)state;
+    for (int is_bad = 0; is_bad < 2; ++is_bad) {
+        log_world world;
+        varve_error err;
+        log_world_init(&world, NULL, 1);
+        log_open(&world);
+        check_ok(vv_wal_reserve(world.wal, 100000, 1, 0, &err), &err);
+        vv_wal_unreserve(world.wal, 100000, 1);
+        (void)log_write(&world, VARVE_SYNC_GROUP);
+        (void)log_write(&world, VARVE_SYNC_GROUP);
+        vv_wal_free(world.wal);
+        world.wal = NULL;
+        log_map *map = log_map_new(&world, 1);
+        log_flip(&world, log_path(1), map->places[2].offset + 40, 1);
+        if (is_bad == 1) {
+            log_flip(&world, log_path(2), 60, 1); /* its salt: who knows what was in it */
+        }
+        check_status(is_bad == 1 ? VARVE_E_CORRUPT : VARVE_OK,
+                     log_replay(&world, VV_REPLAY_STRICT, seen, &err));
+        free(map);
+        log_world_deinit(&world);
+    }
+}
+
 /* ---- beside a writer ------------------------------------------------------------------------ */
 
 static void a_follower_sees_every_complete_group(void **state)
@@ -505,6 +558,8 @@ int main(void)
         log_test(every_truncation_is_a_torn_end_or_nothing),
         log_test(moved_and_zeroed_pages_are_never_taken_for_the_truth),
         log_test(generated_logs_get_the_verdict_that_is_true),
+        log_test(the_header_of_a_later_file_is_evidence_too),
+        log_test(a_torn_end_before_a_file_that_cannot_be_read_is_damage),
         log_test(a_follower_sees_every_complete_group),
         log_test(a_follower_takes_no_torn_group_and_writes_nothing),
         log_test(a_follower_reads_again_what_fails_once),

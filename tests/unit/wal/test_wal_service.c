@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is due without anybody waiting: intervals, buffers, MARK, the next file; by callers and by
  * the thread. */
-#include "log_support.h"
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "sys/thread.h"
+#include "log_support.h"
+#include "support/temp_dir.h"
 
 static void interval_batches_are_synced_in_time(void **state)
 {
@@ -287,6 +289,40 @@ static void the_thread_tries_a_full_disk_again(void **state)
     log_world_deinit(&world);
 }
 
+/* In a forked child there is neither the thread nor a lock that may be taken. */
+static void a_forked_child_frees_its_handle_and_the_parent_goes_on(void **state)
+{
+    (void)state;
+    temp_dir dir;
+    vv_alloc alloc;
+    vv_env env;
+    varve_error err;
+    temp_dir_create(&dir);
+    vv_alloc_init(&alloc, NULL);
+    vv_env_init_system(&env, &alloc);
+    vv_wal_options options = log_options();
+    options.directory = dir.path;
+    options.tmp_directory = dir.path;
+    options.has_threads = true;
+    log_world world = {.env = env, .next_number = 1};
+    log_open_with(&world, &options);
+    (void)log_write(&world, VARVE_SYNC_GROUP);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        vv_wal_free(world.wal);
+        _exit(vv_alloc_bytes(&alloc) == 0 ? 0 : 1);
+    }
+    int exit_status;
+    assert_int_equal(child, waitpid(child, &exit_status, 0));
+    assert_true(WIFEXITED(exit_status) && WEXITSTATUS(exit_status) == 0);
+    assert_int_equal(VARVE_ACK_DURABLE, log_write(&world, VARVE_SYNC_GROUP));
+    check_ok(vv_wal_seal(world.wal, 0, &err), &err);
+    vv_wal_free(world.wal);
+    assert_int_equal(0, vv_alloc_bytes(&alloc));
+    temp_dir_remove(&dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +338,7 @@ int main(void)
         log_test(the_thread_syncs_intervals_and_writes_buffers),
         log_test(the_thread_makes_the_next_file_ahead_of_need),
         log_test(the_thread_tries_a_full_disk_again),
+        log_test(a_forked_child_frees_its_handle_and_the_parent_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
