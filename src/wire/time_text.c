@@ -77,8 +77,11 @@ static bool time_text_decimal(varve_text text, time_text_instant *out)
     *out = (time_text_instant){.s = whole, .ns = ns};
     if (is_negative) {
         int64_t back = ns + (has_more ? 1 : 0);
+        if (back > 0 && !vv_sub_i64(whole, 1, &whole)) {
+            return false; /* before what a second can name */
+        }
         if (back > 0) {
-            *out = (time_text_instant){.s = whole - 1, .ns = TIME_TEXT_NS_PER_S - back};
+            *out = (time_text_instant){.s = whole, .ns = TIME_TEXT_NS_PER_S - back};
         }
     }
     return true;

@@ -117,6 +117,11 @@ static void time_text_refuses_all_else(void **state)
     check_status(VARVE_E_INVALID,
                  vv_time_text_parse(VARVE_STR("9999-01-01"), NOW, VARVE_PRECISION_NS, &time, NULL));
     expect("9999-01-01", VARVE_PRECISION_S, INT64_C(253370764800));
+    /* The lowest second has no fraction before it. */
+    expect("-9223372036854775808.0", VARVE_PRECISION_S, INT64_MIN);
+    expect("-9223372036854775807.5", VARVE_PRECISION_S, INT64_MIN);
+    check_status(VARVE_E_INVALID, vv_time_text_parse(VARVE_STR("-9223372036854775808.5"), NOW,
+                                                     VARVE_PRECISION_S, &time, NULL));
 }
 
 static void time_text_reads_durations(void **state)
