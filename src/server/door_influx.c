@@ -29,7 +29,7 @@ typedef struct door_influx {
     vv_influx parser;
     vv_ingest ingest;
     vv_arena scratch;  /* of one key */
-    vv_buf key;        /* database, a zero byte, key: what the cache is asked for */
+    vv_buf key;        /* what the cache is asked for: see door_influx_open */
     varve_text db;     /* empty: none was named */
     size_t key_prefix; /* bytes of `key` that stay */
     bool has_ingest;
@@ -243,8 +243,11 @@ static varve_status door_influx_open(door_influx *door, varve_text db_param, var
     vv_arena_init(&door->scratch, &call->server->alloc, DOOR_KEY_ARENA_BYTES);
     vv_buf_init(&door->key, &call->server->alloc, SIZE_MAX);
     if (door->db.size > 0) {
+        /* A key of its own begins with no comma, and the size says where the database ends: names
+         * may hold any character, so no separator could. */
+        VV_TRY(vv_buf_append_char(&door->key, ','));
+        VV_TRY(vv_buf_append_u64(&door->key, door->db.size));
         VV_TRY(vv_buf_append_text(&door->key, door->db));
-        VV_TRY(vv_buf_append_u8(&door->key, 0));
         door->key_prefix = door->key.size;
     }
     door->has_ingest = true;
