@@ -36,8 +36,9 @@
 
 /* Handlers keep their large things on the heap; 512 KiB is twice what the deepest JSON needs. */
 #define HTTP_STACK_BYTES (512u * 1024u)
-/* Of libmicrohttpd, for one connection: a head of 32 KiB and the head of an answer. */
-#define HTTP_POOL_BYTES (64u * 1024u)
+/* Of libmicrohttpd, for one connection: a head of 32 KiB, the head of an answer, and 64 bytes for
+ * each of VV_PARAMS_MAX parameters, which it takes apart as well. */
+#define HTTP_POOL_BYTES (128u * 1024u)
 /* Connections beyond the limit that are still told so, with a 503. */
 #define HTTP_CONNECTIONS_SPARE 32u
 #define HTTP_BACKLOG           511

@@ -61,6 +61,7 @@ struct vv_http_request {
     bool is_begun;
     bool has_body;
     bool has_continue; /* the client waits before it sends */
+    bool is_unframed;  /* refused, and nobody knows where its body ends: there is no draining it */
     bool is_closing;
     bool is_lost;    /* nothing more can be done for it */
     uint64_t length; /* Content-Length; 0 also when there is none */

@@ -63,9 +63,25 @@ typedef struct request_head {
     size_t encodings; /* Transfer-Encoding lines */
     size_t contents;  /* Content-Encoding lines */
     bool is_bad_length;
+    bool is_bad_name;
     bool has_continue;
     uint64_t length;
 } request_head;
+
+/**
+ * Whether the name of a header is one. libmicrohttpd takes whatever stands before the colon, so
+ * "Content-Length : 5" would be a header that nobody knows, and the body another request.
+ */
+static bool request_is_name(varve_text name)
+{
+    for (size_t index = 0; index < name.size; index++) {
+        unsigned char c = (unsigned char)name.data[index];
+        if (c <= ' ' || c >= 0x7F || strchr("\"(),/:;<=>?@[\\]{}", c) != NULL) {
+            return false;
+        }
+    }
+    return name.size > 0;
+}
 
 static enum MHD_Result request_count_header(void *context, enum MHD_ValueKind kind,
                                             const char *name, size_t name_size, const char *value,
@@ -79,6 +95,7 @@ static enum MHD_Result request_count_header(void *context, enum MHD_ValueKind ki
     head->bytes += line;
     head->lines += 1;
     head->longest = line > head->longest ? line : head->longest;
+    head->is_bad_name = head->is_bad_name || !request_is_name(key);
     if (vv_text_equal_nocase(key, VV_TEXT("Content-Length"))) {
         head->lengths += 1;
         bool is_plain = text.size > 0 && text.data[0] >= '0' && text.data[0] <= '9';
@@ -113,7 +130,11 @@ static bool request_check_head(vv_http_request *request)
                        "the request head is too large: 100 fields of 8192 bytes, 32768 in all");
     } else if (head.is_bad_length || head.lengths > 1 || head.encodings > 1 ||
                (head.lengths > 0 && head.encodings > 0)) {
+        request->is_unframed = true;
         vv_http_refuse(request, 400, "bad_data", "the length of the body is ambiguous");
+    } else if (head.is_bad_name) {
+        request->is_unframed = true;
+        vv_http_refuse(request, 400, "bad_data", "a header has a name that is none");
     } else if (head.contents > 1) {
         vv_http_refuse(request, 415, "bad_data", "more than one Content-Encoding");
     } else {
@@ -322,9 +343,12 @@ enum MHD_Result vv_http_on_request(void *context, struct MHD_Connection *mhd, co
     if (!request->is_begun) {
         request->is_begun = true;
         request_begin(request, method);
-        bool is_refused = request->answer != NULL && request->has_body;
         bool is_long = request->length > VV_HTTP_DRAIN_BYTES_MAX;
-        if (is_refused && (request->has_continue || is_long)) {
+        if (is_long && request->wants_body && request->body_status != VARVE_OK) {
+            request_end_body(request); /* too large by its own account: why wait for it */
+        }
+        bool is_refused = request->answer != NULL && request->has_body;
+        if (request->is_unframed || (is_refused && (request->has_continue || is_long))) {
             return request_queue(request);
         }
         request_expect_body(request);
