@@ -55,6 +55,7 @@ void vv_alloc_init_limited(vv_alloc *alloc, const varve_allocator *source, size_
     alloc->source = source == NULL ? vv_alloc_system() : *source;
     alloc->limit_bytes = limit_bytes == 0 ? SIZE_MAX : limit_bytes;
     atomic_init(&alloc->used_bytes, 0);
+    atomic_init(&alloc->was_limited, false);
 }
 
 /* Size 0 is one byte to the source: what malloc gives for 0 differs between systems. */
@@ -72,6 +73,7 @@ static bool alloc_count_up(vv_alloc *alloc, size_t size)
         return true;
     }
     atomic_fetch_sub_explicit(&alloc->used_bytes, size, memory_order_relaxed);
+    atomic_store_explicit(&alloc->was_limited, true, memory_order_relaxed);
     return false;
 }
 
@@ -149,4 +151,9 @@ void vv_alloc_free(vv_alloc *alloc, void *memory, size_t size)
 size_t vv_alloc_bytes(const vv_alloc *alloc)
 {
     return atomic_load_explicit(&alloc->used_bytes, memory_order_relaxed);
+}
+
+bool vv_alloc_was_limited(const vv_alloc *alloc)
+{
+    return atomic_load_explicit(&alloc->was_limited, memory_order_relaxed);
 }

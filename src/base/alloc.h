@@ -11,6 +11,7 @@
 #define VV_BASE_ALLOC_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "base/compiler.h"
 #include "varve.h"
@@ -19,6 +20,7 @@ typedef struct vv_alloc {
     varve_allocator source;   /* fixed after init */
     size_t limit_bytes;       /* fixed after init; SIZE_MAX: none */
     atomic_size_t used_bytes; /* bytes handed out and not yet back */
+    atomic_bool was_limited;  /* the limit has refused something */
 } vv_alloc;
 
 /** malloc, realloc and free of the C library. */
@@ -49,5 +51,8 @@ void vv_alloc_free(vv_alloc *alloc, void *memory, size_t size);
 
 /** Bytes handed out and not yet released. */
 size_t vv_alloc_bytes(const vv_alloc *alloc);
+
+/** Whether the limit has refused an allocation so far: then a failure is the limit's. */
+bool vv_alloc_was_limited(const vv_alloc *alloc);
 
 #endif

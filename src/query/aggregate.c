@@ -112,7 +112,13 @@ static varve_status aggregate_calendar(varve_cursor *cursor, aggregate_state *st
         }
         memcpy(name, bucket->zone.data, bucket->zone.size);
         name[bucket->zone.size] = '\0';
-        VV_TRY(vv_zone_load(&cursor->db->env, name, &state->zone, out_err));
+        varve_status status = vv_zone_load(&cursor->db->env, name, &state->zone, out_err);
+        if (status == VARVE_E_NOT_FOUND) {
+            return vv_fail(out_err, VARVE_E_INVALID,
+                           "time zone %s is not known here; UTC offsets such as +02:00 always are",
+                           name);
+        }
+        VV_TRY(status);
         zone.context = state->zone;
     }
     return vv_calendar_init(&state->calendar, bucket->unit, bucket->width, cursor->db->precision,

@@ -76,6 +76,9 @@ varve_status vv_cursor_create(varve_db *db, const vv_cursor_ops *ops, uint64_t m
     if (status == VARVE_OK) {
         status = vv_codec_scratch_create(&cursor->alloc, &cursor->scratch, out_err);
     }
+    if (status == VARVE_E_NOMEM) {
+        status = vv_cursor_memory(cursor, out_err);
+    }
     if (status != VARVE_OK) {
         vv_view_unref(cursor->view);
         vv_arena_deinit(&cursor->arena);
@@ -91,9 +94,7 @@ varve_status vv_cursor_create(varve_db *db, const vv_cursor_ops *ops, uint64_t m
 
 varve_status vv_cursor_memory(varve_cursor *cursor, varve_error *out_err)
 {
-    /* A refusal close to the limit was the limit's: no single piece of a cursor is larger than
-     * that. */
-    if (vv_alloc_bytes(&cursor->alloc) >= cursor->memory_max / 2) {
+    if (vv_alloc_was_limited(&cursor->alloc)) {
         return vv_fail(out_err, VARVE_E_LIMIT,
                        "the query needs more memory than memory_max (%llu bytes)",
                        (unsigned long long)cursor->memory_max);
@@ -185,7 +186,7 @@ varve_status vv_cursor_next(varve_cursor *cursor, const varve_block **out_block,
         status = cursor->ops->next(cursor, &error);
     }
     if (status != VARVE_OK) {
-        if (status == VARVE_E_NOMEM && vv_alloc_bytes(&cursor->alloc) >= cursor->memory_max / 2) {
+        if (status == VARVE_E_NOMEM) {
             status = vv_cursor_memory(cursor, &error);
         }
         cursor->error = error;

@@ -34,6 +34,9 @@ varve_status vv_query_open(varve_db *db, const varve_query_options *options,
     if (status == VARVE_OK) {
         status = vv_query_start(cursor, plan, out_err);
     }
+    if (status == VARVE_E_NOMEM) {
+        status = vv_cursor_memory(cursor, out_err);
+    }
     if (status != VARVE_OK) {
         vv_cursor_close(cursor);
         return status;
