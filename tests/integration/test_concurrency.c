@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Four writers, two readers, flushes and merges in the background. Every batch holds SPREAD rows of
+ * one time in as many series, so whatever moment a reader sees, rows come in multiples of SPREAD;
+ * at the end every row is there once. To be run under the thread sanitizer too.
+ */
+#include "support/check.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/dump.h"
+#include "support/memory_world.h"
+#include "sys/thread.h"
+
+enum { WRITERS = 4, READERS = 2, SPREAD = 5, BATCHES = 300, DELETED_EVERY = 10 };
+
+typedef struct concurrency {
+    varve_db *db;
+    atomic_bool stops;
+    atomic_uint next_writer;
+    atomic_uint_least64_t failures;
+    char failure[300]; /* of the first; written by whoever counts failures to 1 */
+    varve_series series[WRITERS][SPREAD];
+    varve_field field;
+} concurrency;
+
+static void fail_once(concurrency *c, const char *what, const varve_error *err)
+{
+    if (atomic_fetch_add(&c->failures, 1) == 0) {
+        snprintf(c->failure, sizeof c->failure, "%s: %s", what, err == NULL ? "" : err->message);
+    }
+    atomic_store(&c->stops, true);
+}
+
+static varve_status write_batch(concurrency *c, unsigned writer, int64_t time, varve_error *err)
+{
+    varve_batch *batch;
+    VV_TRY(varve_batch_create(c->db, &batch, err));
+    varve_value value = dump_i64(time);
+    varve_status status = VARVE_OK;
+    for (size_t i = 0; i < SPREAD && status == VARVE_OK; i++) {
+        varve_row row = {.series = c->series[writer][i],
+                         .timestamp = time,
+                         .fields = &c->field,
+                         .values = &value,
+                         .count = 1};
+        status = varve_batch_row(batch, &row, err);
+    }
+    if (status == VARVE_OK) {
+        status = varve_batch_commit(batch, NULL, NULL, err);
+    }
+    varve_batch_free(batch);
+    return status;
+}
+
+static varve_status delete_batch(concurrency *c, unsigned writer, int64_t time, varve_error *err)
+{
+    varve_selection selection;
+    memset(&selection, 0, sizeof selection);
+    selection.kind = VARVE_SELECT_LIST;
+    selection.series = c->series[writer];
+    selection.series_count = SPREAD;
+    varve_written written;
+    varve_written_init(&written);
+    varve_status status =
+        varve_delete(c->db, &selection, 1, (varve_range){time, time + 1}, NULL, &written, err);
+    if (status == VARVE_OK && written.series_deleted != SPREAD) {
+        fail_once(c, "a delete did not find its rows", NULL);
+    }
+    return status;
+}
+
+static void write_main(void *context)
+{
+    concurrency *c = context;
+    varve_error err;
+    unsigned writer = atomic_fetch_add(&c->next_writer, 1);
+    for (int64_t i = 0; i < BATCHES && !atomic_load(&c->stops); i++) {
+        if (write_batch(c, writer, i, &err) != VARVE_OK) {
+            fail_once(c, "write", &err);
+        }
+        if (i % DELETED_EVERY == DELETED_EVERY - 1 &&
+            delete_batch(c, writer, i, &err) != VARVE_OK) {
+            fail_once(c, "delete", &err);
+        }
+    }
+}
+
+static uint64_t count_rows(concurrency *c)
+{
+    varve_error err;
+    varve_output count;
+    memset(&count, 0, sizeof count);
+    count.aggregation = VARVE_AGG_COUNT;
+    count.name = VARVE_STR("v");
+    varve_query_options options;
+    varve_query_options_init(&options);
+    options.outputs = &count;
+    options.output_count = 1;
+    options.grouping = VARVE_GROUP_ALL;
+    varve_cursor *cursor;
+    const varve_block *block = NULL;
+    uint64_t rows = 0;
+    if (varve_query(c->db, &options, &cursor, &err) != VARVE_OK ||
+        varve_cursor_next(cursor, &block, &err) != VARVE_OK) {
+        fail_once(c, "count", &err);
+    } else if (block != NULL) {
+        rows = ((const uint64_t *)block->columns[0].values)[0];
+    }
+    varve_cursor_close(cursor);
+    return rows;
+}
+
+static uint64_t walk_rows(concurrency *c)
+{
+    varve_error err;
+    varve_query_options options;
+    varve_query_options_init(&options);
+    options.layout = VARVE_LAYOUT_ROWS;
+    options.order = VARVE_ORDER_TIME;
+    varve_cursor *cursor;
+    const varve_block *block = NULL;
+    uint64_t rows = 0;
+    varve_status status = varve_query(c->db, &options, &cursor, &err);
+    do {
+        status = status == VARVE_OK ? varve_cursor_next(cursor, &block, &err) : status;
+        for (size_t i = 0; status == VARVE_OK && block != NULL && i < block->rows; i++) {
+            rows++;
+            if (block->row[i].values[0].as.i64 != block->row[i].timestamp) {
+                fail_once(c, "a wrong value", NULL);
+            }
+        }
+    } while (status == VARVE_OK && block != NULL);
+    if (status != VARVE_OK) {
+        fail_once(c, "walk", &err);
+    }
+    varve_cursor_close(cursor);
+    return rows;
+}
+
+static void read_main(void *context)
+{
+    concurrency *c = context;
+    for (uint64_t round = 0; !atomic_load(&c->stops); round++) {
+        uint64_t rows = round % 2 == 0 ? count_rows(c) : walk_rows(c);
+        if (rows % SPREAD != 0) {
+            fail_once(c, "part of a batch was seen", NULL);
+        }
+        varve_error err;
+        varve_cursor *cursor;
+        varve_stat stats[4];
+        size_t count;
+        if (varve_series_list(c->db, NULL, &cursor, &err) != VARVE_OK ||
+            varve_stats(c->db, stats, 4, &count, &err) != VARVE_OK) {
+            fail_once(c, "listing", &err);
+        }
+        varve_cursor_close(cursor);
+    }
+}
+
+static void writers_and_readers_do_not_disturb_each_other(void **state)
+{
+    (void)state;
+    varve_error err;
+    memory_world *world = memory_world_create();
+    static concurrency c;
+    memset(&c, 0, sizeof c);
+    varve_options options;
+    varve_options_init(&options);
+    options.environment = memory_world_environment(world);
+    options.flush_rows = 700;
+    options.merge_fan_in = 2;
+    options.log_file_bytes = 64 * 1024;
+    options.memory_limit_bytes = UINT64_C(64) << 20;
+    check_ok(varve_open("/db", &options, &c.db, &err), &err);
+    for (size_t i = 0; i < WRITERS * SPREAD; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "m{s=%zu}", i);
+        c.series[i / SPREAD][i % SPREAD] = dump_series(c.db, name);
+    }
+    c.field = dump_field(c.db, "v");
+    vv_thread writers[WRITERS];
+    vv_thread readers[READERS];
+    for (size_t i = 0; i < READERS; i++) {
+        check_ok(vv_thread_start(&readers[i], "reader", read_main, &c, &err), &err);
+    }
+    for (size_t i = 0; i < WRITERS; i++) {
+        check_ok(vv_thread_start(&writers[i], "writer", write_main, &c, &err), &err);
+    }
+    for (size_t i = 0; i < WRITERS; i++) {
+        vv_thread_join(&writers[i]);
+    }
+    atomic_store(&c.stops, true);
+    for (size_t i = 0; i < READERS; i++) {
+        vv_thread_join(&readers[i]);
+    }
+    assert_string_equal(c.failure, "");
+    const uint64_t expected = WRITERS * SPREAD * (BATCHES - BATCHES / DELETED_EVERY);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(count_rows(&c), expected);
+        assert_int_equal(walk_rows(&c), expected);
+        check_ok(varve_close(c.db, &err), &err);
+        check_ok(varve_open("/db", &options, &c.db, &err), &err);
+    }
+    assert_string_equal(c.failure, "");
+    check_ok(varve_close(c.db, &err), &err);
+    memory_world_free(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(writers_and_readers_do_not_disturb_each_other),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
