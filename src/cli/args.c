@@ -55,16 +55,6 @@ static bool args_store(const vv_option *option, const char *value, char *out_tex
     case VV_OPTION_TEXT:
         *(const char **)option->target = value;
         return true;
-    case VV_OPTION_LIST: {
-        vv_option_list *list = option->target;
-        if (list->count == VV_OPTION_LIST_MAX) {
-            vv_text_format(out_text, capacity, "--%s is given more than %d times", option->name,
-                           VV_OPTION_LIST_MAX);
-            return false;
-        }
-        list->values[list->count++] = value;
-        return true;
-    }
     case VV_OPTION_UNSIGNED:
         if (!vv_text_parse_u64(vv_text_from_string(value), option->target)) {
             vv_text_format(out_text, capacity, "--%s takes a whole number, not \"%s\"",

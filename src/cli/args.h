@@ -15,18 +15,10 @@
 typedef enum vv_option_kind {
     VV_OPTION_FLAG,     /* bool */
     VV_OPTION_TEXT,     /* const char * */
-    VV_OPTION_LIST,     /* vv_option_list: may be given several times */
     VV_OPTION_UNSIGNED, /* uint64_t */
     VV_OPTION_BYTES,    /* uint64_t: a number, or one with KiB, MiB, GiB */
     VV_OPTION_OPTIONAL  /* vv_option_optional: --name or --name=VALUE */
 } vv_option_kind;
-
-enum { VV_OPTION_LIST_MAX = 64 };
-
-typedef struct vv_option_list {
-    const char *values[VV_OPTION_LIST_MAX];
-    size_t count;
-} vv_option_list;
 
 typedef struct vv_option_optional {
     bool is_set;

@@ -86,6 +86,10 @@ static int import_result(import_job *job, const char *name, const vv_load_counts
                     (unsigned long long)counts->rejected,
                     (unsigned long long)counts->first_bad_line, counts->first_bad.message);
     }
+    if (status == VARVE_E_CANCELLED && job->db == NULL) {
+        vv_cli_fail(job->verb, "interrupted: the server has stored a first part of %s", name);
+        return VV_EXIT_INTERRUPTED;
+    }
     if (status == VARVE_E_CANCELLED) {
         vv_cli_fail(job->verb, "interrupted: the first %llu lines of %s are stored, %llu rows",
                     (unsigned long long)counts->lines, name, (unsigned long long)counts->rows);

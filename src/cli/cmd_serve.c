@@ -14,9 +14,13 @@
 #include "cli/logfmt.h"
 #include "server/collect_host.h"
 #include "server/server.h"
+#include "sys/process.h"
 #include "sys/signals.h"
 
 #define SERVE_LISTEN_DEFAULT "127.0.0.1:9428"
+
+/* Connections and files of segments: far above the bound of the former. */
+#define SERVE_FILES_WANTED 65536u
 
 /** What the command line asks for. */
 typedef struct serve_options {
@@ -138,6 +142,7 @@ int vv_cmd_serve(int argc, char **argv)
         return VV_EXIT_USAGE;
     }
     vv_signals_catch();
+    vv_process_raise_files_max(SERVE_FILES_WANTED); /* what is granted has to do */
     varve_error error;
     varve_db *db = NULL;
     varve_status status = varve_open(options.data, &database_options, &db, &error);
