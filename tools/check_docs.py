@@ -17,7 +17,7 @@ from checklib import line_of, run
 LINK = re.compile(r"\[[^\]\[]*\]\(([^()\s]+)\)")
 NAMED_PAGE = re.compile(r"(?<![\w./-])docs/[\w./-]+\.md\b")
 MACHINE_PATH = re.compile(r"(?<![\w.~])/(?:home|root|Users|work)/\w*")
-URL = re.compile(r"\bhttps?://([^\s/:\"'`<>)\]}]+)")
+URL = re.compile(r"\bhttps?://([^\s/:\"'`<>)\]}\\]+)")
 # Loopback; names reserved for examples; the address inside of the licence.
 KNOWN_HOSTS = re.compile(r"^(localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[|(.*\.)?example(\.(com|org|net))?|(.*\.)?test|\w"
                          r"|www\.apache\.org|[%${(*].*|host|HOST|ADDR)$")

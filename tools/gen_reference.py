@@ -4,15 +4,12 @@
 
 A part stands between two comments, and only what is between them is written:
 
-    <!-- generated: help query -->   what `varve query --help` prints
-    <!-- generated: commands -->     the table of commands of `varve help`
-    <!-- generated: metrics -->      the figures that `varve serve` shows under /metrics
-    <!-- generated: statuses -->     the table of statuses of varve.h
+    <!-- generated: metrics -->    the figures that `varve serve` shows under /metrics
+    <!-- generated: statuses -->   the table of statuses of varve.h
     <!-- end -->
 """
 
 import argparse
-import os
 import re
 import signal
 import subprocess
@@ -30,14 +27,6 @@ class Program:
 
     def __init__(self, path):
         self.path = str(path)
-
-    def output(self, *arguments):
-        return subprocess.run([self.path, *arguments], check=True, text=True, stdout=subprocess.PIPE,
-                              env={**os.environ, "LC_ALL": "C"}).stdout
-
-    def commands(self):
-        """[(name, summary)] in the order of `varve help`."""
-        return re.findall(r"^  (\w+) +(\S.*)$", self.output("help").split("`varve")[0], re.MULTILINE)
 
     def metrics(self):
         """[(name, kind, help)], sorted by name, of a server with nothing in it."""
@@ -71,12 +60,6 @@ def statuses():
 
 
 def generate(program, what):
-    words = what.split()
-    if words[0] == "help" and len(words) == 2:
-        return "```text\n" + program.output(words[1], "--help") + "```\n"
-    if what == "commands":
-        return table(("command", "does"), [(f"[`varve {name}`](#varve-{name})", summary)
-                                           for name, summary in program.commands()])
     if what == "metrics":
         return table(("name", "kind", "means"),
                      [(f"`{name}`", kind, text) for name, kind, text in program.metrics()])
@@ -105,12 +88,6 @@ def main():
             print(f"{page.relative_to(ROOT)}: {'not current' if options.check else 'written'}")
             if not options.check:
                 page.write_text(new_text, encoding="utf-8")
-    reference = (ROOT / "docs/reference/command-line.md").read_text(encoding="utf-8")
-    documented = set(re.findall(r"generated: help (\w+)", reference))
-    for name, _ in program.commands():
-        if name not in documented and name != "help":
-            is_current = False
-            print(f"docs/reference/command-line.md: has no part for `varve {name}`")
     return 1 if options.check and not is_current else 0
 
 

@@ -10,8 +10,7 @@
 #include "varve.h"
 
 /** Scan, then parse an object. The caller ends it with json_decref. E_INVALID, E_LIMIT. */
-VV_MUST_CHECK varve_status vv_json_load(varve_text text, json_t **out_root,
-                                                     varve_error *out_err);
+VV_MUST_CHECK varve_status vv_json_load(varve_text text, json_t **out_root, varve_error *out_err);
 /** The text of a string; borrowed from the tree. */
 varve_text vv_json_string(const json_t *value);
 /** "NaN", "+Inf", "NaN:7ff8000000000001" and kin; false for another text. */

@@ -39,7 +39,7 @@ class ManualPages(unittest.TestCase):
             self.assertEqual(in_help | {"help"}, in_page, command)
 
     def test_there_is_no_page_without_a_command(self):
-        names = {path.name for path in (ROOT / "docs/man").glob("*.scd")}
+        names = {path.name for path in (ROOT / "docs/man").glob("*.1.scd")}
         self.assertEqual(names, {"varve.1.scd"} | {f"varve-{command}.1.scd" for command in COMMANDS
                                                    if command != "help"})
 

@@ -211,7 +211,8 @@ static void influx_cuts_between_any_bytes_change_nothing(void **state)
 {
     (void)state;
     static const char text[] =
-        "\n# comment\n\r v=\"\n\" 1\nm,a=b\\ c f=1.5,s=\"x\\\"\ny\\\\\",t=t 12\r\n  \nbad line\nm v= 1\n"
+        "\n# comment\n\r v=\"\n\" 1\nm,a=b\\ c f=1.5,s=\"x\\\"\ny\\\\\",t=t 12\r\n  \nbad line\nm "
+        "v= 1\n"
         "m\\,x,q=\\= w\\ w=2i\n#\nm s=\"a\",b=\"\" -5\r\nlast\\ one v=9u 3\nm s=\"open\nz v=1 1";
     varve_text whole = {.data = text, .size = sizeof text - 1};
     world w;
