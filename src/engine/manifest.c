@@ -256,15 +256,18 @@ static varve_status manifest_reopen(vv_manifest *manifest, manifest_part *part,
                         &manifest->file, out_err);
 }
 
-static varve_status manifest_fail(vv_manifest *manifest, varve_status status,
-                                  const varve_error *error, varve_error *out_err)
+/* M5. Whatever the reason was, the answer is E_IO: the outcome is unknown, and waiting does not
+ * help. */
+static varve_status manifest_fail(vv_manifest *manifest, const varve_error *error,
+                                  varve_error *out_err)
 {
     manifest->is_failed = true;
     manifest->failure = *error;
+    manifest->failure.status = VARVE_E_IO;
     if (out_err != NULL) {
-        *out_err = *error;
+        *out_err = manifest->failure;
     }
-    return status;
+    return VARVE_E_IO;
 }
 
 static varve_status manifest_refuse(const vv_manifest *manifest, varve_error *out_err)
@@ -292,7 +295,7 @@ varve_status vv_manifest_rotate(vv_manifest *manifest, varve_error *out_err)
     vv_buf_deinit(&part.bytes);
     if (status != VARVE_OK) {
         if (is_fatal) {
-            return manifest_fail(manifest, status, &error, out_err);
+            return manifest_fail(manifest, &error, out_err);
         }
         if (out_err != NULL) {
             *out_err = error;
@@ -379,7 +382,7 @@ static varve_status manifest_write(vv_manifest *manifest, vv_bytes payload, varv
         return status;
     }
     if (status != VARVE_OK) {
-        return manifest_fail(manifest, status, &error, out_err);
+        return manifest_fail(manifest, &error, out_err);
     }
     manifest->chain = chain;
     manifest->offset += (int64_t)size;

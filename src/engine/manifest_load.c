@@ -199,7 +199,8 @@ static varve_status manifest_load_one(manifest_load_file *file, varve_error *out
 {
     char path[VV_PATH_BYTES_MAX];
     VV_TRY(vv_manifest_path(file->options->directory, file->seq, "", path, out_err));
-    VV_TRY(vv_frame_reader_open(&file->reader, file->env->vfs, file->env->alloc, path, out_err));
+    VV_TRY(vv_frame_reader_open(&file->reader, file->env->vfs, file->env->alloc, path,
+                                !file->options->is_follower, out_err));
     varve_status status = manifest_load_header(file, out_err);
     if (status == VARVE_OK) {
         status = manifest_load_records(file, out_err);

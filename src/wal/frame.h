@@ -121,9 +121,10 @@ typedef struct vv_frame_reader {
     int64_t keep_offset;   /* bytes before it may be forgotten */
 } vv_frame_reader;
 
-/** Opens for reading and tells the system to forget cached pages. A failure leaves nothing. */
+/** Opens for reading. from_disk: tell the system to forget cached pages, so that a recovery sees
+ * what the disk holds; not beside a live writer. A failure leaves nothing. */
 VV_MUST_CHECK varve_status vv_frame_reader_open(vv_frame_reader *reader, const vv_vfs *vfs,
-                                                vv_alloc *alloc, const char *path,
+                                                vv_alloc *alloc, const char *path, bool from_disk,
                                                 varve_error *out_err);
 void vv_frame_reader_close(vv_frame_reader *reader);
 /** Bytes [offset, offset + size) as far as the file has them; offset is at least keep_offset.

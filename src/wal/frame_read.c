@@ -25,7 +25,7 @@ enum {
 };
 
 varve_status vv_frame_reader_open(vv_frame_reader *reader, const vv_vfs *vfs, vv_alloc *alloc,
-                                  const char *path, varve_error *out_err)
+                                  const char *path, bool from_disk, varve_error *out_err)
 {
     *reader = (vv_frame_reader){0};
     vv_buf_init(&reader->window, alloc, SIZE_MAX);
@@ -40,7 +40,9 @@ varve_status vv_frame_reader_open(vv_frame_reader *reader, const vv_vfs *vfs, vv
     }
     reader->file_bytes = info.size;
     /* A failed sync may have left pages in memory that the disk does not hold: ask the disk. */
-    status = vv_file_advise(reader->file, 0, 0, VV_ADVICE_DONTNEED, out_err);
+    if (from_disk) {
+        status = vv_file_advise(reader->file, 0, 0, VV_ADVICE_DONTNEED, out_err);
+    }
 done:
     if (status != VARVE_OK) {
         vv_frame_reader_close(reader);

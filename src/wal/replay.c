@@ -82,6 +82,12 @@ static uint64_t replay_file_seq(const vv_replay_walk *walk, size_t index)
     return *VV_VEC_AT(&walk->files, uint64_t, index);
 }
 
+/* A writer may be at work: what is bad is read again, and nothing is written. */
+static bool replay_is_beside_writer(const vv_replay_walk *walk)
+{
+    return walk->options->mode == VV_REPLAY_FOLLOW || walk->options->mode == VV_REPLAY_INTACT;
+}
+
 static varve_status replay_check_header(const vv_replay_walk *walk, uint64_t seq,
                                         vv_frame_file *header, varve_error *out_err)
 {
@@ -102,7 +108,8 @@ varve_status vv_replay_open_file(const vv_replay_walk *walk, size_t index, vv_fr
     uint64_t seq = replay_file_seq(walk, index);
     char path[VV_PATH_BYTES_MAX];
     VV_TRY(vv_wal_file_path(walk->options->directory, seq, "", path, out_err));
-    VV_TRY(vv_frame_reader_open(reader, walk->env->vfs, walk->env->alloc, path, out_err));
+    VV_TRY(vv_frame_reader_open(reader, walk->env->vfs, walk->env->alloc, path,
+                                !replay_is_beside_writer(walk), out_err));
     vv_bytes bytes;
     varve_status status =
         vv_frame_reader_view(reader, 0, VV_FRAME_FILE_HEADER_BYTES, &bytes, out_err);
@@ -510,15 +517,13 @@ static varve_status replay_take(vv_replay_walk *walk, const vv_frame *frame, vv_
 /* Read the group again from its start: a live writer may have finished it meanwhile. */
 static varve_status replay_again(vv_replay_walk *walk, bool *out_tries, varve_error *out_err)
 {
-    bool is_beside_writer =
-        walk->options->mode == VV_REPLAY_FOLLOW || walk->options->mode == VV_REPLAY_INTACT;
     int64_t offset = walk->items.count > 0 ? walk->group_offset : walk->offset;
     if (walk->retry_offset != offset || walk->retry_file != walk->file) {
         walk->retry_offset = offset;
         walk->retry_file = walk->file;
         walk->retries = 0;
     }
-    *out_tries = is_beside_writer && walk->retries < VV_REPLAY_RETRIES_MAX;
+    *out_tries = replay_is_beside_writer(walk) && walk->retries < VV_REPLAY_RETRIES_MAX;
     if (!*out_tries) {
         return VARVE_OK;
     }
@@ -550,10 +555,8 @@ static void replay_end_torn(vv_replay_walk *walk, const vv_replay_probe *probe)
     }
     if (probe->used_end > begin) {
         walk->result->torn_bytes = (uint64_t)(probe->used_end - begin);
-        bool may_write =
-            walk->options->mode == VV_REPLAY_STRICT || walk->options->mode == VV_REPLAY_SALVAGE;
         walk->result->is_torn_kept =
-            may_write && walk->options->quarantine != NULL &&
+            !replay_is_beside_writer(walk) && walk->options->quarantine != NULL &&
             vv_replay_keep_torn(walk, replay_file_seq(walk, walk->file), begin, probe->used_end);
     }
 }

@@ -267,8 +267,10 @@ static varve_status wal_reserve_step(vv_wal *wal, size_t cost, int64_t deadline_
         must_wait = true;
     }
     if (must_wait) {
-        if (!vv_cond_wait_until(&wal->progress, &wal->lock, deadline_ns) &&
-            vv_mono_now_ns() >= deadline_ns) {
+        wal->room_waiters += 1;
+        bool is_woken = vv_cond_wait_until(&wal->progress, &wal->lock, deadline_ns);
+        wal->room_waiters -= 1;
+        if (!is_woken && vv_mono_now_ns() >= deadline_ns) {
             return vv_fail(out_err, VARVE_E_TIMEOUT,
                            "no room for %zu bytes in the log within the time allowed", cost);
         }
@@ -415,6 +417,9 @@ vv_wal_ticket vv_wal_append(vv_wal *wal, const vv_wal_record *records, size_t co
     }
     vv_mutex_lock(&wal->lock);
     wal_unreserve_locked(wal, payload_bytes, count);
+    if (wal->room_waiters > 0) {
+        vv_cond_broadcast(&wal->progress); /* what was reserved can be written now */
+    }
     vv_wal_ticket ticket = {.id = wal->last_ticket + 1, .first_sequence = wal->next_sequence};
     if (wal->has_files && !wal->is_failed) {
         wal_copy_batch(wal, records, count, sync);

@@ -241,9 +241,9 @@ varve_status vv_wal_prepare_locked(vv_wal *wal, int64_t size, varve_error *out_e
     wal_file_note_outcome(wal, status, is_fatal, &error);
     if (status != VARVE_OK) {
         if (out_err != NULL) {
-            *out_err = error;
+            *out_err = is_fatal ? wal->failure : error;
         }
-        return status;
+        return is_fatal ? wal->failure.status : status;
     }
     if (is_growing) {
         /* Appends may have moved on to it meanwhile, into the room it had. */

@@ -78,6 +78,7 @@ void vv_wal_fail_locked(vv_wal *wal, const varve_error *reason)
     if (!wal->is_failed) {
         wal->is_failed = true;
         wal->failure = *reason;
+        wal->failure.status = VARVE_E_IO; /* whatever the reason: waiting does not help */
         wal->failed_ticket = wal->last_ticket;
     }
     vv_cond_broadcast(&wal->progress);

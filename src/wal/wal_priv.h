@@ -142,6 +142,7 @@ struct vv_wal {
     /* guarded by lock: room */
     size_t reserved_bytes;
     size_t reserved_batches;
+    uint32_t room_waiters; /* threads that wait for room */
     vv_wal_buffer buffers[2];
     vv_wal_buffer *filling;
     vv_wal_buffer *spare; /* while is_leading: read by the leader */

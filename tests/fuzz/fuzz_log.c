@@ -112,8 +112,8 @@ static void fuzz_parts(const vv_vfs *vfs, vv_alloc *alloc, vv_bytes bytes)
     uint64_t salt = vv_frame_file_salt_guess(bytes);
     require(status != VARVE_OK || salt == file.salt);
     (void)vv_frame_parse(bytes, salt, &frame);
-    require(vv_frame_reader_open(&reader, vfs, alloc, "/wal/00000000000000000001.vwl", NULL) ==
-            VARVE_OK);
+    require(vv_frame_reader_open(&reader, vfs, alloc, "/wal/00000000000000000001.vwl", true,
+                                 NULL) == VARVE_OK);
     reader.salt = SALT + 1;
     int64_t offset = 0;
     int64_t found = 0;

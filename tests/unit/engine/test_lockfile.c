@@ -245,6 +245,19 @@ static void file_systems_that_cannot_be_trusted_are_refused(void **state)
     manifest_world_deinit(&world);
 }
 
+static void a_full_disk_is_no_reason_to_refuse(void **state)
+{
+    (void)state;
+    manifest_world world;
+    varve_error err;
+    manifest_world_init(&world, NULL);
+    vv_sim_set_capacity(world.sim, 1);
+    vv_lockfile lock = {0};
+    check_ok(vv_lockfile_acquire(&world.env, "/", 0, true, &lock, &err), &err);
+    vv_lockfile_release(&lock);
+    manifest_world_deinit(&world);
+}
+
 static void every_failing_call_leaves_no_lock_behind(void **state)
 {
     (void)state;
@@ -288,6 +301,7 @@ int main(void)
         cmocka_unit_test(waiting_ends_when_the_holder_leaves),
         cmocka_unit_test(waiting_ends_at_its_deadline),
         manifest_test(file_systems_that_cannot_be_trusted_are_refused),
+        manifest_test(a_full_disk_is_no_reason_to_refuse),
         manifest_test(every_failing_call_leaves_no_lock_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -259,10 +259,12 @@ static void after_a_failed_sync_no_edit_is_taken(void **state)
         check_ok(manifest_try_step(&world, 1, &err), &err);
         vv_sim_sync_fault fault = {.site = VV_SITE_MANIFEST_EDIT,
                                    .first_sync = 1,
-                                   .os_errno = EIO,
+                                   /* Whatever the reason: a full disk is no better one here. */
+                                   .os_errno = mode == VV_SIM_PAGES_CLEAN ? ENOSPC : EIO,
                                    .mode = (vv_sim_fsync_fail_mode)mode};
         vv_sim_set_sync_fault(world.sim, &fault);
         check_status(VARVE_E_IO, manifest_try_step(&world, 2, &err));
+        check_status(VARVE_E_IO, err.status);
         assert_true(manifest_is_state_of(vv_manifest_get_state(world.manifest), 1));
         assert_true(vv_manifest_has_failed(world.manifest));
         check_status(VARVE_E_FENCED, manifest_try_step(&world, 2, &err));

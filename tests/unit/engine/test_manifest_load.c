@@ -278,7 +278,8 @@ static void load_append_record(manifest_world *world, const char *path, uint8_t 
     vv_frame_verdict verdict = VV_FRAME_GOOD;
     vv_frame frame;
     varve_error err;
-    check_ok(vv_frame_reader_open(&reader, world->env.vfs, manifest_memory(), path, &err), &err);
+    check_ok(vv_frame_reader_open(&reader, world->env.vfs, manifest_memory(), path, true, &err),
+             &err);
     check_ok(vv_frame_reader_view(&reader, 0, VV_FRAME_FILE_HEADER_BYTES, &bytes, &err), &err);
     check_ok(vv_frame_file_decode(VV_FRAME_MANIFEST, bytes, &header, &err), &err);
     reader.salt = header.salt;
@@ -449,6 +450,13 @@ static void sections_that_no_writer_makes_are_damage(void **state)
         check_status(VARVE_E_CORRUPT, status);
     }
     check_ok(load_decode(&codec, "", 0), NULL);
+    /* Two segments: an id, ten numbers that are zero, and the digest. */
+    uint8_t segments[3 + 2 * 27] = {1, 1 + 2 * 27, 2};
+    segments[3] = 7;
+    segments[3 + 27] = 8;
+    check_ok(load_decode(&codec, segments, sizeof segments), NULL);
+    segments[3 + 27] = 7;
+    check_status(VARVE_E_CORRUPT, load_decode(&codec, segments, sizeof segments));
     load_codec_deinit(&codec);
 }
 

@@ -50,8 +50,9 @@ static inline log_map *log_map_new(log_world *world, uint64_t last_file)
         vv_frame_reader reader;
         vv_bytes header;
         vv_frame_file file;
-        check_ok(vv_frame_reader_open(&reader, world->env.vfs, log_memory(), log_path(seq), &err),
-                 &err);
+        check_ok(
+            vv_frame_reader_open(&reader, world->env.vfs, log_memory(), log_path(seq), true, &err),
+            &err);
         check_ok(vv_frame_reader_view(&reader, 0, VV_FRAME_FILE_HEADER_BYTES, &header, &err), &err);
         check_ok(vv_frame_file_decode(VV_FRAME_LOG, header, &file, &err), &err);
         reader.salt = file.salt;

@@ -72,7 +72,8 @@ static void frame_flip(frame_world *world, int64_t offset)
 static void frame_reader_begin(frame_world *world, vv_frame_reader *reader)
 {
     varve_error err;
-    check_ok(vv_frame_reader_open(reader, vv_sim_vfs(world->sim), &world->alloc, "/f", &err), &err);
+    check_ok(vv_frame_reader_open(reader, vv_sim_vfs(world->sim), &world->alloc, "/f", true, &err),
+             &err);
     reader->salt = SALT;
 }
 
@@ -232,7 +233,7 @@ static void a_failing_read_is_told_and_leaves_nothing_open(void **state)
         vv_bytes payload;
         varve_error err;
         varve_status status =
-            vv_frame_reader_open(&reader, vv_fault_vfs(fault), &world.alloc, "/f", &err);
+            vv_frame_reader_open(&reader, vv_fault_vfs(fault), &world.alloc, "/f", true, &err);
         if (status == VARVE_OK) {
             reader.salt = SALT;
             status = vv_frame_read(&reader, VV_FRAME_FILE_HEADER_BYTES, NULL, 0, &verdict, &frame,

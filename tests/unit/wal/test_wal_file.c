@@ -244,6 +244,25 @@ static void a_full_disk_refuses_writes_and_heals_when_space_returns(void **state
     }
 }
 
+static void a_sync_of_a_new_file_that_finds_the_disk_full_is_final(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    vv_sim_sync_fault fault = {.site = VV_SITE_WAL_FILE_CREATE,
+                               .first_sync = 1,
+                               .os_errno = ENOSPC,
+                               .mode = VV_SIM_PAGES_CLEAN};
+    vv_sim_set_sync_fault(world.sim, &fault);
+    check_status(VARVE_E_IO, vv_wal_reserve(world.wal, 100000, 1, 0, &err));
+    assert_int_equal(ENOSPC, err.os_errno);
+    assert_int_equal(VARVE_HEALTH_WRITE_FAILED, vv_wal_health(world.wal, NULL));
+    check_status(VARVE_E_FENCED, vv_wal_reserve(world.wal, 100, 1, 0, &err));
+    log_world_deinit(&world);
+}
+
 static void growing_the_next_file_on_a_full_disk_refuses_one_batch_only(void **state)
 {
     (void)state;
@@ -378,6 +397,7 @@ int main(void)
         log_test(without_allocation_zeros_are_written),
         log_test(a_disk_too_slow_for_zeros_is_used_without),
         log_test(a_full_disk_refuses_writes_and_heals_when_space_returns),
+        log_test(a_sync_of_a_new_file_that_finds_the_disk_full_is_final),
         log_test(growing_the_next_file_on_a_full_disk_refuses_one_batch_only),
         log_test(the_next_file_grows_without_allocation_too),
         log_test(every_failing_call_is_an_answer),
