@@ -151,8 +151,8 @@ http_reply http_post(uint32_t port, const char *target, const char *body)
 
 const char *http_reply_header(const http_reply *reply, const char *name)
 {
-    static char buffers[4][256];
-    static unsigned turn;
+    static _Thread_local char buffers[4][256];
+    static _Thread_local unsigned turn;
     char *target = buffers[turn++ % 4];
     size_t length = strlen(name);
     target[0] = '\0';

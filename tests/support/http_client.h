@@ -29,7 +29,7 @@ http_reply http_call(uint32_t port, const char *method, const char *target, cons
                      const void *body, size_t body_size);
 http_reply http_get(uint32_t port, const char *target);
 http_reply http_post(uint32_t port, const char *target, const char *body);
-/** Value of a header, in one of four buffers that are used in turn; "" when it is absent. */
+/** Value of a header, in one of four buffers of the thread, used in turn; "" when it is absent. */
 const char *http_reply_header(const http_reply *reply, const char *name);
 void http_reply_free(http_reply *reply);
 
