@@ -158,9 +158,135 @@ static void errors_under_background_threads_lose_nothing(void **state)
     calls_run("EIO from then on, with threads", 0, VV_FAULT_FOREVER, EIO, calls_stride() * 7);
 }
 
+/* ---- states of health ---- */
+
+/* A fault on calls of one kind on paths with a part, from the next on. */
+static size_t calls_break(calls *c, vv_vfs_op op, const char *part, uint64_t count, int os_errno)
+{
+    vv_fault_rule rule = {
+        .ops = VV_VFS_OP_BIT(op),
+        .path_part = part,
+        .first_call = 1,
+        .call_count = count,
+        .kind = VV_FAULT_ERRNO,
+        .os_errno = os_errno,
+    };
+    return vv_fault_add(c->fault, &rule);
+}
+
+/* Writes are fenced, reads go on, and only opening again helps. */
+static void calls_expect_fenced(calls *c)
+{
+    varve_error err;
+    tour *t = &c->tour;
+    vv_fault_clear(c->fault);
+    assert_int_equal(varve_health(t->db, &err), VARVE_HEALTH_WRITE_FAILED);
+    assert_true(strlen(err.message) > 0);
+    check_status(VARVE_E_FENCED, tour_write(t, 2, &err));
+    check_status(VARVE_E_FENCED, tour_delete(t, 0, &err));
+    check_status(VARVE_E_FENCED, varve_flush(t->db, NULL, &err));
+    check_status(VARVE_E_FENCED, varve_compact(t->db, 0, NULL, &err));
+    assert_true(tour_check(t, /* must_read */ true));
+    check_status(VARVE_E_IO, varve_close(t->db, &err));
+    varve_abandon(t->db);
+    t->db = NULL;
+    t->was_in_doubt = false;
+    assert_true(tour_open(t));
+    assert_int_equal(varve_health(t->db, NULL), VARVE_HEALTH_OK);
+    assert_true(tour_check(t, /* must_read */ true));
+    check_ok(tour_write(t, 2, &err), &err);
+    tour_close(t);
+    assert_string_equal(t->wrong, "");
+}
+
+static void a_failed_sync_of_the_log_fences_the_handle(void **state)
+{
+    (void)state;
+    for (uint32_t flags = 0; flags <= VARVE_OPEN_NO_BACKGROUND; flags += VARVE_OPEN_NO_BACKGROUND) {
+        calls c;
+        varve_error err;
+        calls_begin(&c, flags);
+        assert_true(tour_open(&c.tour));
+        check_ok(tour_write(&c.tour, 6, &err), &err);
+        calls_break(&c, VV_VFS_OP_SYNC, ".vwl", 1, EIO);
+        check_status(VARVE_E_IO, tour_write(&c.tour, 3, &err));
+        calls_expect_fenced(&c);
+        calls_end(&c);
+    }
+}
+
+static void a_failed_sync_of_the_manifest_fences_the_handle(void **state)
+{
+    (void)state;
+    for (uint32_t flags = 0; flags <= VARVE_OPEN_NO_BACKGROUND; flags += VARVE_OPEN_NO_BACKGROUND) {
+        calls c;
+        varve_error err;
+        calls_begin(&c, flags);
+        assert_true(tour_open(&c.tour));
+        check_ok(tour_write(&c.tour, 6, &err), &err);
+        calls_break(&c, VV_VFS_OP_SYNC, ".vmf", 1, ENOSPC);
+        assert_true(varve_flush(c.tour.db, NULL, &err) != VARVE_OK);
+        calls_expect_fenced(&c);
+        calls_end(&c);
+    }
+}
+
+static void a_failed_segment_is_tried_again(void **state)
+{
+    (void)state;
+    calls c;
+    varve_error err;
+    calls_begin(&c, VARVE_OPEN_NO_BACKGROUND);
+    tour *t = &c.tour;
+    assert_true(tour_open(t));
+    check_ok(tour_write(t, 6, &err), &err);
+    calls_break(&c, VV_VFS_OP_SYNC, ".part", 1, EIO);
+    check_status(VARVE_E_IO, varve_flush(t->db, NULL, &err));
+    assert_int_equal(varve_health(t->db, NULL), VARVE_HEALTH_OK);
+    check_ok(tour_write(t, 2, &err), &err); /* the log has both */
+    assert_true(tour_check(t, /* must_read */ true));
+    check_ok(varve_flush(t->db, NULL, &err), &err);
+    assert_true(tour_check(t, /* must_read */ true));
+    tour_close(t);
+    calls_check(&c, "a failed segment", 0);
+    calls_end(&c);
+}
+
+static void a_full_disk_refuses_writes_until_there_is_space(void **state)
+{
+    (void)state;
+    calls c;
+    varve_error err;
+    calls_begin(&c, VARVE_OPEN_NO_BACKGROUND);
+    tour *t = &c.tour;
+    assert_true(tour_open(t));
+    check_ok(tour_write(t, 6, &err), &err);
+    calls_break(&c, VV_VFS_OP_ALLOCATE, NULL, VV_FAULT_FOREVER, ENOSPC);
+    calls_break(&c, VV_VFS_OP_WRITE, ".part", VV_FAULT_FOREVER, ENOSPC);
+    varve_status status = VARVE_OK;
+    while (status == VARVE_OK) {
+        assert_true(t->count + 4 < TOUR_BATCHES_MAX);
+        status = tour_write_bulk(t, 3000, &err); /* until the next log file is needed */
+    }
+    check_status(VARVE_E_NOSPACE, status);
+    assert_int_equal(varve_health(t->db, &err), VARVE_HEALTH_NOSPACE);
+    check_status(VARVE_E_NOSPACE, tour_write_bulk(t, 3000, &err));
+    assert_true(tour_check(t, /* must_read */ true));
+    vv_fault_clear(c.fault);
+    check_ok(tour_write_bulk(t, 3000, &err), &err);
+    assert_int_equal(varve_health(t->db, NULL), VARVE_HEALTH_OK);
+    tour_close(t);
+    calls_check(&c, "a full disk", 0);
+    calls_end(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_failed_sync_of_the_log_fences_the_handle),
+        cmocka_unit_test(a_failed_sync_of_the_manifest_fences_the_handle),
+        cmocka_unit_test(a_failed_segment_is_tried_again),
+        cmocka_unit_test(a_full_disk_refuses_writes_until_there_is_space),
         cmocka_unit_test(one_input_or_output_error_loses_nothing),
         cmocka_unit_test(lasting_input_or_output_errors_lose_nothing),
         cmocka_unit_test(one_refusal_for_want_of_space_loses_nothing),
