@@ -31,6 +31,7 @@ RSS_GROWTH_MAX = 64 << 20
 # Bytes that a client sends at once; the server may end the connection in the middle.
 SEND_BYTES = 1 << 18
 CUT = "cut"
+HOST = b"Host: 127.0.0.1"
 LINE_BYTES_MAX = 1 << 20
 
 KNOWN_LINES = b"known,host=a value=1.5,n=3i 1000000000\nknown,host=a value=2.5,n=4i 2000000000\n"
@@ -40,7 +41,7 @@ KNOWN_ROWS = [[1, 3, 1.5], [2, 4, 2.5]]
 
 def request(method="GET", target="/healthz", headers=(), body=b"", version="HTTP/1.1", length=True):
     """A well-formed request, unless its parts are not; it asks for the connection to end."""
-    lines = [f"{method} {target} {version}", "Host: x", "Connection: close", *headers]
+    lines = [f"{method} {target} {version}", HOST.decode(), "Connection: close", *headers]
     if length and (body or method == "POST"):
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
@@ -64,7 +65,7 @@ def head(*lines, body=b""):
 
 
 def chunked(*parts):
-    return head(b"POST /write HTTP/1.1", b"Host: x", b"Connection: close",
+    return head(b"POST /write HTTP/1.1", HOST, b"Connection: close",
                 b"Transfer-Encoding: chunked", body=b"".join(parts))
 
 
@@ -224,7 +225,7 @@ class Attack(unittest.TestCase):
     # ---- framing ----
 
     def test_lengths_that_say_two_things(self):
-        post = (b"POST /write HTTP/1.1", b"Host: x", b"Connection: close")
+        post = (b"POST /write HTTP/1.1", HOST, b"Connection: close")
         body = b"a value=1 1\n"
         for name, *lines in (
                 ("both", b"Content-Length: 12", b"Transfer-Encoding: chunked"),
@@ -254,7 +255,7 @@ class Attack(unittest.TestCase):
     def test_a_length_beyond_all_bodies(self):
         """It is no error to announce much; nothing is set aside for it."""
         for length in (2**63 - 1, 2**64 - 1, 2**40):
-            data = head(b"POST /api/v1/rows HTTP/1.1", b"Host: x", b"Connection: close",
+            data = head(b"POST /api/v1/rows HTTP/1.1", HOST, b"Connection: close",
                         b"Content-Length: %d" % length)
             self.attack(f"length {length}", data, 4, CUT)
 
@@ -282,7 +283,7 @@ class Attack(unittest.TestCase):
         self.assertEqual(self.server.count("bb"), 1)
 
     def test_heads(self):
-        get = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        get = b"GET /healthz HTTP/1.1\r\n%s\r\nConnection: close\r\n" % HOST
         bare = get.replace(b"\r\n", b"\n")
         lines = b"".join(b"X-%d: y\r\n" % index for index in range(99))
         self.attack("100 fields", get + lines[:lines.rindex(b"X-")] + b"\r\n", 200)
@@ -328,13 +329,53 @@ class Attack(unittest.TestCase):
                 ("1024 parameters", b"GET /api/v1/labels?" + b"a&" * 1024 + b" HTTP/1.1", 200),
                 ("1100 parameters", b"GET /api/v1/labels?" + b"a&" * 1100 + b" HTTP/1.1", 413, CUT),
                 ("4000 parameters", b"GET /api/v1/labels?" + b"a&" * 4000 + b" HTTP/1.1", 413, CUT)):
-            self.attack(f"line: {name}", head(line, b"Host: x", b"Connection: close"), *expected)
+            self.attack(f"line: {name}", head(line, HOST, b"Connection: close"), *expected)
         hello = bytes.fromhex("160301020001 0001fc0303".replace(" ", "")) + bytes(range(256)) * 2
         self.attack("TLS", hello + b"\r\n\r\n", 4, CUT)
         self.attack("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9), 4, 505, CUT)
         self.attack("an upgrade", request(headers=("Upgrade: h2c", "HTTP2-Settings: x")), 200)
         self.attack("another answer", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 4, 505, CUT)
         self.attack("nothing but line feeds", b"\r\n" * 3 + request(), 200, 4, CUT)
+
+    def test_pages_of_other_sites(self):
+        """What a browser sends for a page from elsewhere."""
+        port = self.server.port
+        line = b"foreign value=1 1\n"
+        plain = write(line)
+        for host in (b"evil.example", b"localhost.evil.example", b"127.0.0.1.evil.example:80",
+                     b"localhost@evil.example", b"127.0.0.1\tevil.example", b"[::1].evil.example",
+                     b"evil.example:127"):
+            self.attack(f"host: {host}", plain.replace(HOST, b"Host: " + host), 4)
+        for origin in ("null", "http://evil.example", "http://127.0.0.1.evil.example", "file://",
+                       f"https://127.0.0.1:{port}", f"http://127.0.0.1:{port}@evil.example"):
+            self.attack(f"origin: {origin}", write(line, (f"Origin: {origin}",)), 403)
+        self.assertEqual(self.server.count("foreign"), 0)
+        own = write(line, (f"Origin: http://127.0.0.1:{port}",))
+        self.attack("its own page", own.replace(HOST, HOST + b":%d" % port), 204)
+        self.assertEqual(self.server.count("foreign"), 1)
+
+    def test_parameters(self):
+        """Every parameter of every route that reads, with values that are none."""
+        values = ["", "x", "-1", "0", "%00", "%ff", "%", "1e400", "NaN", "9" * 30, "-" + "9" * 30,
+                  "9223372036854775807", "-9223372036854775808", "-9223372036854775808.5",
+                  "18446744073709551615", "now-9999999999y", "2026-13-45", "{", "{}", "known",
+                  "known%7Bhost%3D~%22(a%2B)%2B%24%22%7D", "known%7Bhost%3D~%22(%22%7D",
+                  "%7Bhost%3D%22" + "%5C" * 500 + "%22%7D", "(" * 1000, "%E2%82%AC" * 100]
+        targets = [f"{route}?{name}={value}"
+                   for route in ("/api/v1/export", "/api/v1/series", "/api/v1/labels",
+                                 "/api/v1/label/host/values")
+                   for name in ("match[]", "start", "end", "limit", "precision", "timeout",
+                                "max_rows_per_line", "split_fields")
+                   for value in values]
+        targets += [f"/api/v1/label/{value}/values" for value in values]
+        rss = self.server.status("VmRSS")
+        for target in targets:
+            code, body, _ = self.server.ask(request(target=target))
+            with self.subTest(target):
+                self.assertIn(code, (200, 400, 404, 413, 422, 503), body)
+                if code != 200:
+                    self.assertEqual(json.loads(body)["status"], "error")
+        self.check_health(rss)
 
     def test_a_client_may_leave_at_every_byte(self):
         rss = self.server.status("VmRSS")
@@ -499,6 +540,11 @@ class Attack(unittest.TestCase):
                 ("every member of a wrong type",
                  b'{"select":{},"fields":7,"where":"x","start":[],"every":{"width":"x"}}', 400)):
             self.attack(f"query: {name}", rows(document), *expected)
+        many = b",".join(b"%d" % row for row in range(70000))
+        self.attack("import: as many rows as a line holds",
+                    load(b'{"metric":{"__name__":"manyj"},"values":[%s],"timestamps":[%s]}' %
+                         (many, many)), 204)
+        self.assertEqual(self.server.count("manyj"), 70000)
         whole = b'{"select":"known","fields":[{"field":"value","agg":"sum"}],"start":"-1h"}'
         for size in range(len(whole)):
             code, body, _ = self.server.ask(rows(whole[:size]))
@@ -546,7 +592,7 @@ class Attack(unittest.TestCase):
             except OSError:
                 break  # refused: as good
             if index % 10 == 0:
-                self.server.send(idle[-1], b"POST /write HTTP/1.1\r\nHost: x\r\nContent-")
+                self.server.send(idle[-1], b"POST /write HTTP/1.1\r\n%s\r\nContent-" % HOST)
         # What is beyond the bound for one address is closed by the server; that makes no room, so
         # the honest clients need some of the others to leave.
         for link in idle[:100]:
