@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bitmap.h"
 #include "base/random.h"
 #include "support/dump.h"
 #include "support/memory_world.h"
@@ -296,10 +295,15 @@ static bool is_exact(uint32_t aggregation)
            aggregation != VARVE_AGG_QUANTILE && aggregation != VARVE_AGG_MEDIAN;
 }
 
+static bool aggregates_bit(const uint64_t *words, size_t index)
+{
+    return ((words[index / 64] >> (index % 64)) & 1) != 0;
+}
+
 static void compare_slot(const aggregates *a, const question *q, uint32_t series, int64_t start,
                          const slot *s, const varve_column *column, size_t row)
 {
-    bool is_there = column->present == NULL || vv_bits_get(column->present, row);
+    bool is_there = column->present == NULL || aggregates_bit(column->present, row);
     bool wanted;
     if (q->aggregation >= VARVE_AGG_MIN_TIME) {
         int64_t time = slot_time(s, q->aggregation, &wanted);
@@ -316,7 +320,7 @@ static void compare_slot(const aggregates *a, const question *q, uint32_t series
         found = ((const double *)column->values)[row];
     } else if (is_there && column->type == VARVE_TYPE_I64) {
         found = (double)((const int64_t *)column->values)[row];
-        if (column->marks != NULL && vv_bits_get(column->marks, row)) {
+        if (column->marks != NULL && aggregates_bit(column->marks, row)) {
             found = column->approximate[row];
         }
     } else if (is_there) {
