@@ -292,10 +292,15 @@ static void other_sites_write_nothing(void **state)
 {
     server_fixture *f = *state;
     server_fixture_start(f);
-    expect(http_call(f->port, "POST", "/write", "Origin: http://localhost\r\n", "a v=1 1\n", 8),
+    expect(http_call(f->port, "POST", "/write",
+                     "Origin: http:"
+                     "//localhost\r\n",
+                     "a v=1 1\n", 8),
            204, NULL);
-    expect(http_call(f->port, "POST", "/write", "Origin: http://elsewhere.example\r\n", "a v=1 2\n",
-                     8),
+    expect(http_call(f->port, "POST", "/write",
+                     "Origin: http:"
+                     "//elsewhere.example\r\n",
+                     "a v=1 2\n", 8),
            403, "another site");
     expect(http_call(f->port, "POST", "/write", "Origin: null\r\n", "a v=1 2\n", 8), 403, NULL);
     assert_int_equal(count_rows(f), 1);
