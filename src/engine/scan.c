@@ -1,21 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The merge of a series' sources by time and order of arrival (see scan.h, scan_priv.h).
- *
- *   next:  the source whose next row comes first leads. If its next unit is whole and ends before
- * any other source begins, the unit goes out as a VECTOR part, unread but for its head. Otherwise
- * rows are put together: slices of the leading source up to where another source comes in; under
- * `last` rows of equal time unite, the newer source winning field by field.
- *
- * A descending scan is the mirror image: it takes units and rows from their ends and turns each
- * part around when it is full, so that a caller that wants the newest row decodes one vector per
- * source.
- *
- *   M1  Sources are compared by (time, index of source); equal times of one source keep their
- * order. M2  The bounds of an unopened unit stand in for its rows: they are never later
- * (descending: earlier) than what it gives, so the leader is opened before a row that could come
- * after its own.
+ * A scan's life: the sources of a series are found in the view's segments and heads, most recent
+ * last; parts come from scan_merge.c; questions whether there is anything are answered from bounds
+ * where these are enough.
  */
 
 #include "engine/scan.h"
@@ -69,6 +57,12 @@ static bool scan_meets(const vv_scan *scan, int64_t first, int64_t last)
     return last >= range.start && (first < range.end || range.end == INT64_MAX);
 }
 
+bool vv_scan_is_before(const vv_scan *scan, uint64_t last_sequence)
+{
+    return !scan->is_last && scan->options.with_row_ids &&
+           last_sequence <= scan->options.after_row_id;
+}
+
 static varve_status scan_add_segment(vv_scan *scan, vv_live_segment *segment, varve_error *out_err)
 {
     if (!scan_meets(scan, segment->info.first_time, segment->info.last_time)) {
@@ -80,7 +74,8 @@ static varve_status scan_add_segment(vv_scan *scan, vv_live_segment *segment, va
     }
     vv_chunk chunk;
     VV_TRY(vv_segment_chunk(segment->segment, index, &chunk, out_err));
-    if (chunk.vector_count == 0 || !scan_meets(scan, chunk.first_time, chunk.last_time)) {
+    if (chunk.vector_count == 0 || !scan_meets(scan, chunk.first_time, chunk.last_time) ||
+        vv_scan_is_before(scan, chunk.last_sequence)) {
         return VARVE_OK;
     }
     vv_vector_ref *refs = vv_arena_array(&scan->arena, chunk.vector_count, sizeof *refs);
@@ -126,6 +121,9 @@ static varve_status scan_add_pieces(vv_scan *scan, const vv_head_piece *pieces, 
 static varve_status scan_add_head(vv_scan *scan, vv_head *head, varve_error *out_err)
 {
     vv_head_pieces pieces;
+    if (vv_head_is_frozen(head) && vv_scan_is_before(scan, vv_head_last_sequence(head))) {
+        return VARVE_OK;
+    }
     VV_TRY(vv_head_read(head, scan->series, scan->view->visible, scan->options.range,
                         scan->options.fields == NULL ? NULL : scan->columns, scan->column_count,
                         &scan->arena, &pieces, out_err));
@@ -194,7 +192,7 @@ static varve_status scan_set_tombstones(vv_scan *scan, varve_error *out_err)
     return VARVE_OK;
 }
 
-static void scan_unpin(vv_scan *scan)
+void vv_scan_drop_sources(vv_scan *scan)
 {
     for (size_t i = 0; i < scan->source_count; i++) {
         vv_block_unpin(scan->view->db->cache, &scan->sources[i].pin);
@@ -205,7 +203,7 @@ static void scan_unpin(vv_scan *scan)
 
 varve_status vv_scan_restart(vv_scan *scan, uint32_t series, varve_error *out_err)
 {
-    scan_unpin(scan);
+    vv_scan_drop_sources(scan);
     vv_arena_reset(&scan->arena);
     scan->series = series;
     scan->vector_source = NULL;
@@ -216,7 +214,12 @@ varve_status vv_scan_restart(vv_scan *scan, uint32_t series, varve_error *out_er
     VV_TRY(scan_set_columns(scan, out_err));
     VV_TRY(scan_set_tombstones(scan, out_err));
     for (size_t i = 0; i < scan->view->version->segment_count; i++) {
-        VV_TRY(scan_add_segment(scan, scan->view->version->segments[i], out_err));
+        varve_status status = scan_add_segment(scan, scan->view->version->segments[i], out_err);
+        if (scan->options.skip_damage && (status == VARVE_E_CORRUPT || status == VARVE_E_IO)) {
+            scan->has_damage = true;
+            status = VARVE_OK;
+        }
+        VV_TRY(status);
     }
     for (size_t i = 0; i < scan->view->head_count; i++) {
         VV_TRY(scan_add_head(scan, scan->view->heads[i], out_err));
@@ -252,7 +255,7 @@ void vv_scan_close(vv_scan *scan)
         return;
     }
     vv_alloc *alloc = scan->options.alloc;
-    scan_unpin(scan);
+    vv_scan_drop_sources(scan);
     for (size_t i = 0; i < scan->source_capacity; i++) {
         vv_scan_source_deinit(scan, &scan->sources[i]);
     }
@@ -266,268 +269,15 @@ void vv_scan_close(vv_scan *scan)
     vv_alloc_free(alloc, scan, sizeof *scan);
 }
 
-/* ---- the merge ---- */
-
-/** Where the next row of a source lies at the earliest (descending: at the latest); false: no more.
- */
-static bool scan_peek(const vv_scan *scan, const vv_scan_source *source, int64_t *out_time)
+/** Whether every row of the open unit has a value of a wanted column. */
+static bool scan_is_full(const vv_scan *scan, const vv_scan_source *source)
 {
-    if (source->is_open) {
-        *out_time = scan->options.is_descending ? source->times[source->row_end - 1]
-                                                : source->times[source->begin];
-        return true;
-    }
-    int64_t first;
-    int64_t last;
-    uint32_t rows;
-    if (!vv_scan_unit_peek(scan, source, &first, &last, &rows)) {
-        return false;
-    }
-    *out_time = scan->options.is_descending ? last : first;
-    return true;
-}
-
-/** The source whose row comes next, and the (time, index) of the runner-up. */
-typedef struct scan_lead {
-    vv_scan_source *source; /* NULL: every source is at its end */
-    int64_t time;
-    bool has_other;
-    int64_t other_time;
-    bool is_before_other; /* M1: at equal times the leader's rows come first */
-} scan_lead;
-
-static bool scan_precedes(const vv_scan *scan, int64_t a, size_t a_index, int64_t b, size_t b_index)
-{
-    if (scan->options.is_descending) {
-        return a > b || (a == b && a_index > b_index);
-    }
-    return a < b || (a == b && a_index < b_index);
-}
-
-static scan_lead scan_find_lead(vv_scan *scan)
-{
-    scan_lead lead = {0};
-    size_t lead_index = 0;
-    size_t other_index = 0;
-    for (size_t i = 0; i < scan->source_count; i++) {
-        int64_t time;
-        if (!scan_peek(scan, &scan->sources[i], &time)) {
-            continue;
-        }
-        if (lead.source == NULL || scan_precedes(scan, time, i, lead.time, lead_index)) {
-            if (lead.source != NULL) {
-                lead.has_other = true;
-                lead.other_time = lead.time;
-                other_index = lead_index;
-            }
-            lead.source = &scan->sources[i];
-            lead.time = time;
-            lead_index = i;
-        } else if (!lead.has_other || scan_precedes(scan, time, i, lead.other_time, other_index)) {
-            lead.has_other = true;
-            lead.other_time = time;
-            other_index = i;
+    for (size_t i = 0; i < scan->column_count; i++) {
+        if (source->columns[i].type != VARVE_TYPE_NONE && source->columns[i].present == NULL) {
+            return true;
         }
     }
-    lead.is_before_other =
-        scan->options.is_descending ? lead_index > other_index : lead_index < other_index;
-    return lead;
-}
-
-/** Whether the leader's next unit can go out as a VECTOR part. */
-static bool scan_can_pass(const vv_scan *scan, const scan_lead *lead)
-{
-    if (lead->source->is_open || scan->options.no_vectors) {
-        return false;
-    }
-    int64_t first;
-    int64_t last;
-    uint32_t rows;
-    if (!vv_scan_unit_peek(scan, lead->source, &first, &last, &rows)) {
-        return false;
-    }
-    if (lead->has_other &&
-        (scan->options.is_descending ? first <= lead->other_time : last >= lead->other_time)) {
-        return false;
-    }
-    return vv_scan_unit_is_whole(scan, lead->source);
-}
-
-/** How many rows the leader may give before another source comes in, at most `room`. */
-static size_t scan_slice(const vv_scan *scan, const scan_lead *lead, size_t room)
-{
-    const vv_scan_source *source = lead->source;
-    size_t available = source->row_end - source->begin;
-    size_t count = available < room ? available : room;
-    if (!lead->has_other) {
-        return count;
-    }
-    /* Under `last` a row that meets another of its time is united, so equal times end the slice. */
-    bool takes_equal = lead->is_before_other && !scan->is_last;
-    size_t taken = 0;
-    while (taken < count) {
-        int64_t time = scan->options.is_descending ? source->times[source->row_end - 1 - taken]
-                                                   : source->times[source->begin + taken];
-        bool is_before =
-            scan->options.is_descending ? time > lead->other_time : time < lead->other_time;
-        if (!is_before && !(takes_equal && time == lead->other_time)) {
-            break;
-        }
-        taken++;
-    }
-    return taken;
-}
-
-static void scan_consume(const vv_scan *scan, vv_scan_source *source, size_t count)
-{
-    if (scan->options.is_descending) {
-        source->row_end -= count;
-    } else {
-        source->begin += count;
-    }
-    source->is_open = source->begin < source->row_end;
-}
-
-/** Copy `count` rows of the leader; descending ones are put last to first. */
-static varve_status scan_copy(vv_scan *scan, vv_scan_source *source, size_t count,
-                              varve_error *out_err)
-{
-    if (!scan->options.is_descending) {
-        VV_TRY(vv_scan_out_slice(scan, source, source->begin, source->begin + count, out_err));
-    } else {
-        for (size_t i = 0; i < count; i++) {
-            size_t row = source->row_end - 1 - i;
-            VV_TRY(vv_scan_out_slice(scan, source, row, row + 1, out_err));
-        }
-    }
-    scan_consume(scan, source, count);
-    return VARVE_OK;
-}
-
-/** Open every source whose next unit may hold rows of this time (M2). */
-static varve_status scan_open_at(vv_scan *scan, int64_t time, varve_error *out_err)
-{
-    for (size_t i = 0; i < scan->source_count; i++) {
-        vv_scan_source *source = &scan->sources[i];
-        int64_t at;
-        while (!source->is_open && scan_peek(scan, source, &at) &&
-               (scan->options.is_descending ? at >= time : at <= time)) {
-            VV_TRY(vv_scan_unit_open(scan, source, out_err));
-        }
-    }
-    return VARVE_OK;
-}
-
-/** Policy `last`: one row of all rows at `time`, in order of arrival (sources, then rows). */
-static varve_status scan_unite(vv_scan *scan, int64_t time, varve_error *out_err)
-{
-    bool is_first = true;
-    for (size_t i = 0; i < scan->source_count; i++) {
-        vv_scan_source *source = &scan->sources[i];
-        if (!source->is_open) {
-            continue;
-        }
-        size_t begin = source->begin;
-        size_t end = source->row_end;
-        if (scan->options.is_descending) {
-            begin = end;
-            while (begin > source->begin && source->times[begin - 1] == time) {
-                begin--;
-            }
-        } else {
-            end = begin;
-            while (end < source->row_end && source->times[end] == time) {
-                end++;
-            }
-        }
-        for (size_t row = begin; row < end; row++) {
-            if (is_first) {
-                VV_TRY(vv_scan_out_slice(scan, source, row, row + 1, out_err));
-                is_first = false;
-            } else {
-                VV_TRY(vv_scan_out_unite(scan, source, row, out_err));
-            }
-        }
-        scan_consume(scan, source, end - begin);
-    }
-    return VARVE_OK;
-}
-
-/** Put rows together until the part is full, the end is reached, or a vector can pass. */
-static varve_status scan_gather(vv_scan *scan, varve_error *out_err)
-{
-    while (scan->out.count < VV_VECTOR_ROWS_MAX) {
-        scan_lead lead = scan_find_lead(scan);
-        if (lead.source == NULL || (scan->out.count > 0 && scan_can_pass(scan, &lead))) {
-            break;
-        }
-        if (!lead.source->is_open) {
-            VV_TRY(vv_scan_unit_open(scan, lead.source, out_err));
-            continue;
-        }
-        size_t room = VV_VECTOR_ROWS_MAX - scan->out.count;
-        bool may_slice = !scan->is_last || lead.source->is_strict;
-        size_t count = may_slice ? scan_slice(scan, &lead, room) : 0;
-        if (count > 0) {
-            VV_TRY(scan_copy(scan, lead.source, count, out_err));
-        } else if (scan->is_last) {
-            VV_TRY(scan_open_at(scan, lead.time, out_err));
-            VV_TRY(scan_unite(scan, lead.time, out_err));
-        } else {
-            /* The runner-up has not been opened, and its bound is not later than this row. */
-            VV_TRY(scan_open_at(scan, lead.time, out_err));
-        }
-    }
-    return VARVE_OK;
-}
-
-static varve_status scan_pass(vv_scan *scan, vv_scan_source *source, varve_error *out_err)
-{
-    VV_TRY(vv_scan_unit_take(scan, source, out_err));
-    scan->vector_source = source;
-    scan->part = (vv_part){
-        .kind = VV_PART_VECTOR,
-        .count = source->vector.count,
-        .first_time = source->vector.first_time,
-        .last_time = source->vector.last_time,
-        .vector = &source->vector,
-        .segment = source->segment,
-    };
-    return VARVE_OK;
-}
-
-varve_status vv_scan_next(vv_scan *scan, const vv_part **out_part, varve_error *out_err)
-{
-    *out_part = NULL;
-    scan->vector_source = NULL;
-    for (;;) {
-        scan_lead lead = scan_find_lead(scan);
-        if (lead.source == NULL) {
-            return VARVE_OK;
-        }
-        if (scan_can_pass(scan, &lead)) {
-            VV_TRY(scan_pass(scan, lead.source, out_err));
-            /* Under `last` a vector with equal times (a late block) has rows to unite. */
-            if (!scan->is_last || scan->part.vector->is_strict) {
-                *out_part = &scan->part;
-                return VARVE_OK;
-            }
-            scan->vector_source = NULL;
-            VV_TRY(vv_scan_unit_decode(scan, lead.source, out_err));
-        }
-        VV_TRY(vv_scan_out_begin(scan, out_err));
-        VV_TRY(scan_gather(scan, out_err));
-        vv_scan_out_finish(scan, &scan->part.rows);
-        if (scan->part.rows.count > 0) {
-            scan->part.kind = VV_PART_ROWS;
-            scan->part.count = scan->part.rows.count;
-            scan->part.first_time = scan->part.rows.times[0];
-            scan->part.last_time = scan->part.rows.times[scan->part.rows.count - 1];
-            scan->part.segment = NULL;
-            *out_part = &scan->part;
-            return VARVE_OK;
-        }
-    }
+    return false;
 }
 
 varve_status vv_scan_rows(vv_scan *scan, vv_rows *out_rows, varve_error *out_err)
@@ -540,7 +290,7 @@ varve_status vv_scan_rows(vv_scan *scan, vv_rows *out_rows, varve_error *out_err
     VV_TRY(vv_scan_unit_decode(scan, source, out_err));
     source->is_open = false; /* the unit was taken as a whole */
     VV_TRY(vv_scan_out_begin(scan, out_err));
-    if (scan->options.fields == NULL || scan->options.keep_all_rows) {
+    if (scan->options.fields == NULL || scan->options.keep_all_rows || scan_is_full(scan, source)) {
         vv_scan_out_view(scan, source, out_rows);
         return VARVE_OK;
     }
@@ -566,12 +316,44 @@ bool vv_scan_column(const vv_scan *scan, uint32_t field, vv_vector_column *out_c
     return field != 0 && vv_vector_find(&source->vector, field, out_column);
 }
 
-uint64_t vv_scan_decoded_rows(const vv_scan *scan)
+bool vv_scan_has_damage(const vv_scan *scan)
 {
-    return scan->decoded_rows;
+    return scan->has_damage;
 }
 
 /* ---- existence ---- */
+
+varve_status vv_scan_has_row(vv_scan *scan, bool *out_has, varve_error *out_err)
+{
+    for (size_t i = 0; i < scan->source_count; i++) {
+        if (vv_scan_source_is_sure(scan, &scan->sources[i])) {
+            *out_has = true;
+            return VARVE_OK;
+        }
+    }
+    const vv_part *part;
+    VV_TRY(vv_scan_next(scan, &part, out_err));
+    *out_has = part != NULL;
+    return VARVE_OK;
+}
+
+varve_status vv_scan_has_value(vv_scan *scan, uint32_t field, bool *out_has, varve_error *out_err)
+{
+    *out_has = false;
+    for (;;) {
+        const vv_part *part;
+        VV_TRY(vv_scan_next(scan, &part, out_err));
+        if (part == NULL) {
+            return VARVE_OK;
+        }
+        vv_vector_column column;
+        if (part->kind == VV_PART_ROWS ||
+            (vv_scan_column(scan, field, &column) && column.present_count > 0)) {
+            *out_has = true;
+            return VARVE_OK;
+        }
+    }
+}
 
 varve_status vv_scan_exists(vv_view *view, uint32_t series, varve_range range,
                             vv_codec_scratch *scratch, bool *out_exists, varve_error *out_err)
@@ -580,18 +362,13 @@ varve_status vv_scan_exists(vv_view *view, uint32_t series, varve_range range,
     vv_scan_options options = {
         .range = range,
         .fields = &no_field,
-        .field_count = 0,
         .keep_all_rows = true,
         .alloc = &view->db->alloc,
         .scratch = scratch,
     };
     vv_scan *scan;
     VV_TRY(vv_scan_open(view, series, &options, &scan, out_err));
-    const vv_part *part;
-    varve_status status = vv_scan_next(scan, &part, out_err);
-    if (status == VARVE_OK) {
-        *out_exists = part != NULL;
-    }
+    varve_status status = vv_scan_has_row(scan, out_exists, out_err);
     vv_scan_close(scan);
     return status;
 }
@@ -605,15 +382,10 @@ varve_status vv_scan_field_exists(vv_view *view, uint32_t series, uint32_t field
         .field_count = 1,
         .alloc = &view->db->alloc,
         .scratch = scratch,
-        .no_vectors = true,
     };
     vv_scan *scan;
     VV_TRY(vv_scan_open(view, series, &options, &scan, out_err));
-    const vv_part *part;
-    varve_status status = vv_scan_next(scan, &part, out_err);
-    if (status == VARVE_OK) {
-        *out_exists = part != NULL;
-    }
+    varve_status status = vv_scan_has_value(scan, field, out_exists, out_err);
     vv_scan_close(scan);
     return status;
 }

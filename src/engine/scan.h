@@ -8,11 +8,17 @@
  * read through it.
  *
  * A scan gives parts in ascending order of time (descending: parts from the newest to the oldest,
- * rows inside a part still ascending). A part is either VECTOR  one encoded vector, every row of
- * which counts, and nothing else of the series lies in its time span: its statistics are the
- * statistics of these rows; ROWS    decoded and resolved rows, at most VV_VECTOR_ROWS_MAX. With
- * `fields` given, only these columns are there, and a row that has none of them is left out of ROWS
- * (a VECTOR part may have such rows; decoding it by vv_scan_rows leaves them out).
+ * rows inside a part still ascending). A part is either
+ *
+ *   VECTOR  one encoded vector, every row of which counts, and nothing else of the series lies in
+ *           its time span: its statistics are the statistics of these rows
+ *   ROWS    decoded and resolved rows, at most VV_VECTOR_ROWS_MAX
+ *
+ * With `fields` given, only these columns are there, and a row that has none of them is left out of
+ * ROWS (a VECTOR part may have such rows; decoding it by vv_scan_rows leaves them out).
+ *
+ * What cannot be read ends the scan with E_CORRUPT or E_IO; with skip_damage just that vector, or
+ * that segment's part of the series, is left out and the scan goes on.
  */
 
 #include "engine/view.h"
@@ -30,7 +36,13 @@ typedef struct vv_scan_options {
     bool with_row_ids;
     bool keep_all_rows; /* rows that have none of `fields` stay (predicates on absence, counting) */
     bool no_vectors;    /* every part is ROWS */
-    vv_alloc *alloc;    /* the query's allocator, with its limit */
+    bool skip_damage;   /* leave out what cannot be read; vv_scan_has_damage tells */
+    uint64_t after_row_id; /* what holds no greater row id may be left out unread; 0: nothing */
+    /* Called before each vector or head block that is read; a failure ends the scan. May be NULL.
+     */
+    varve_status (*poll)(void *context, varve_error *out_err);
+    void *poll_context;
+    vv_alloc *alloc; /* the query's allocator, with its limit */
     struct vv_codec_scratch *scratch;
 } vv_scan_options;
 
@@ -59,14 +71,20 @@ VV_MUST_CHECK varve_status vv_scan_rows(vv_scan *scan, vv_rows *out_rows, varve_
 bool vv_scan_column(const vv_scan *scan, uint32_t field, struct vv_vector_column *out_column);
 void vv_scan_close(vv_scan *scan);
 
-/** Rows decoded so far (limits, statistics). */
-uint64_t vv_scan_decoded_rows(const vv_scan *scan);
+/** Whether anything was left out since the scan was opened (skip_damage). */
+bool vv_scan_has_damage(const vv_scan *scan);
 
-/** Whether a series has a visible row in range; looks at references and statistics first. */
+/** Whether the scan gives any row: bounds and references are looked at before anything is decoded.
+ *  Nothing else is to be asked of it before a restart. Its options keep all rows. */
+VV_MUST_CHECK varve_status vv_scan_has_row(vv_scan *scan, bool *out_has, varve_error *out_err);
+/** Whether the scan gives a value of the field, which is the only one it was opened with. */
+VV_MUST_CHECK varve_status vv_scan_has_value(vv_scan *scan, uint32_t field, bool *out_has,
+                                             varve_error *out_err);
+
+/** The same two questions to a view, with a scan of their own. */
 VV_MUST_CHECK varve_status vv_scan_exists(vv_view *view, uint32_t series, varve_range range,
                                           struct vv_codec_scratch *scratch, bool *out_exists,
                                           varve_error *out_err);
-/** Whether a visible row of the series holds a value of the field. */
 VV_MUST_CHECK varve_status vv_scan_field_exists(vv_view *view, uint32_t series, uint32_t field,
                                                 struct vv_codec_scratch *scratch, bool *out_exists,
                                                 varve_error *out_err);

@@ -88,7 +88,7 @@ struct vv_scan {
     vv_scan_out out;
     vv_part part;
     vv_scan_source *vector_source; /* of the current VECTOR part */
-    uint64_t decoded_rows;
+    bool has_damage;               /* something was left out (skip_damage) */
 };
 
 /** Bounds of the unit that comes next; false: none left. */
@@ -97,7 +97,7 @@ bool vv_scan_unit_peek(const vv_scan *scan, const vv_scan_source *source, int64_
 /** Whether the next unit can be given as it is: encoded, all rows in range, visible, not deleted.
  */
 bool vv_scan_unit_is_whole(const vv_scan *scan, const vv_scan_source *source);
-/** Take the next unit as a parsed vector, unopened. */
+/** Take the next unit as a parsed vector, unopened; after a failure it is taken all the same. */
 VV_MUST_CHECK varve_status vv_scan_unit_take(vv_scan *scan, vv_scan_source *source,
                                              varve_error *out_err);
 /** Take the next unit and open it; is_open stays false when no row of it is live. */
@@ -107,6 +107,13 @@ VV_MUST_CHECK varve_status vv_scan_unit_open(vv_scan *scan, vv_scan_source *sour
 VV_MUST_CHECK varve_status vv_scan_unit_decode(vv_scan *scan, vv_scan_source *source,
                                                varve_error *out_err);
 void vv_scan_source_deinit(vv_scan *scan, vv_scan_source *source);
+/** Whether a source surely gives a row, by the bounds of its units alone. */
+bool vv_scan_source_is_sure(const vv_scan *scan, const vv_scan_source *source);
+/** Whether rows up to this sequence are all left out by after_row_id. Only where rows keep ids:
+ * there nothing that is left out decides about other rows. */
+bool vv_scan_is_before(const vv_scan *scan, uint64_t last_sequence);
+/** End the series: nothing is left to give. */
+void vv_scan_drop_sources(vv_scan *scan);
 
 /** Building rows: start, add, finish. */
 VV_MUST_CHECK varve_status vv_scan_out_begin(vv_scan *scan, varve_error *out_err);

@@ -21,13 +21,9 @@ static size_t scan_unit_next(const vv_scan *scan, const vv_scan_source *source)
     return scan->options.is_descending ? source->end - 1 : source->next;
 }
 
-bool vv_scan_unit_peek(const vv_scan *scan, const vv_scan_source *source, int64_t *out_first,
-                       int64_t *out_last, uint32_t *out_rows)
+static void scan_unit_bounds(const vv_scan_source *source, size_t unit, int64_t *out_first,
+                             int64_t *out_last, uint32_t *out_rows)
 {
-    if (source->next >= source->end) {
-        return false;
-    }
-    size_t unit = scan_unit_next(scan, source);
     if (source->segment != NULL) {
         *out_first = source->refs[unit].first_time;
         *out_last = source->refs[unit].last_time;
@@ -37,14 +33,31 @@ bool vv_scan_unit_peek(const vv_scan *scan, const vv_scan_source *source, int64_
         *out_last = source->pieces[unit].last_time;
         *out_rows = source->pieces[unit].rows;
     }
+}
+
+bool vv_scan_unit_peek(const vv_scan *scan, const vv_scan_source *source, int64_t *out_first,
+                       int64_t *out_last, uint32_t *out_rows)
+{
+    if (source->next >= source->end) {
+        return false;
+    }
+    scan_unit_bounds(source, scan_unit_next(scan, source), out_first, out_last, out_rows);
     return true;
 }
 
-/** Whether a tombstone may hide rows of a unit with these bounds. */
-static bool scan_unit_meets(const vv_tombstone *tombstone, int64_t first, int64_t last)
+static void scan_unit_advance(const vv_scan *scan, vv_scan_source *source)
 {
-    return last >= tombstone->range.start &&
-           (first < tombstone->range.end || tombstone->range.end == INT64_MAX);
+    if (scan->options.is_descending) {
+        source->end--;
+    } else {
+        source->next++;
+    }
+}
+
+static varve_status scan_unit_poll(const vv_scan *scan, varve_error *out_err)
+{
+    return scan->options.poll == NULL ? VARVE_OK
+                                      : scan->options.poll(scan->options.poll_context, out_err);
 }
 
 /** First sequence of what the next unit holds: a tombstone above it hides some of it at least. */
@@ -59,7 +72,45 @@ static bool scan_unit_has_tombstone(const vv_scan *scan, const vv_scan_source *s
     uint64_t sequence = scan_unit_sequence(source, unit);
     for (size_t i = 0; i < scan->tombstone_count; i++) {
         if (sequence < scan->tombstones[i]->sequence &&
-            scan_unit_meets(scan->tombstones[i], first, last)) {
+            vv_range_overlaps(scan->tombstones[i]->range, first, last)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Whether a tombstone or after_row_id hides all of a unit: its bounds say so, nothing has to be
+ * read. */
+static bool scan_unit_is_dead(const vv_scan *scan, const vv_scan_source *source, size_t unit,
+                              int64_t first, int64_t last)
+{
+    uint64_t sequence =
+        source->segment != NULL ? source->last_sequence : source->pieces[unit].last_sequence;
+    if (vv_scan_is_before(scan, sequence)) {
+        return true;
+    }
+    for (size_t i = 0; i < scan->tombstone_count; i++) {
+        if (sequence < scan->tombstones[i]->sequence &&
+            vv_range_covers(scan->tombstones[i]->range, first, last)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool vv_scan_source_is_sure(const vv_scan *scan, const vv_scan_source *source)
+{
+    for (size_t unit = source->next; unit < source->end; unit++) {
+        int64_t first;
+        int64_t last;
+        uint32_t rows;
+        scan_unit_bounds(source, unit, &first, &last, &rows);
+        bool needs_filter = source->segment == NULL && source->pieces[unit].needs_filter;
+        /* There is a row at each of the bounds. */
+        bool is_in_range = vv_range_contains(scan->options.range, first) ||
+                           vv_range_contains(scan->options.range, last);
+        if (rows > 0 && is_in_range && !needs_filter &&
+            !scan_unit_has_tombstone(scan, source, unit, first, last)) {
             return true;
         }
     }
@@ -89,26 +140,22 @@ bool vv_scan_unit_is_whole(const vv_scan *scan, const vv_scan_source *source)
 
 varve_status vv_scan_unit_take(vv_scan *scan, vv_scan_source *source, varve_error *out_err)
 {
+    VV_TRY(scan_unit_poll(scan, out_err));
     size_t unit = scan_unit_next(scan, source);
+    scan_unit_advance(scan, source);
     vv_bytes bytes = {0};
-    if (source->segment != NULL) {
-        VV_TRY(vv_segment_vector(source->segment->segment, &source->refs[unit], &source->pin,
-                                 &bytes, out_err));
-    } else {
+    if (source->segment == NULL) {
         bytes = source->pieces[unit].vector;
+        return vv_vector_parse(bytes, &source->vector, out_err);
     }
+    const vv_vector_ref *ref = &source->refs[unit];
+    VV_TRY(vv_segment_vector(source->segment->segment, ref, &source->pin, &bytes, out_err));
     VV_TRY(vv_vector_parse(bytes, &source->vector, out_err));
-    if (source->segment != NULL && (source->vector.count != source->refs[unit].rows ||
-                                    source->vector.first_time != source->refs[unit].first_time ||
-                                    source->vector.last_time != source->refs[unit].last_time)) {
+    if (source->vector.count != ref->rows || source->vector.first_time != ref->first_time ||
+        source->vector.last_time != ref->last_time) {
         return vv_fail(out_err, VARVE_E_CORRUPT,
                        "segment %llu: a vector differs from its index entry",
                        (unsigned long long)source->segment->info.id);
-    }
-    if (scan->options.is_descending) {
-        source->end--;
-    } else {
-        source->next++;
     }
     return VARVE_OK;
 }
@@ -365,7 +412,6 @@ varve_status vv_scan_unit_decode(vv_scan *scan, vv_scan_source *source, varve_er
     source->begin = 0;
     source->row_end = vector->count;
     source->is_open = true;
-    scan->decoded_rows += vector->count;
     return VARVE_OK;
 }
 
@@ -426,12 +472,15 @@ varve_status vv_scan_unit_open(vv_scan *scan, vv_scan_source *source, varve_erro
     int64_t last = 0;
     uint32_t rows = 0;
     VV_IGNORE(vv_scan_unit_peek(scan, source, &first, &last, &rows)); /* the caller did */
+    if (scan_unit_is_dead(scan, source, unit, first, last)) {
+        scan_unit_advance(scan, source);
+        return VARVE_OK;
+    }
     bool has_tombstone = scan_unit_has_tombstone(scan, source, unit, first, last);
     const vv_head_piece *piece = source->segment == NULL ? &source->pieces[unit] : NULL;
     if (piece != NULL && !piece->is_encoded) {
         VV_TRY(scan_unit_view_plain(scan, source, piece, out_err));
-        source->next += scan->options.is_descending ? 0 : 1;
-        source->end -= scan->options.is_descending ? 1 : 0;
+        scan_unit_advance(scan, source);
     } else {
         VV_TRY(vv_scan_unit_take(scan, source, out_err));
         VV_TRY(vv_scan_unit_decode(scan, source, out_err));
