@@ -295,7 +295,8 @@ struct varve_column {
     const void *values;
     int64_t stride;                 /* bytes between values; in only; 0 = packed, may be negative */
     const int32_t *offsets;         /* bytes family: rows + 1 */
-    const uint32_t *codes;          /* dictionary-coded: value of row i is dictionary[codes[i]] */
+    const uint32_t *codes;          /* dictionary-coded: value of row i is dictionary[codes[i]];
+                                       a value may stand in a dictionary twice */
     const varve_column *dictionary; /* NULL unless codes is set */
     size_t dictionary_count;
     const uint64_t *present; /* bit i of word i/64: row i has a value; NULL: all have */
@@ -820,7 +821,8 @@ typedef struct varve_query_options {
     uint32_t grouping;
     uint32_t order;
     uint32_t layout;
-    uint32_t threads; /* 0 and 1: the caller's only */
+    uint32_t threads; /* a hint that this version ignores: work is done by the thread that calls
+                         varve_cursor_next. To use several, see varve_cursor_split. */
     const varve_text *group_labels;
     size_t group_label_count;
     uint64_t limit;            /* output rows; UINT64_MAX: all */
@@ -828,7 +830,9 @@ typedef struct varve_query_options {
     uint64_t limit_per_series; /* UINT64_MAX: all */
     uint64_t block_rows_max;   /* 1024 */
     uint64_t block_bytes_max;  /* 1 MiB; a block holds at least one row */
-    uint64_t memory_max;       /* what the cursor may allocate: 512 MiB; E_LIMIT beyond */
+    uint64_t memory_max;       /* what the cursor may allocate, its current block apart: 512 MiB;
+                                  E_LIMIT beyond. Orders TIME and ARRIVAL over more rows or series
+                                  than fit read them several times. */
     uint64_t scanned_rows_max; /* rows decoded: UINT64_MAX; E_LIMIT beyond */
     uint64_t deadline_ms;      /* from now, for the whole life of the cursor; 0: none; E_TIMEOUT */
     varve_task *task;          /* NULL: none */
@@ -839,7 +843,8 @@ VARVE_API void varve_query_options_init(varve_query_options *options);
 /** Flags of varve_block. */
 enum {
     VARVE_BLOCK_LAST_OF_SERIES = 1 << 0, /* SERIES: the next block is of another series */
-    VARVE_BLOCK_PARTIAL = 1 << 1 /* damaged parts were left out so far; see VARVE_QUERY_PARTIAL */
+    VARVE_BLOCK_PARTIAL = 1 << 1 /* damaged parts were left out so far; see VARVE_QUERY_PARTIAL.
+                                    Where no row follows them, a last block without rows says it */
 };
 
 /** Rows of an answer; made by the library only. Lives until the next call on its cursor. */
@@ -917,7 +922,9 @@ struct ArrowArrayStream;
  * Make *out_stream a stream of record batches with the rows of a TABLE cursor. On success the
  * stream takes the cursor: its release closes it. Column "time" first (timestamp in the database's
  * precision, UTC), then the outputs. Every batch is independent of cursor and database. Errors:
- * E_INVALID (another layout, read already), E_UNSUPPORTED (MIXED columns), E_NOMEM.
+ * E_INVALID (another layout, read already), E_UNSUPPORTED (MIXED or HISTOGRAM columns; a value of
+ * kind BYTES among strings that is no UTF-8, then or when its batch is asked for), E_NOMEM, and
+ * those of varve_cursor_next, for the first batch is read.
  */
 VARVE_API varve_status varve_cursor_arrow(varve_cursor *cursor, struct ArrowArrayStream *out_stream,
                                           varve_error *out_err);

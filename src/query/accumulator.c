@@ -8,13 +8,14 @@
 #include "query/accumulator_priv.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bitmap.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "model/value.h"
+
+enum { ACCUMULATOR_PIECE = 128 }; /* numbers converted at once, on the stack */
 
 /* The NaN that a propagated one becomes (model: Numbers). */
 static double accumulator_nan(void)
@@ -89,16 +90,39 @@ void vv_accumulator_init(vv_accumulator *accumulator, uint32_t type)
 
 /* ---- adding ---- */
 
-/** A blob that outlives the rows it came with. */
-static varve_status accumulator_copy(varve_value *value, vv_arena *arena, varve_error *out_err)
+/** Where one of the four kept values lies. */
+static varve_value *accumulator_kept(vv_accumulator *accumulator, size_t which)
 {
-    if (vv_type_is_blob(value->type) && value->as.bytes.size > 0) {
-        size_t size = value->as.bytes.size;
-        value->as.bytes.data = vv_arena_copy_bytes(arena, value->as.bytes.data, size);
-        if (value->as.bytes.data == NULL) {
-            return vv_arena_fail(arena, size, out_err);
+    varve_value *const values[VV_KEPTS] = {&accumulator->first, &accumulator->last,
+                                           &accumulator->min, &accumulator->max};
+    return values[which];
+}
+
+/** Keep a value; a blob's bytes go over those of the one before where these have room, so that a
+ * long series takes a few times its longest value. */
+static varve_status accumulator_keep(vv_accumulator *accumulator, size_t which, varve_value value,
+                                     vv_arena *arena, varve_error *out_err)
+{
+    varve_value *kept = accumulator_kept(accumulator, which);
+    size_t size = vv_type_is_blob(value.type) ? value.as.bytes.size : 0;
+    if (size > 0) {
+        size_t room = accumulator->kept_bytes[which];
+        char *bytes;
+        if (size > room) {
+            size_t more = size > 2 * room ? size : 2 * room;
+            bytes = vv_arena_new(arena, more);
+            if (bytes == NULL) {
+                return vv_arena_fail(arena, more, out_err);
+            }
+            accumulator->kept_bytes[which] = more;
+        } else {
+            bytes = accumulator->kept_data[which];
         }
+        accumulator->kept_data[which] = bytes;
+        memcpy(bytes, value.as.bytes.data, size);
+        value.as.bytes.data = bytes;
     }
+    *kept = value;
     return VARVE_OK;
 }
 
@@ -109,13 +133,13 @@ static varve_status accumulator_add_edges(vv_accumulator *accumulator, const var
 {
     if (!accumulator->has_edges || times[first] < accumulator->first_time) {
         accumulator->first_time = times[first];
-        accumulator->first = vv_block_value_of(column, first);
-        VV_TRY(accumulator_copy(&accumulator->first, arena, out_err));
+        VV_TRY(accumulator_keep(accumulator, VV_KEPT_FIRST, vv_block_value_of(column, first), arena,
+                                out_err));
     }
     if (!accumulator->has_edges || times[last] >= accumulator->last_time) {
         accumulator->last_time = times[last];
-        accumulator->last = vv_block_value_of(column, last);
-        VV_TRY(accumulator_copy(&accumulator->last, arena, out_err));
+        VV_TRY(accumulator_keep(accumulator, VV_KEPT_LAST, vv_block_value_of(column, last), arena,
+                                out_err));
     }
     accumulator->has_edges = true;
     return VARVE_OK;
@@ -244,15 +268,16 @@ static varve_status accumulator_add_numbers(vv_accumulator *accumulator, uint32_
     }
     if (type != VARVE_TYPE_F64) {
         varve_column column = {.type = type, .values = values};
-        double *numbers = vv_arena_array(arena, count, sizeof *numbers);
-        if (numbers == NULL) {
-            return vv_arena_fail(arena, count * sizeof *numbers, out_err);
+        double numbers[ACCUMULATOR_PIECE];
+        for (size_t begin = 0; begin < count; begin += ACCUMULATOR_PIECE) {
+            size_t piece = count - begin < ACCUMULATOR_PIECE ? count - begin : ACCUMULATOR_PIECE;
+            for (size_t i = 0; i < piece; i++) {
+                varve_value value = vv_block_value_of(&column, begin + i);
+                numbers[i] = vv_number_to_f64(&value);
+            }
+            VV_TRY(accumulator_add_values(accumulator, numbers, piece, arena, out_err));
         }
-        for (size_t i = 0; i < count; i++) {
-            varve_value value = vv_block_value_of(&column, i);
-            numbers[i] = vv_number_to_f64(&value);
-        }
-        return accumulator_add_values(accumulator, numbers, count, arena, out_err);
+        return VARVE_OK;
     }
     return accumulator_add_values(accumulator, values, count, arena, out_err);
 }
@@ -271,13 +296,11 @@ static varve_status accumulator_add_blob(vv_accumulator *accumulator, uint32_t n
     }
     if (!accumulator->has_extremes ||
         vv_text_compare(given->as.bytes, accumulator->min.as.bytes) < 0) {
-        accumulator->min = *given;
-        VV_TRY(accumulator_copy(&accumulator->min, arena, out_err));
+        VV_TRY(accumulator_keep(accumulator, VV_KEPT_MIN, *given, arena, out_err));
     }
     if (!accumulator->has_extremes ||
         vv_text_compare(given->as.bytes, accumulator->max.as.bytes) > 0) {
-        accumulator->max = *given;
-        VV_TRY(accumulator_copy(&accumulator->max, arena, out_err));
+        VV_TRY(accumulator_keep(accumulator, VV_KEPT_MAX, *given, arena, out_err));
     }
     accumulator->has_extremes = true;
     return VARVE_OK;
@@ -334,34 +357,34 @@ varve_status vv_accumulator_add(vv_accumulator *accumulator, uint32_t type, uint
 
 /* ---- answers ---- */
 
-static int accumulator_compare(const void *a, const void *b)
+/** Arithmetic on infinities of both signs has one NaN as its answer, on every machine. */
+static double accumulator_canonical(double number)
 {
-    double x;
-    double y;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return (x > y) - (x < y);
+    return isnan(number) ? accumulator_nan() : number;
 }
 
 /** Exact, linear between neighbours: position q * (n - 1) of the sorted values. */
-static double accumulator_quantile(vv_accumulator *accumulator, double q)
+static varve_status accumulator_quantile(varve_cursor *cursor, vv_accumulator *accumulator,
+                                         double q, double *out_value, varve_error *out_err)
 {
     double *values = accumulator->values;
     size_t count = accumulator->value_count;
-    qsort(values, count, sizeof *values, accumulator_compare);
     double position = q * (double)(count - 1);
     size_t low = (size_t)position;
     double part = position - (double)low;
-    if (low + 1 >= count || part == 0.0) {
-        return values[low];
-    }
+    VV_TRY(vv_select_rank(cursor, values, count, low, out_err));
     double a = values[low];
-    double b = values[low + 1];
-    if (a == b) {
-        return a;
+    *out_value = a;
+    if (low + 1 >= count || part == 0.0) {
+        return VARVE_OK;
     }
-    /* The mean of two middles without overflow; infinities of both signs have no middle. */
-    return part == 0.5 ? a / 2 + b / 2 : a * (1 - part) + b * part;
+    double b;
+    VV_TRY(vv_select_min(cursor, values, low + 1, count, &b, out_err));
+    if (a != b) {
+        /* The mean of two middles without overflow; infinities of both signs have no middle. */
+        *out_value = accumulator_canonical(part == 0.5 ? a / 2 + b / 2 : a * (1 - part) + b * part);
+    }
+    return VARVE_OK;
 }
 
 /** A 128-bit sum in the column's own type; false when it was saturated. */
@@ -378,62 +401,79 @@ static bool accumulator_saturate(vv_i128 sum, uint32_t type, varve_value *out_va
     return fits;
 }
 
-static varve_value accumulator_range(const vv_stats *stats, uint32_t type)
-{
-    varve_value value = {.type = type};
-    if (type == VARVE_TYPE_F64) {
-        value.as.f64 = stats->max.f64 - stats->min.f64;
-    } else if (type == VARVE_TYPE_I64) {
-        VV_IGNORE(accumulator_saturate((vv_i128)stats->max.i64 - stats->min.i64, type, &value));
-    } else {
-        value.as.u64 = stats->max.u64 - stats->min.u64;
-    }
-    return value;
-}
-
 static varve_value accumulator_f64(double number)
 {
     return (varve_value){.type = VARVE_TYPE_F64, .as.f64 = number};
 }
 
+/** A difference or sum of integers: as f64 where that is wanted, else in its own type; a sum that
+ * does not fit is marked. */
+static void accumulator_integer(vv_i128 number, uint32_t type, const vv_plan_output *output,
+                                vv_answer *answer)
+{
+    if (output->as_type == VARVE_TYPE_F64) {
+        answer->value = accumulator_f64((double)number);
+        return;
+    }
+    bool fits = accumulator_saturate(number, type, &answer->value);
+    answer->is_saturated = !fits && output->aggregation == VARVE_AGG_SUM;
+    answer->approximate = (double)number;
+}
+
+static void accumulator_range(const vv_stats *stats, uint32_t type, const vv_plan_output *output,
+                              vv_answer *answer)
+{
+    if (type == VARVE_TYPE_F64) {
+        answer->value = accumulator_f64(accumulator_canonical(stats->max.f64 - stats->min.f64));
+    } else if (type == VARVE_TYPE_I64) {
+        accumulator_integer((vv_i128)stats->max.i64 - stats->min.i64, type, output, answer);
+    } else {
+        accumulator_integer((vv_i128)stats->max.u64 - (vv_i128)stats->min.u64, type, output,
+                            answer);
+    }
+}
+
 /** Answers that need at least one number. */
-static bool accumulator_number(vv_accumulator *accumulator, uint32_t type, uint32_t aggregation,
-                               double parameter, varve_value *out_value, double *out_approximate)
+static varve_status accumulator_number(varve_cursor *cursor, vv_accumulator *accumulator,
+                                       uint32_t type, const vv_plan_output *output,
+                                       vv_answer *answer, varve_error *out_err)
 {
     const vv_stats *stats = &accumulator->stats;
-    switch (aggregation) {
+    double number = 0;
+    switch (output->aggregation) {
     case VARVE_AGG_SUM:
         if (type == VARVE_TYPE_F64) {
-            *out_value = accumulator_f64(vv_stats_sum(stats));
-            return false;
+            answer->value = accumulator_f64(vv_stats_sum(stats));
+        } else {
+            accumulator_integer(stats->sum, type, output, answer);
         }
-        *out_approximate = (double)stats->sum;
-        return !accumulator_saturate(stats->sum, type, out_value);
-    case VARVE_AGG_AVG:
-        *out_value = accumulator_f64(vv_stats_mean(stats));
-        return false;
-    case VARVE_AGG_VARIANCE:
-        *out_value = accumulator_f64(vv_stats_variance(stats));
-        return false;
-    case VARVE_AGG_STDDEV:
-        *out_value = accumulator_f64(sqrt(vv_stats_variance(stats)));
-        return false;
+        return VARVE_OK;
     case VARVE_AGG_RANGE:
-        *out_value = accumulator_range(stats, type);
-        return false;
+        accumulator_range(stats, type, output, answer);
+        return VARVE_OK;
     case VARVE_AGG_MIN:
-        *out_value = accumulator_scalar(type, stats->min);
-        return false;
+        answer->value = accumulator_scalar(type, stats->min);
+        return VARVE_OK;
     case VARVE_AGG_MAX:
-        *out_value = accumulator_scalar(type, stats->max);
-        return false;
-    case VARVE_AGG_MEDIAN:
-        *out_value = accumulator_f64(accumulator_quantile(accumulator, 0.5));
-        return false;
-    default: /* QUANTILE */
-        *out_value = accumulator_f64(accumulator_quantile(accumulator, parameter));
-        return false;
+        answer->value = accumulator_scalar(type, stats->max);
+        return VARVE_OK;
+    case VARVE_AGG_AVG:
+        number = vv_stats_mean(stats);
+        break;
+    case VARVE_AGG_VARIANCE:
+        number = vv_stats_variance(stats);
+        break;
+    case VARVE_AGG_STDDEV:
+        number = sqrt(vv_stats_variance(stats));
+        break;
+    default: { /* MEDIAN and QUANTILE */
+        double q = output->aggregation == VARVE_AGG_MEDIAN ? 0.5 : output->parameter;
+        VV_TRY(accumulator_quantile(cursor, accumulator, q, &number, out_err));
+        break;
     }
+    }
+    answer->value = accumulator_f64(accumulator_canonical(number));
+    return VARVE_OK;
 }
 
 /** Answers that do not depend on the values being numbers. */
@@ -483,21 +523,21 @@ static bool accumulator_plain(const vv_accumulator *accumulator, uint32_t type,
     }
 }
 
-bool vv_accumulator_result(vv_accumulator *accumulator, uint32_t type, uint32_t aggregation,
-                           uint32_t nan_rule, double parameter, varve_value *out_value,
-                           double *out_approximate)
+varve_status vv_accumulator_result(varve_cursor *cursor, vv_accumulator *accumulator, uint32_t type,
+                                   const vv_plan_output *output, vv_answer *out_answer,
+                                   varve_error *out_err)
 {
-    *out_value = (varve_value){0};
-    if (accumulator_plain(accumulator, type, aggregation, nan_rule, out_value)) {
-        return false;
+    *out_answer = (vv_answer){0};
+    if (accumulator_plain(accumulator, type, output->aggregation, output->nan_rule,
+                          &out_answer->value)) {
+        return VARVE_OK;
     }
-    if (nan_rule == VARVE_NAN_PROPAGATE && accumulator->stats.nan_count > 0) {
-        *out_value = accumulator_f64(accumulator_nan());
-        return false;
+    if (output->nan_rule == VARVE_NAN_PROPAGATE && accumulator->stats.nan_count > 0) {
+        out_answer->value = accumulator_f64(accumulator_nan());
+        return VARVE_OK;
     }
     if (accumulator->stats.count == 0) {
-        return false;
+        return VARVE_OK;
     }
-    return accumulator_number(accumulator, type, aggregation, parameter, out_value,
-                              out_approximate);
+    return accumulator_number(cursor, accumulator, type, output, out_answer, out_err);
 }

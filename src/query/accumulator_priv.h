@@ -22,14 +22,19 @@ enum {
     VV_NEEDS_EXTREMES = 1 << 5 /* min and max of the bytes family */
 };
 
+/** Values that outlive the rows they came with. */
+enum { VV_KEPT_FIRST, VV_KEPT_LAST, VV_KEPT_MIN, VV_KEPT_MAX, VV_KEPTS };
+
 typedef struct vv_accumulator {
     vv_stats stats; /* numbers */
     uint64_t blobs; /* values of other types */
     bool has_edges, has_places, has_extremes;
     int64_t first_time, last_time, min_time, max_time;
     varve_value first, last;
-    varve_value min, max; /* bytes family */
-    double *values;       /* in the arena */
+    varve_value min, max;        /* bytes family; numbers: where places are kept */
+    char *kept_data[VV_KEPTS];   /* bytes of these four, in the arena ... */
+    size_t kept_bytes[VV_KEPTS]; /* ... and how many there is room for */
+    double *values;              /* in the arena */
     size_t value_count, value_capacity;
 } vv_accumulator;
 
@@ -58,10 +63,16 @@ VV_MUST_CHECK varve_status vv_accumulator_add(vv_accumulator *accumulator, uint3
                                               size_t begin, size_t end, vv_gather *gather,
                                               vv_arena *arena, uint64_t *out_added,
                                               varve_error *out_err);
-/** The answer: type NONE when there is none. *out_approximate is set, and true returned, when an
- * integer sum was saturated. */
-bool vv_accumulator_result(vv_accumulator *accumulator, uint32_t type, uint32_t aggregation,
-                           uint32_t nan_rule, double parameter, varve_value *out_value,
-                           double *out_approximate);
+/** What an output says of its accumulator. */
+typedef struct vv_answer {
+    varve_value value;  /* type NONE: there is none */
+    bool is_saturated;  /* an integer sum that did not fit ... */
+    double approximate; /* ... and its value as f64 */
+} vv_answer;
+
+/** type: of the values, as they were accumulated. Medians and quantiles poll. */
+VV_MUST_CHECK varve_status vv_accumulator_result(varve_cursor *cursor, vv_accumulator *accumulator,
+                                                 uint32_t type, const vv_plan_output *output,
+                                                 vv_answer *out_answer, varve_error *out_err);
 
 #endif

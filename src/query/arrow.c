@@ -3,19 +3,26 @@
 /*
  * A TABLE cursor as an Arrow C stream ("The Arrow C data interface", "The Arrow C stream
  * interface": the structs below are that ABI). Each batch is a kept block with Arrow's bitmaps and
- * offsets beside it; the release callback frees both, so a batch depends on nothing else.
+ * offsets beside it, so that it depends on nothing else.
  *
- *   child 0 "time"    timestamp in the database's precision, UTC (int64 in a listing has no time:
- * left out) F64 g, I64 l, U64 L, BOOL b (one bit a value), STRING u, BYTES z, labels: dictionary of
- * u by uint32
+ *   child 0 "time"  timestamp in the database's precision, UTC; listings have no time
+ *   then            F64 g, I64 l, U64 L, BOOL b (one bit a value), STRING u, BYTES z, labels:
+ *                   dictionary of u by uint32
+ *
+ *   R1  The memory of a schema or batch is counted by its structs: a consumer may move children out
+ *       and release the parent. The last release frees it.
+ *   R2  A release sets itself to NULL, so that a second one is seen for what it is.
+ *   R3  Text columns are UTF-8: a value of kind BYTES among strings that is not ends the stream.
  */
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/bitmap.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "model/rows.h"
 #include "query/cursor_priv.h"
 
@@ -61,12 +68,12 @@ typedef struct arrow_stream {
     uint32_t precision;
     bool has_block;           /* the block that told the columns was not given yet */
     const varve_block *first; /* kept */
-    bool is_end;
     varve_error error;
 } arrow_stream;
 
-/** Memory of one schema or batch: freed as a whole by the outermost release. */
+/** Memory of one schema or batch (R1). */
 typedef struct arrow_memory {
+    atomic_size_t refs; /* structs that were not released */
     varve_allocator source;
     vv_alloc alloc;
     vv_arena arena;
@@ -78,6 +85,7 @@ static arrow_memory *arrow_memory_create(varve_allocator source)
     arrow_memory *memory = source.allocate(source.context, sizeof *memory);
     if (memory != NULL) {
         memset(memory, 0, sizeof *memory);
+        atomic_init(&memory->refs, 1);
         memory->source = source;
         vv_alloc_init(&memory->alloc, &source);
         vv_arena_init(&memory->arena, &memory->alloc, SIZE_MAX);
@@ -85,9 +93,15 @@ static arrow_memory *arrow_memory_create(varve_allocator source)
     return memory;
 }
 
-static void arrow_memory_free(arrow_memory *memory)
+static void arrow_memory_ref(arrow_memory *memory)
 {
-    if (memory != NULL) {
+    atomic_fetch_add_explicit(&memory->refs, 1, memory_order_relaxed);
+}
+
+static void arrow_memory_unref(arrow_memory *memory)
+{
+    /* Release and acquire: the last owner sees everything the others did before they left. */
+    if (atomic_fetch_sub_explicit(&memory->refs, 1, memory_order_acq_rel) == 1) {
         varve_allocator source = memory->source;
         vv_block_release(memory->block);
         vv_arena_deinit(&memory->arena);
@@ -95,12 +109,15 @@ static void arrow_memory_free(arrow_memory *memory)
     }
 }
 
-/* ---- schema ---- */
-
-static void arrow_release_child_schema(struct ArrowSchema *schema)
+/** Of one that was never given out. */
+static void arrow_memory_discard(arrow_memory *memory)
 {
-    schema->release = NULL; /* its memory goes with its parent */
+    memory->block = NULL; /* still the caller's */
+    atomic_store_explicit(&memory->refs, 1, memory_order_relaxed);
+    arrow_memory_unref(memory);
 }
+
+/* ---- schema ---- */
 
 static void arrow_release_schema(struct ArrowSchema *schema)
 {
@@ -109,9 +126,12 @@ static void arrow_release_schema(struct ArrowSchema *schema)
             schema->children[i]->release(schema->children[i]);
         }
     }
+    if (schema->dictionary != NULL && schema->dictionary->release != NULL) {
+        schema->dictionary->release(schema->dictionary);
+    }
     arrow_memory *memory = schema->private_data;
     schema->release = NULL;
-    arrow_memory_free(memory);
+    arrow_memory_unref(memory);
 }
 
 static const char *arrow_time_format(uint32_t precision)
@@ -166,7 +186,9 @@ static struct ArrowSchema *arrow_child_schema(arrow_memory *memory, const char *
     child->format = format;
     child->name = copy;
     child->flags = ARROW_FLAG_NULLABLE;
-    child->release = arrow_release_child_schema;
+    child->release = arrow_release_schema;
+    child->private_data = memory;
+    arrow_memory_ref(memory);
     return child;
 }
 
@@ -192,11 +214,11 @@ static int arrow_make_schema(arrow_stream *stream, struct ArrowSchema *out)
     if (memory == NULL) {
         return ENOMEM;
     }
-    size_t times = block != NULL && block->timestamps != NULL ? 1 : 0;
-    size_t count = block != NULL ? block->column_count + times : 0;
+    size_t times = block->timestamps != NULL ? 1 : 0;
+    size_t count = block->column_count + times;
     struct ArrowSchema **children = vv_arena_zeroed(&memory->arena, (count + 1) * sizeof *children);
     if (children == NULL) {
-        arrow_memory_free(memory);
+        arrow_memory_discard(memory);
         return ENOMEM;
     }
     for (size_t i = 0; i < count; i++) {
@@ -205,7 +227,7 @@ static int arrow_make_schema(arrow_stream *stream, struct ArrowSchema *out)
                                 : arrow_column_schema(memory, &block->columns[i - times],
                                                       block->column_names[i - times]);
         if (children[i] == NULL) {
-            arrow_memory_free(memory);
+            arrow_memory_discard(memory);
             return ENOMEM;
         }
     }
@@ -222,11 +244,6 @@ static int arrow_make_schema(arrow_stream *stream, struct ArrowSchema *out)
 
 /* ---- batches ---- */
 
-static void arrow_release_child_array(struct ArrowArray *array)
-{
-    array->release = NULL;
-}
-
 static void arrow_release_array(struct ArrowArray *array)
 {
     for (int64_t i = 0; i < array->n_children; i++) {
@@ -234,9 +251,12 @@ static void arrow_release_array(struct ArrowArray *array)
             array->children[i]->release(array->children[i]);
         }
     }
+    if (array->dictionary != NULL && array->dictionary->release != NULL) {
+        array->dictionary->release(array->dictionary);
+    }
     arrow_memory *memory = array->private_data;
     array->release = NULL;
-    arrow_memory_free(memory);
+    arrow_memory_unref(memory);
 }
 
 static struct ArrowArray *arrow_child_array(arrow_memory *memory, size_t rows, size_t buffers)
@@ -249,7 +269,9 @@ static struct ArrowArray *arrow_child_array(arrow_memory *memory, size_t rows, s
     child->length = (int64_t)rows;
     child->n_buffers = (int64_t)buffers;
     child->buffers = pointers;
-    child->release = arrow_release_child_array;
+    child->release = arrow_release_array;
+    child->private_data = memory;
+    arrow_memory_ref(memory);
     return child;
 }
 
@@ -327,6 +349,40 @@ static struct ArrowArray *arrow_column_array(arrow_memory *memory, const varve_c
     return is_done ? array : NULL;
 }
 
+/** R3 */
+static bool arrow_is_text(const varve_column *column, size_t rows)
+{
+    const varve_text *texts = column->values;
+    bool may_differ = column->type == VARVE_TYPE_STRING && column->marks != NULL;
+    for (size_t i = 0; may_differ && i < rows; i++) {
+        if (vv_bits_get(column->marks, i) && vv_column_has(column, i) &&
+            !vv_utf8_is_valid(texts[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/** Whether a block can be given as Arrow has it. */
+static varve_status arrow_check_block(const varve_block *block, varve_error *out_err)
+{
+    for (size_t i = 0; i < block->column_count; i++) {
+        const varve_column *column = &block->columns[i];
+        varve_text name = block->column_names[i];
+        int size = (int)(name.size < 100 ? name.size : 100);
+        if (arrow_format(column->type) == NULL) {
+            return vv_fail(out_err, VARVE_E_UNSUPPORTED, "column %.*s: type %s has no Arrow type",
+                           size, name.data, varve_type_name(column->type));
+        }
+        if (column->codes == NULL && !arrow_is_text(column, block->rows)) {
+            return vv_fail(out_err, VARVE_E_UNSUPPORTED,
+                           "column %.*s: among strings there are bytes that are no UTF-8", size,
+                           name.data);
+        }
+    }
+    return VARVE_OK;
+}
+
 /** A batch of a kept block, which it takes on success. */
 static int arrow_make_array(arrow_stream *stream, const varve_block *block, struct ArrowArray *out)
 {
@@ -351,7 +407,7 @@ static int arrow_make_array(arrow_stream *stream, const varve_block *block, stru
         is_done = children[i] != NULL;
     }
     if (!is_done) {
-        arrow_memory_free(memory);
+        arrow_memory_discard(memory);
         return ENOMEM;
     }
     memory->block = block;
@@ -386,8 +442,14 @@ static int arrow_get_schema(struct ArrowArrayStream *self, struct ArrowSchema *o
 static varve_status arrow_next_block(arrow_stream *stream, const varve_block **out_block)
 {
     *out_block = NULL;
+    if (stream->error.status != VARVE_OK) {
+        return stream->error.status;
+    }
     const varve_block *block;
     varve_status status = varve_cursor_next(stream->cursor, &block, &stream->error);
+    if (status == VARVE_OK && block != NULL) {
+        status = arrow_check_block(block, &stream->error);
+    }
     if (status == VARVE_OK && block != NULL) {
         *out_block = vv_cursor_keep(stream->cursor);
     }
@@ -435,6 +497,19 @@ static void arrow_release_stream(struct ArrowArrayStream *self)
     stream->source.release(stream->source.context, stream, sizeof *stream);
 }
 
+/** The block that tells the columns: of an empty answer one without rows, which is not given. */
+static varve_status arrow_first_block(arrow_stream *stream)
+{
+    VV_TRY(arrow_next_block(stream, &stream->first));
+    stream->has_block = stream->first != NULL;
+    if (stream->first == NULL) {
+        VV_TRY(vv_cursor_make_empty(stream->cursor, &stream->error));
+        VV_TRY(arrow_check_block(&stream->cursor->frame->block, &stream->error));
+        stream->first = vv_cursor_keep(stream->cursor);
+    }
+    return VARVE_OK;
+}
+
 varve_status vv_cursor_arrow(varve_cursor *cursor, struct ArrowArrayStream *out_stream,
                              varve_error *out_err)
 {
@@ -451,24 +526,15 @@ varve_status vv_cursor_arrow(varve_cursor *cursor, struct ArrowArrayStream *out_
     stream->cursor = cursor;
     stream->source = source;
     stream->precision = cursor->db->precision;
-    varve_status status = arrow_next_block(stream, &stream->first);
+    varve_status status = arrow_first_block(stream);
     if (status != VARVE_OK && out_err != NULL) {
         *out_err = stream->error;
-    }
-    for (size_t i = 0;
-         status == VARVE_OK && stream->first != NULL && i < stream->first->column_count; i++) {
-        const varve_column *column = &stream->first->columns[i];
-        if (arrow_format(column->type) == NULL) {
-            status = vv_fail(out_err, VARVE_E_UNSUPPORTED, "a column of type %s has no Arrow type",
-                             varve_type_name(column->type));
-        }
     }
     if (status != VARVE_OK) {
         vv_block_release(stream->first);
         source.release(source.context, stream, sizeof *stream);
         return status;
     }
-    stream->has_block = stream->first != NULL;
     *out_stream = (struct ArrowArrayStream){
         .get_schema = arrow_get_schema,
         .get_next = arrow_get_next,

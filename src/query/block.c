@@ -15,6 +15,8 @@
 #include "model/value.h"
 #include "query/cursor_priv.h"
 
+enum { BLOCK_ENTRIES_LOOKED_AT = 32 }; /* of a dictionary: series that alternate are few */
+
 static vv_arena *block_arena(const vv_block_builder *builder)
 {
     return &builder->cursor->frame->arena;
@@ -111,12 +113,19 @@ varve_status vv_block_put_label(vv_block_builder *builder, size_t index, size_t 
         column->has_absent = true;
         return VARVE_OK;
     }
+    /* The last few entries are looked at; a value may so stand in the dictionary twice. */
     size_t entries = column->dictionary_count;
-    if (entries == 0 || !vv_text_equal(column->dictionary[entries - 1], *value)) {
+    size_t first = entries < BLOCK_ENTRIES_LOOKED_AT ? 0 : entries - BLOCK_ENTRIES_LOOKED_AT;
+    size_t code = entries;
+    while (code > first && !vv_text_equal(column->dictionary[code - 1], *value)) {
+        code--;
+    }
+    if (code == first) {
         VV_TRY(block_add_entry(builder, column, *value, out_err));
+        code = column->dictionary_count;
     }
     for (size_t i = 0; i < count; i++) {
-        column->codes[to + i] = (uint32_t)(column->dictionary_count - 1);
+        column->codes[to + i] = (uint32_t)(code - 1);
     }
     vv_bits_set_range(column->present, to, to + count);
     return VARVE_OK;
@@ -410,9 +419,6 @@ varve_status vv_block_finish(vv_block_builder *builder, varve_error *out_err)
     block->timestamps = builder->has_times ? builder->times : NULL;
     block->row_ids = builder->has_row_ids ? builder->row_ids : NULL;
     block->row_series = builder->has_row_series ? builder->row_series : NULL;
-    if (cursor->is_partial) {
-        block->flags |= VARVE_BLOCK_PARTIAL;
-    }
     if (cursor->layout == VARVE_LAYOUT_ROWS) {
         VV_TRY(block_make_rows(builder, out_err));
     } else {

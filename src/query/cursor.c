@@ -111,6 +111,21 @@ varve_status vv_cursor_poll(varve_cursor *cursor, varve_error *out_err)
     return VARVE_OK;
 }
 
+varve_status vv_cursor_poll_context(void *cursor, varve_error *out_err)
+{
+    return vv_cursor_poll(cursor, out_err);
+}
+
+bool vv_cursor_may_skip(varve_cursor *cursor, const vv_plan *plan, varve_status status)
+{
+    if ((status == VARVE_E_CORRUPT || status == VARVE_E_IO) &&
+        (plan->flags & VARVE_QUERY_PARTIAL) != 0) {
+        cursor->is_partial = true;
+        return true;
+    }
+    return false;
+}
+
 /* ---- frames ---- */
 
 varve_status vv_cursor_frame(varve_cursor *cursor, varve_error *out_err)
@@ -165,37 +180,66 @@ void vv_block_release(const varve_block *block)
 
 /* ---- the handle ---- */
 
+varve_status vv_cursor_make_empty(varve_cursor *cursor, varve_error *out_err)
+{
+    vv_block_builder builder;
+    if (cursor->layout == VARVE_LAYOUT_TABLE && cursor->ops->begin != NULL) {
+        VV_TRY(cursor->ops->begin(cursor, &builder, out_err));
+    } else {
+        VV_TRY(vv_block_begin(&builder, cursor, 0, 1, out_err));
+    }
+    return vv_block_finish(&builder, out_err);
+}
+
+/** The next block, or the end; K3. */
+static varve_status cursor_advance(varve_cursor *cursor, varve_error *out_err)
+{
+    VV_TRY(vv_cursor_poll(cursor, out_err));
+    VV_TRY(cursor->ops->next(cursor, out_err));
+    if (!cursor->has_block && cursor->is_partial && !cursor->told_partial) {
+        VV_TRY(vv_cursor_make_empty(cursor, out_err));
+    }
+    if (cursor->has_block && cursor->is_partial) {
+        cursor->frame->block.flags |= VARVE_BLOCK_PARTIAL;
+        cursor->told_partial = true;
+    }
+    return VARVE_OK;
+}
+
+/** Remember the failure (K2). Memory that the limit refused is E_LIMIT; damage shows in the state
+ * of health. */
+static varve_status cursor_fail(varve_cursor *cursor, varve_status status, varve_error *error)
+{
+    if (status == VARVE_E_NOMEM) {
+        status = vv_cursor_memory(cursor, error);
+    }
+    error->status = status;
+    cursor->error = *error;
+    cursor->has_block = false;
+    if (status == VARVE_E_CORRUPT) {
+        vv_db_set_health(cursor->db, VARVE_HEALTH_DEGRADED, error);
+    }
+    return status;
+}
+
 varve_status vv_cursor_next(varve_cursor *cursor, const varve_block **out_block,
                             varve_error *out_err)
 {
     VV_TRY(vv_db_check(cursor->db, out_err));
     cursor->has_block = false;
     cursor->was_read = true;
+    if (cursor->error.status == VARVE_OK && !cursor->is_end) {
+        varve_error error = {0};
+        varve_status status = cursor_advance(cursor, &error);
+        if (status != VARVE_OK) {
+            VV_IGNORE(cursor_fail(cursor, status, &error)); /* given below */
+        }
+    }
     if (cursor->error.status != VARVE_OK) {
         if (out_err != NULL) {
             *out_err = cursor->error;
         }
         return cursor->error.status;
-    }
-    if (cursor->is_end) {
-        return VARVE_OK;
-    }
-    varve_error error = {0};
-    varve_status status = vv_cursor_poll(cursor, &error);
-    if (status == VARVE_OK) {
-        status = cursor->ops->next(cursor, &error);
-    }
-    if (status != VARVE_OK) {
-        if (status == VARVE_E_NOMEM) {
-            status = vv_cursor_memory(cursor, &error);
-        }
-        cursor->error = error;
-        cursor->error.status = status;
-        cursor->has_block = false;
-        if (out_err != NULL) {
-            *out_err = cursor->error;
-        }
-        return status;
     }
     if (cursor->has_block) {
         *out_block = &cursor->frame->block;

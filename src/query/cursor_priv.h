@@ -8,8 +8,11 @@
  * (list.c) are three such functions.
  *
  *   K1  A block lies in a frame with memory of its own, from the caller's allocator and not counted
- * by the database: a kept block outlives both. K2  After an error a cursor gives only that error;
- * after its end only the end.
+ *       by the database: a kept block outlives both.
+ *   K2  After an error a cursor gives only that error; after its end only the end.
+ *   K3  An answer that left out damage says so in a block: where none with rows follows, in an
+ *       empty one.
+ *   K4  Between two polls (vv_cursor_poll) lies the work of one vector, or of a few thousand items.
  */
 
 #include "base/alloc.h"
@@ -17,7 +20,10 @@
 #include "codec/vector.h"
 #include "engine/db.h"
 #include "engine/view.h"
+#include "model/predicate.h"
 #include "query/query.h"
+
+struct vv_block_builder;
 
 typedef struct vv_frame {
     varve_block block; /* first: a block's address is its frame's */
@@ -30,6 +36,9 @@ typedef struct vv_frame {
 typedef struct vv_cursor_ops {
     /** Make the next block in cursor->frame, or set is_end. */
     varve_status (*next)(varve_cursor *cursor, varve_error *out_err);
+    /** Start a block of layout TABLE with the columns that every block has. */
+    varve_status (*begin)(varve_cursor *cursor, struct vv_block_builder *builder,
+                          varve_error *out_err);
     /** Divide what is left; NULL: cannot be divided. */
     varve_status (*split)(varve_cursor *cursor, varve_cursor **out_parts, size_t capacity,
                           size_t *out_count, varve_error *out_err);
@@ -48,6 +57,8 @@ struct varve_cursor {
     vv_frame *frame; /* of the current block; NULL after it was kept */
     bool has_block, is_end, was_read;
     bool is_partial;   /* damaged parts were left out */
+    bool told_partial; /* a block said so (K3) */
+    bool is_part;      /* of a cursor that was split: the whole counts progress */
     varve_error error; /* sticky */
     varve_task *task;
     int64_t deadline_ns; /* monotonic; 0: none */
@@ -65,8 +76,27 @@ VV_MUST_CHECK varve_status vv_cursor_frame(varve_cursor *cursor, varve_error *ou
 void vv_block_share(const varve_block *block);
 /** Cancelled, or past the deadline? Called once for each part of work. */
 VV_MUST_CHECK varve_status vv_cursor_poll(varve_cursor *cursor, varve_error *out_err);
+/** The same, for what takes a function (engine/scan.h). */
+varve_status vv_cursor_poll_context(void *cursor, varve_error *out_err);
+/** A block without rows, with the columns of the answer (TABLE) or none. */
+VV_MUST_CHECK varve_status vv_cursor_make_empty(varve_cursor *cursor, varve_error *out_err);
 /** Why memory of the cursor ran out: its limit, or the machine. */
 varve_status vv_cursor_memory(varve_cursor *cursor, varve_error *out_err);
+
+/** Below 0: a comes before b; 0: equal. */
+typedef int (*vv_sort_compare)(const void *context, const void *a, const void *b);
+/** Sort in place, stable; polls. */
+VV_MUST_CHECK varve_status vv_cursor_sort(varve_cursor *cursor, void *items, size_t count,
+                                          size_t size, vv_sort_compare compare, const void *context,
+                                          varve_error *out_err);
+
+/** Arrange values (no NaNs) so that values[rank] is what it were if they were sorted, nothing in
+ * front of it is greater and nothing behind it less. */
+VV_MUST_CHECK varve_status vv_select_rank(varve_cursor *cursor, double *values, size_t count,
+                                          size_t rank, varve_error *out_err);
+/** The least of values[begin..end), of which there is one at least. */
+VV_MUST_CHECK varve_status vv_select_min(varve_cursor *cursor, const double *values, size_t begin,
+                                         size_t end, double *out_min, varve_error *out_err);
 
 /* ---- building blocks (block.c) ---- */
 
@@ -137,10 +167,14 @@ typedef struct vv_plan_output {
     uint32_t kind, aggregation, nan_rule, as_type;
     varve_text name;
     double parameter;
-    uint32_t field; /* FIELD: catalogue id, 0: no series has it */
-    uint32_t slot;  /* aggregates: which accumulator */
-    uint32_t type;  /* TABLE: of the column */
+    uint32_t field;      /* FIELD: catalogue id, 0: no series has it */
+    uint32_t slot;       /* aggregates: which accumulator */
+    uint32_t type;       /* TABLE: of the column */
+    uint32_t value_type; /* aggregates in a TABLE: as accumulated */
 } vv_plan_output;
+
+struct vv_part;
+struct vv_scan;
 
 typedef struct vv_plan {
     uint32_t flags, grouping, order, layout;
@@ -162,7 +196,13 @@ typedef struct vv_plan {
     uint32_t *series; /* in order of output */
     size_t series_count;
     bool with_row_ids;
+    bool is_typed; /* types of outputs are those of the cursor that was split */
 } vv_plan;
+
+static inline bool vv_plan_is_descending(const vv_plan *plan)
+{
+    return (plan->flags & VARVE_QUERY_DESCENDING) != 0;
+}
 
 VV_MUST_CHECK varve_status vv_plan_make(varve_cursor *cursor, const varve_query_options *options,
                                         vv_plan **out_plan, varve_error *out_err);
@@ -176,6 +216,21 @@ VV_MUST_CHECK varve_status vv_plan_type(const varve_cursor *cursor, const uint32
                                         size_t count, uint32_t field, bool is_aggregate,
                                         uint32_t *out_type, bool *out_is_numeric,
                                         varve_error *out_err);
+
+/** Whether a failure to read is passed over (VARVE_QUERY_PARTIAL); the answer says so then. */
+bool vv_cursor_may_skip(varve_cursor *cursor, const vv_plan *plan, varve_status status);
+
+/** Resolve the selections: plan->series, in order of output (plan_series.c). */
+VV_MUST_CHECK varve_status vv_plan_select(varve_cursor *cursor, const varve_query_options *options,
+                                          vv_plan *plan, varve_error *out_err);
+
+/** How many rows of the VECTOR part in hand can satisfy all predicates, by its statistics. */
+VV_MUST_CHECK varve_status vv_plan_prune(const vv_plan *plan, const struct vv_scan *scan,
+                                         const struct vv_part *part, vv_verdict *out_verdict,
+                                         varve_error *out_err);
+
+/** Column of a field in decoded rows; NULL: none. */
+const varve_column *vv_rows_find(const struct vv_rows *rows, uint32_t field);
 
 /** Rows that satisfy all predicates, as bits; *out_count is how many. */
 VV_MUST_CHECK varve_status vv_plan_filter(const vv_plan *plan, const struct vv_rows *rows,

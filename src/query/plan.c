@@ -23,11 +23,6 @@
 
 enum { PLAN_OUTPUTS_MAX = 4096, PLAN_PREDICATES_MAX = 256, PLAN_GROUP_LABELS_MAX = 64 };
 
-static varve_status plan_memory(varve_cursor *cursor, varve_error *out_err)
-{
-    return vv_cursor_memory(cursor, out_err);
-}
-
 /* ---- checks ---- */
 
 static varve_status plan_check_enum(const char *what, uint32_t value, uint32_t most,
@@ -123,7 +118,7 @@ static varve_status plan_output(varve_cursor *cursor, const varve_output *given,
         .parameter = given->parameter,
     };
     if (vv_arena_copy(&cursor->arena, given->name, &output->name) != VARVE_OK) {
-        return plan_memory(cursor, out_err);
+        return vv_cursor_memory(cursor, out_err);
     }
     if (given->kind == VARVE_OUTPUT_FIELD) {
         VV_TRY(vv_field_name_check(given->name, out_err));
@@ -148,7 +143,7 @@ static varve_status plan_outputs(varve_cursor *cursor, const varve_query_options
     plan->outputs =
         vv_arena_zeroed(&cursor->arena, (options->output_count + 1) * sizeof *plan->outputs);
     if (plan->outputs == NULL) {
-        return plan_memory(cursor, out_err);
+        return vv_cursor_memory(cursor, out_err);
     }
     for (size_t i = 0; i < options->output_count; i++) {
         VV_TRY(plan_output(cursor, &options->outputs[i], &plan->outputs[i], out_err));
@@ -186,14 +181,14 @@ static varve_status plan_predicates(varve_cursor *cursor, const varve_query_opti
     plan->predicate_fields =
         vv_arena_zeroed(&cursor->arena, (count + 1) * sizeof *plan->predicate_fields);
     if (plan->predicates == NULL || plan->predicate_fields == NULL) {
-        return plan_memory(cursor, out_err);
+        return vv_cursor_memory(cursor, out_err);
     }
     for (size_t i = 0; i < count; i++) {
         varve_predicate own = options->predicates[i];
         if (vv_arena_copy(&cursor->arena, own.field, &own.field) != VARVE_OK ||
             (vv_type_family(own.value.type) == VARVE_TYPE_STRING &&
              vv_arena_copy(&cursor->arena, own.value.as.bytes, &own.value.as.bytes) != VARVE_OK)) {
-            return plan_memory(cursor, out_err);
+            return vv_cursor_memory(cursor, out_err);
         }
         VV_TRY(vv_predicate_compile(&own, &plan->predicates[i], out_err));
         uint32_t field = 0;
@@ -227,7 +222,7 @@ static varve_status plan_fields(varve_cursor *cursor, vv_plan *plan, varve_error
     size_t most = plan->output_count + plan->predicate_count + 1;
     plan->fields = vv_arena_array(&cursor->arena, most, sizeof *plan->fields);
     if (plan->fields == NULL) {
-        return plan_memory(cursor, out_err);
+        return vv_cursor_memory(cursor, out_err);
     }
     size_t count = 0;
     for (size_t i = 0; i < plan->output_count; i++) {
@@ -248,162 +243,6 @@ static varve_status plan_fields(varve_cursor *cursor, vv_plan *plan, varve_error
         }
     }
     plan->field_count = kept;
-    return VARVE_OK;
-}
-
-/* ---- series ---- */
-
-typedef struct plan_sorter {
-    const vv_catalogue *catalogue;
-    uint32_t *ids, *spare;
-} plan_sorter;
-
-/** Merge sort: stable, n log n comparisons whatever the input, no recursion on what users choose.
- */
-static void plan_sort(plan_sorter *sorter, size_t count)
-{
-    for (size_t width = 1; width < count; width *= 2) {
-        for (size_t begin = 0; begin < count; begin += 2 * width) {
-            size_t middle = begin + width < count ? begin + width : count;
-            size_t end = begin + 2 * width < count ? begin + 2 * width : count;
-            size_t left = begin;
-            size_t right = middle;
-            for (size_t to = begin; to < end; to++) {
-                bool takes_left =
-                    left < middle &&
-                    (right >= end || vv_catalogue_compare(sorter->catalogue, sorter->ids[left],
-                                                          sorter->ids[right]) <= 0);
-                sorter->spare[to] = takes_left ? sorter->ids[left++] : sorter->ids[right++];
-            }
-        }
-        uint32_t *swap = sorter->ids;
-        sorter->ids = sorter->spare;
-        sorter->spare = swap;
-    }
-}
-
-static varve_status plan_sort_by_name(varve_cursor *cursor, vv_plan *plan, size_t begin,
-                                      varve_error *out_err)
-{
-    size_t count = plan->series_count - begin;
-    uint32_t *spare = vv_alloc_array(&cursor->alloc, count + 1, sizeof *spare);
-    uint32_t *ids = vv_alloc_array(&cursor->alloc, count + 1, sizeof *ids);
-    varve_status status = VARVE_OK;
-    if (spare == NULL || ids == NULL) {
-        status = plan_memory(cursor, out_err);
-    } else if (count > 0) {
-        memcpy(ids, plan->series + begin, count * sizeof *ids);
-        plan_sorter sorter = {.catalogue = cursor->db->catalogue, .ids = ids, .spare = spare};
-        plan_sort(&sorter, count);
-        memcpy(plan->series + begin, sorter.ids, count * sizeof *ids);
-    }
-    vv_alloc_free(&cursor->alloc, spare, (count + 1) * sizeof *spare);
-    vv_alloc_free(&cursor->alloc, ids, (count + 1) * sizeof *ids);
-    return status;
-}
-
-/** Ids of some selections, ascending, into plan->series. */
-static varve_status plan_select(varve_cursor *cursor, const varve_selection *selections,
-                                size_t count, bool with_internal, vv_idset *out_ids,
-                                varve_error *out_err)
-{
-    vv_selection *selection;
-    VV_TRY(vv_selection_compile(selections, count, with_internal, &cursor->db->alloc, &selection,
-                                out_err));
-    varve_status status = vv_catalogue_select(cursor->db->catalogue, selection, out_ids, out_err);
-    vv_selection_free(selection);
-    return status;
-}
-
-static varve_status plan_take_ids(varve_cursor *cursor, vv_plan *plan, const vv_idset *ids,
-                                  varve_error *out_err)
-{
-    size_t count = vv_idset_count(ids);
-    plan->series = vv_arena_array(&cursor->arena, count + 1, sizeof *plan->series);
-    if (plan->series == NULL) {
-        return plan_memory(cursor, out_err);
-    }
-    vv_idset_cursor iter;
-    vv_idset_cursor_init(&iter, ids);
-    uint32_t id;
-    while (vv_idset_cursor_next(&iter, &id)) {
-        plan->series[plan->series_count++] = id;
-    }
-    return VARVE_OK;
-}
-
-/** Order GIVEN: selection by selection, a list as it stands, each series at its first place. */
-static varve_status plan_select_given(varve_cursor *cursor, const varve_query_options *options,
-                                      vv_plan *plan, varve_error *out_err)
-{
-    bool with_internal = (options->flags & VARVE_QUERY_INTERNAL) != 0;
-    size_t known = vv_catalogue_series_count(cursor->db->catalogue);
-    uint64_t *seen = vv_arena_zeroed(&cursor->arena, vv_bits_words(known + 1) * 8);
-    plan->series = vv_arena_array(&cursor->arena, known + 1, sizeof *plan->series);
-    if (seen == NULL || plan->series == NULL) {
-        return plan_memory(cursor, out_err);
-    }
-    for (size_t i = 0; i < options->selection_count; i++) {
-        const varve_selection *given = &options->selections[i];
-        vv_idset ids;
-        vv_idset_init(&ids);
-        VV_TRY(plan_select(cursor, given, 1, with_internal, &ids, out_err));
-        size_t begin = plan->series_count;
-        size_t listed = given->kind == VARVE_SELECT_LIST ? given->series_count : 0;
-        for (size_t at = 0; at < listed; at++) {
-            uint64_t id = given->series[at].id;
-            if (id <= known && vv_idset_contains(&ids, (uint32_t)id) && !vv_bits_get(seen, id)) {
-                vv_bits_set(seen, id);
-                plan->series[plan->series_count++] = (uint32_t)id;
-            }
-        }
-        vv_idset_cursor iter;
-        vv_idset_cursor_init(&iter, &ids);
-        uint32_t id;
-        while (listed == 0 && vv_idset_cursor_next(&iter, &id)) {
-            if (id <= known && !vv_bits_get(seen, id)) {
-                vv_bits_set(seen, id);
-                plan->series[plan->series_count++] = id;
-            }
-        }
-        vv_idset_deinit(&ids, &cursor->db->alloc);
-        if (listed == 0) {
-            VV_TRY(plan_sort_by_name(cursor, plan, begin, out_err));
-        }
-    }
-    return VARVE_OK;
-}
-
-static varve_status plan_series(varve_cursor *cursor, const varve_query_options *options,
-                                vv_plan *plan, varve_error *out_err)
-{
-    if (plan->order == VARVE_ORDER_GIVEN && options->selection_count > 0) {
-        return plan_select_given(cursor, options, plan, out_err);
-    }
-    vv_idset ids;
-    vv_idset_init(&ids);
-    VV_TRY(plan_select(cursor, options->selections, options->selection_count,
-                       (options->flags & VARVE_QUERY_INTERNAL) != 0, &ids, out_err));
-    varve_status status = plan_take_ids(cursor, plan, &ids, out_err);
-    vv_idset_deinit(&ids, &cursor->db->alloc);
-    VV_TRY(status);
-    return plan->order == VARVE_ORDER_NONE ? VARVE_OK : plan_sort_by_name(cursor, plan, 0, out_err);
-}
-
-/** Row ids asked of a metric that keeps none. */
-static varve_status plan_check_row_ids(const varve_cursor *cursor, const vv_plan *plan,
-                                       varve_error *out_err)
-{
-    const vv_catalogue *catalogue = cursor->db->catalogue;
-    for (size_t i = 0; plan->with_row_ids && i < plan->series_count; i++) {
-        uint32_t metric = vv_catalogue_metric_id(catalogue, plan->series[i]);
-        if (!vv_catalogue_policy(catalogue, metric).has_row_ids) {
-            varve_text name = vv_catalogue_metric(catalogue, plan->series[i]);
-            return vv_fail(out_err, VARVE_E_UNSUPPORTED,
-                           "metric %.*s keeps no row ids; open it with VARVE_ROW_IDS_ON",
-                           (int)(name.size < 100 ? name.size : 100), name.data);
-        }
-    }
     return VARVE_OK;
 }
 
@@ -467,7 +306,7 @@ static varve_status plan_all_fields(varve_cursor *cursor, vv_plan *plan, uint32_
     uint32_t known = vv_catalogue_field_count(cursor->db->catalogue);
     uint64_t *has = vv_arena_zeroed(&cursor->arena, vv_bits_words(known + 1) * 8);
     if (has == NULL) {
-        return plan_memory(cursor, out_err);
+        return vv_cursor_memory(cursor, out_err);
     }
     const vv_schema *last = NULL;
     for (size_t i = 0; i < plan->series_count; i++) {
@@ -484,7 +323,7 @@ static varve_status plan_all_fields(varve_cursor *cursor, vv_plan *plan, uint32_
     vv_plan_output *outputs =
         vv_arena_zeroed(&cursor->arena, (count + plan->output_count + 1) * sizeof *outputs);
     if (named == NULL || outputs == NULL) {
-        return plan_memory(cursor, out_err);
+        return vv_cursor_memory(cursor, out_err);
     }
     size_t found = 0;
     for (uint32_t field = 1; field <= known; field++) {
@@ -513,6 +352,7 @@ static varve_status plan_types(varve_cursor *cursor, vv_plan *plan, varve_error 
     for (size_t i = 0; i < plan->output_count; i++) {
         vv_plan_output *output = &plan->outputs[i];
         bool is_numeric;
+        VV_TRY(vv_cursor_poll(cursor, out_err));
         if (output->kind != VARVE_OUTPUT_FIELD) {
             output->type = VARVE_TYPE_STRING;
             continue;
@@ -540,13 +380,13 @@ static varve_status plan_group_labels(varve_cursor *cursor, const varve_query_op
     plan->group_labels =
         vv_arena_array(&cursor->arena, options->group_label_count + 1, sizeof *plan->group_labels);
     if (plan->group_labels == NULL) {
-        return plan_memory(cursor, out_err);
+        return vv_cursor_memory(cursor, out_err);
     }
     for (size_t i = 0; i < options->group_label_count; i++) {
         varve_text name;
         VV_TRY(vv_label_name_check(options->group_labels[i], out_err));
         if (vv_arena_copy(&cursor->arena, options->group_labels[i], &name) != VARVE_OK) {
-            return plan_memory(cursor, out_err);
+            return vv_cursor_memory(cursor, out_err);
         }
         size_t at = plan->group_label_count;
         while (at > 0 && vv_text_compare(plan->group_labels[at - 1], name) > 0) {
@@ -563,13 +403,39 @@ static varve_status plan_group_labels(varve_cursor *cursor, const varve_query_op
     return VARVE_OK;
 }
 
+/** Fields that predicates compare with what they can never hold. */
+static varve_status plan_check_predicates(varve_cursor *cursor, const vv_plan *plan,
+                                          varve_error *out_err)
+{
+    for (size_t i = 0; i < plan->predicate_count; i++) {
+        uint32_t type;
+        bool is_numeric;
+        VV_TRY(vv_cursor_poll(cursor, out_err));
+        VV_TRY(vv_plan_type(cursor, plan->series, plan->series_count, plan->predicate_fields[i],
+                            /* is_aggregate */ false, &type, &is_numeric, out_err));
+        if (type != VARVE_TYPE_NONE && type != VARVE_TYPE_MIXED) {
+            VV_TRY(vv_predicate_check_type(&plan->predicates[i], type, out_err));
+        }
+    }
+    return VARVE_OK;
+}
+
+/** Blocks have room for as many rows as their bytes allow, so that wide ones do not reserve more.
+ */
+static void plan_limit_rows(vv_plan *plan)
+{
+    uint64_t fit = plan->block_bytes_max / (16 + 8 * (uint64_t)plan->output_count);
+    fit = fit == 0 ? 1 : fit;
+    plan->block_rows_max = plan->block_rows_max < fit ? plan->block_rows_max : fit;
+}
+
 varve_status vv_plan_make(varve_cursor *cursor, const varve_query_options *options,
                           vv_plan **out_plan, varve_error *out_err)
 {
     VV_TRY(plan_check(options, out_err));
     vv_plan *plan = vv_arena_zeroed(&cursor->arena, sizeof *plan);
     if (plan == NULL) {
-        return plan_memory(cursor, out_err);
+        return vv_cursor_memory(cursor, out_err);
     }
     plan->flags = options->flags;
     plan->grouping = options->grouping;
@@ -586,14 +452,16 @@ varve_status vv_plan_make(varve_cursor *cursor, const varve_query_options *optio
     plan->block_bytes_max = options->block_bytes_max;
     plan->scanned_rows_max = options->scanned_rows_max;
     plan->bucket = options->bucket;
+    if (vv_arena_copy(&cursor->arena, options->bucket.zone, &plan->bucket.zone) != VARVE_OK) {
+        return vv_cursor_memory(cursor, out_err);
+    }
     plan->with_row_ids = (options->flags & VARVE_QUERY_ROW_IDS) != 0 || options->after_row_id > 0 ||
                          options->order == VARVE_ORDER_ARRIVAL;
     VV_TRY(plan_outputs(cursor, options, plan, out_err));
     VV_TRY(plan_predicates(cursor, options, plan, out_err));
     VV_TRY(plan_group_labels(cursor, options, plan, out_err));
     VV_TRY(plan_check_shape(plan, out_err));
-    VV_TRY(plan_series(cursor, options, plan, out_err));
-    VV_TRY(plan_check_row_ids(cursor, plan, out_err));
+    VV_TRY(vv_plan_select(cursor, options, plan, out_err));
     bool needs_columns = plan->layout != VARVE_LAYOUT_SERIES || plan->is_aggregate;
     if (plan->wants_all_fields && needs_columns) {
         VV_TRY(plan_all_fields(
@@ -601,7 +469,9 @@ varve_status vv_plan_make(varve_cursor *cursor, const varve_query_options *optio
             out_err));
     }
     VV_TRY(plan_fields(cursor, plan, out_err));
+    VV_TRY(plan_check_predicates(cursor, plan, out_err));
     VV_TRY(plan_types(cursor, plan, out_err));
+    plan_limit_rows(plan);
     *out_plan = plan;
     return VARVE_OK;
 }
@@ -612,7 +482,7 @@ varve_status vv_plan_copy(varve_cursor *part, const vv_plan *plan, size_t begin,
     vv_arena *arena = &part->arena;
     vv_plan *copy = vv_arena_new(arena, sizeof *copy);
     if (copy == NULL) {
-        return plan_memory(part, out_err);
+        return vv_cursor_memory(part, out_err);
     }
     *copy = *plan;
     size_t series = end - begin;
@@ -627,9 +497,13 @@ varve_status vv_plan_copy(varve_cursor *part, const vv_plan *plan, size_t begin,
         vv_arena_array(arena, plan->predicate_count + 1, sizeof *copy->predicate_fields);
     copy->group_labels = NULL; /* only GROUP_SERIES is split */
     copy->group_label_count = 0;
+    copy->is_typed = plan->is_aggregate && plan->layout == VARVE_LAYOUT_TABLE;
+    if (vv_arena_copy(arena, plan->bucket.zone, &copy->bucket.zone) != VARVE_OK) {
+        return vv_cursor_memory(part, out_err);
+    }
     if (copy->series == NULL || copy->outputs == NULL || copy->predicates == NULL ||
         copy->predicate_fields == NULL || (plan->fields != NULL && copy->fields == NULL)) {
-        return plan_memory(part, out_err);
+        return vv_cursor_memory(part, out_err);
     }
     for (size_t i = 0; i < series; i++) {
         copy->series[i] = plan->series[begin + i];
@@ -640,7 +514,7 @@ varve_status vv_plan_copy(varve_cursor *part, const vv_plan *plan, size_t begin,
     for (size_t i = 0; i < plan->output_count; i++) {
         copy->outputs[i] = plan->outputs[i];
         if (vv_arena_copy(arena, plan->outputs[i].name, &copy->outputs[i].name) != VARVE_OK) {
-            return plan_memory(part, out_err);
+            return vv_cursor_memory(part, out_err);
         }
     }
     for (size_t i = 0; i < plan->predicate_count; i++) {
@@ -649,34 +523,9 @@ varve_status vv_plan_copy(varve_cursor *part, const vv_plan *plan, size_t begin,
         copy->predicate_fields[i] = plan->predicate_fields[i];
         if (vv_arena_copy(arena, predicate->field, &predicate->field) != VARVE_OK ||
             vv_arena_copy(arena, predicate->bytes, &predicate->bytes) != VARVE_OK) {
-            return plan_memory(part, out_err);
+            return vv_cursor_memory(part, out_err);
         }
     }
     *out_plan = copy;
-    return VARVE_OK;
-}
-
-varve_status vv_plan_filter(const vv_plan *plan, const vv_rows *rows, uint64_t *selected,
-                            size_t *out_count, varve_error *out_err)
-{
-    memset(selected, 0, vv_bits_words(VV_VECTOR_ROWS_MAX) * sizeof *selected);
-    vv_bits_set_range(selected, 0, rows->count);
-    for (size_t i = 0; i < plan->predicate_count; i++) {
-        const varve_column *column = NULL;
-        for (size_t at = 0; at < rows->column_count; at++) {
-            if (rows->fields[at] == plan->predicate_fields[i]) {
-                column = &rows->columns[at];
-            }
-        }
-        VV_TRY(vv_predicate_eval(&plan->predicates[i], column, rows->count, selected, out_err));
-    }
-    if (plan->after_row_id > 0 && rows->row_ids != NULL) {
-        for (size_t row = 0; row < rows->count; row++) {
-            if (rows->row_ids[row] <= plan->after_row_id) {
-                vv_bits_clear(selected, row);
-            }
-        }
-    }
-    *out_count = vv_bits_count(selected, 0, rows->count);
     return VARVE_OK;
 }

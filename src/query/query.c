@@ -7,6 +7,7 @@
 #include "query/query.h"
 
 #include "base/status.h"
+#include "engine/task.h"
 #include "query/cursor_priv.h"
 
 static const vv_cursor_ops query_no_ops = {0};
@@ -14,6 +15,9 @@ static const vv_cursor_ops query_no_ops = {0};
 varve_status vv_query_start(varve_cursor *cursor, vv_plan *plan, varve_error *out_err)
 {
     cursor->layout = plan->layout;
+    if (!cursor->is_part) {
+        vv_task_begin(cursor->task, plan->series_count);
+    }
     return plan->is_aggregate ? vv_aggregate_start(cursor, plan, out_err)
                               : vv_rows_start(cursor, plan, out_err);
 }
@@ -55,6 +59,7 @@ static varve_status query_part(varve_cursor *cursor, const vv_plan *plan, size_t
     part->view = cursor->view;
     vv_view_ref(part->view);
     part->task = cursor->task;
+    part->is_part = true;
     part->deadline_ns = cursor->deadline_ns;
     vv_plan *copy;
     varve_status status = vv_plan_copy(part, plan, begin, end, &copy, out_err);
@@ -95,5 +100,6 @@ varve_status vv_query_split(varve_cursor *cursor, const vv_plan *plan, varve_cur
     }
     *out_count = count;
     cursor->is_end = true;
+    cursor->was_read = true; /* its rows are the parts' now */
     return VARVE_OK;
 }
