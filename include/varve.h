@@ -534,7 +534,8 @@ typedef struct varve_written {
     uint64_t rows_rejected;  /* left out */
     uint64_t rows_late;      /* older than the newest row of their series */
     uint64_t series_deleted; /* series that a delete matched */
-    uint64_t first_row_id;   /* id of the first row; row i of the batch has first_row_id + i */
+    uint64_t first_row_id;   /* id of the first row; stored row i has first_row_id + i, and one more
+                                for each delete before it in the batch (SPLIT: of the first part) */
     uint64_t ticket;         /* for varve_wait */
 } varve_written;
 

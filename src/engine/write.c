@@ -50,6 +50,7 @@ static varve_status write_wait_memory(vv_write *write, varve_error *out_err)
     uint64_t limit = db->options.memory_limit_bytes;
     bool was_flushed = false;
     while (vv_alloc_bytes(&db->alloc) >= limit) {
+        VV_TRY(vv_db_check_writing(db, out_err)); /* no flush will free any */
         if (vv_mono_now_ns() >= write->deadline_ns || (was_flushed && db->background == NULL)) {
             return vv_fail(out_err, VARVE_E_BUSY,
                            "memory stays at %zu bytes, memory_limit_bytes is %llu",

@@ -259,6 +259,47 @@ static void row_ids_are_given_in_order_and_stay(void **state)
     policies_end(&p);
 }
 
+static void deletes_and_rejected_rows_count_as_the_header_says(void **state)
+{
+    (void)state;
+    policies p;
+    varve_error err;
+    varve_batch *batch;
+    varve_written written;
+    varve_write_options options;
+    policies_begin(&p, VARVE_DUPLICATES_ALL, VARVE_ROW_IDS_ON);
+    dump_must_put(p.db, "bad", 1, "v", dump_string("x"));
+    check_ok(varve_batch_create(p.db, &batch, &err), &err);
+    varve_selection other;
+    memset(&other, 0, sizeof other);
+    other.kind = VARVE_SELECT_TEXT;
+    other.text = VARVE_STR("other");
+    varve_field field = dump_field(p.db, "v");
+    for (int64_t i = 0; i < 4; i++) {
+        varve_value value = dump_i64(i);
+        varve_row row = {.series = dump_series(p.db, i == 2 ? "bad" : "a"),
+                         .timestamp = 10 + i,
+                         .fields = &field,
+                         .values = &value,
+                         .count = 1};
+        check_ok(varve_batch_row(batch, &row, &err), &err);
+        if (i == 0) {
+            check_ok(varve_batch_delete(batch, &other, 1, (varve_range){0, 1}, &err), &err);
+        }
+    }
+    varve_write_options_init(&options);
+    options.flags = VARVE_WRITE_SKIP_REJECTED;
+    varve_written_init(&written);
+    check_ok(varve_batch_commit(batch, &options, &written, &err), &err);
+    varve_batch_free(batch);
+    unsigned long long first = written.first_row_id;
+    char text[200];
+    snprintf(text, sizeof text, "a 10 #%llu v=0\na 11 #%llu v=1\na 13 #%llu v=3\n", first,
+             first + 2, first + 3);
+    policies_read_ids(&p, VARVE_ORDER_ARRIVAL, VARVE_QUERY_ROW_IDS, first - 1, UINT64_MAX, 0, text);
+    policies_end(&p);
+}
+
 static void paging_by_row_id_sees_every_row_once(void **state)
 {
     (void)state;
@@ -410,6 +451,7 @@ int main(void)
         cmocka_unit_test(a_metric_may_have_a_policy_of_its_own),
         cmocka_unit_test(another_policy_than_stored_is_a_conflict),
         cmocka_unit_test(row_ids_are_given_in_order_and_stay),
+        cmocka_unit_test(deletes_and_rejected_rows_count_as_the_header_says),
         cmocka_unit_test(paging_by_row_id_sees_every_row_once),
         cmocka_unit_test(without_row_ids_they_are_not_supported),
         cmocka_unit_test(a_field_has_one_type_while_a_visible_row_holds_it),

@@ -345,6 +345,50 @@ static void rejected_rows_are_left_out_and_reported(void **state)
     writing_end(&w);
 }
 
+/* Named rows: a name that is not valid, a series too many. */
+static void named_rows_that_cannot_be_stored_are_left_out(void **state)
+{
+    (void)state;
+    writing w;
+    varve_error err;
+    varve_written written;
+    varve_write_options options;
+    varve_rejected rejected[4];
+    writing_begin(&w, 0, VARVE_OPEN_NO_BACKGROUND);
+    check_ok(varve_close(w.db, &err), &err);
+    w.options.series_max = 2;
+    check_ok(varve_open("/db", &w.options, &w.db, &err), &err);
+    static const char *const metrics[] = {"a", "", "b", "c", "a"};
+    varve_text field = VARVE_STR("v");
+    varve_value values[5];
+    varve_named_row rows[5];
+    memset(rows, 0, sizeof rows);
+    for (size_t i = 0; i < 5; i++) {
+        values[i] = dump_i64((int64_t)i);
+        rows[i] = (varve_named_row){.metric = dump_text(metrics[i]),
+                                    .timestamp = (int64_t)i,
+                                    .fields = &field,
+                                    .values = &values[i],
+                                    .count = 1};
+    }
+    check_status(VARVE_E_INVALID, varve_write(w.db, rows, 5, NULL, NULL, &err));
+    assert_string_equal(dump_all(w.db), "");
+    varve_write_options_init(&options);
+    options.flags = VARVE_WRITE_SKIP_REJECTED;
+    options.rejected = rejected;
+    options.rejected_capacity = 4;
+    varve_written_init(&written);
+    check_ok(varve_write(w.db, rows, 5, &options, &written, &err), &err);
+    assert_int_equal(written.rows, 3);
+    assert_int_equal(written.rows_rejected, 2);
+    assert_int_equal(rejected[0].row, 1);
+    assert_int_equal(rejected[0].status, VARVE_E_INVALID);
+    assert_int_equal(rejected[1].row, 3);
+    assert_int_equal(rejected[1].status, VARVE_E_LIMIT);
+    writing_expect(&w, "a 0 v=0\na 4 v=4\nb 2 v=2\n");
+    writing_end(&w);
+}
+
 static void a_type_conflict_inside_one_batch_is_refused(void **state)
 {
     (void)state;
@@ -494,6 +538,7 @@ int main(void)
         cmocka_unit_test(deletes_hide_what_precedes_them_in_the_batch),
         cmocka_unit_test(submitted_batches_keep_their_order),
         cmocka_unit_test(rejected_rows_are_left_out_and_reported),
+        cmocka_unit_test(named_rows_that_cannot_be_stored_are_left_out),
         cmocka_unit_test(a_type_conflict_inside_one_batch_is_refused),
         cmocka_unit_test(long_batches_are_refused_or_split),
         cmocka_unit_test(every_way_of_syncing_answers_how_safe_it_is),
