@@ -347,12 +347,14 @@ static void cache_deinit_shard(vv_block_cache *cache, cache_shard *shard)
     if (!shard->has_lock) {
         return;
     }
+    /* Nothing is pinned, but by threads that a forked child does not have. */
+    bool is_child = cache->generation != vv_process_generation();
     vv_mutex_lock(&shard->lock);
     while (shard->hand != NULL) {
+        shard->hand->pins = is_child ? 0 : shard->hand->pins;
         cache_drop_locked(cache, shard, shard->hand);
     }
-    /* Nothing private is pinned, but by threads that a forked child does not have. */
-    VV_ASSERT(shard->bytes == 0 || cache->generation != vv_process_generation());
+    VV_ASSERT(shard->bytes == 0 || is_child);
     vv_map_deinit(&shard->map);
     vv_mutex_unlock(&shard->lock);
     vv_mutex_deinit(&shard->lock);
