@@ -22,6 +22,7 @@ typedef struct http_connection {
     _Atomic int64_t deadline_mono_ns; /* the watch ends it then; VV_NO_DEADLINE: no claim */
     struct http_connection *next;     /* guarded by http->lock */
     struct http_connection *previous;
+    vv_http_request *request; /* of the connection's thread; NULL between requests */
 } http_connection;
 
 struct vv_http {
@@ -110,6 +111,11 @@ enum MHD_Result vv_http_on_request(void *http, struct MHD_Connection *mhd, const
                                    size_t *upload_data_size, void **context);
 void vv_http_on_completed(void *http, struct MHD_Connection *mhd, void **context,
                           enum MHD_RequestTerminationCode code);
+/**
+ * The request is over, answered or not. libmicrohttpd does not say so of a head that it gives up in
+ * the middle of: the next request ends it, or the end of the connection.
+ */
+void vv_http_request_end(vv_http_request *request);
 
 /* ---- http_answer.c ---- */
 

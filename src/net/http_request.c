@@ -35,10 +35,14 @@ void *vv_http_on_target(void *context, const char *target, struct MHD_Connection
     if (connection == NULL) {
         return NULL;
     }
+    if (connection->request != NULL) {
+        vv_http_request_end(connection->request);
+    }
     vv_http_request *request = vv_alloc_zeroed(http->options.alloc, sizeof *request);
     if (request == NULL) {
         return NULL;
     }
+    connection->request = request;
     request->http = http;
     request->connection = connection;
     request->mhd = mhd;
@@ -372,14 +376,20 @@ enum MHD_Result vv_http_on_request(void *context, struct MHD_Connection *mhd, co
 void vv_http_on_completed(void *context, struct MHD_Connection *mhd, void **request_context,
                           enum MHD_RequestTerminationCode code)
 {
+    (void)context;
     (void)mhd;
     (void)code;
-    vv_http *http = context;
     vv_http_request *request = *request_context;
-    if (request == NULL) {
-        return;
+    if (request != NULL) {
+        *request_context = NULL;
+        vv_http_request_end(request);
     }
-    *request_context = NULL;
+}
+
+void vv_http_request_end(vv_http_request *request)
+{
+    vv_http *http = request->http;
+    request->connection->request = NULL;
     if (request->is_begun) {
         http->options.finished(http->options.context, request);
     }

@@ -60,6 +60,9 @@ void vv_http_notify_connection(void *context, struct MHD_Connection *mhd, void *
     if (connection == NULL) {
         return;
     }
+    if (connection->request != NULL) {
+        vv_http_request_end(connection->request);
+    }
     vv_mutex_lock(&http->lock);
     if (connection->next != NULL) {
         connection->next->previous = connection->previous;

@@ -225,6 +225,26 @@ static void heads_are_bounded(void **state)
     free(target);
 }
 
+/** libmicrohttpd has no room for so many parameters and ends the connection within the head; that
+ * nothing is left of the request is asserted when the server stops. */
+static void a_head_that_is_given_up_leaves_nothing(void **state)
+{
+    server_fixture *f = *state;
+    server_fixture_start(f);
+    for (int round = 0; round < 3; round++) {
+        int fd = http_connect(f->port);
+        assert_true(send_text(fd, "GET /api/v1/labels?"));
+        for (int index = 0; index < 4000; index++) {
+            assert_true(send_text(fd, "a&"));
+        }
+        assert_true(send_text(fd, " HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"));
+        http_reply reply = http_receive(fd);
+        assert_int_not_equal(reply.code, 200);
+        http_reply_free(&reply);
+    }
+    expect(http_get(f->port, "/healthz"), 200, NULL);
+}
+
 static void send_raw(server_fixture *f, const char *raw, int code)
 {
     int fd = http_connect(f->port);
@@ -549,6 +569,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_line_may_have_a_mebibyte, begin, end),
         cmocka_unit_test_setup_teardown(a_document_may_have_a_mebibyte, begin, end),
         cmocka_unit_test_setup_teardown(heads_are_bounded, begin, end),
+        cmocka_unit_test_setup_teardown(a_head_that_is_given_up_leaves_nothing, begin, end),
         cmocka_unit_test_setup_teardown(ambiguous_lengths_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(bodies_come_in_chunks_and_after_continue, begin, end),
         cmocka_unit_test_setup_teardown(one_connection_takes_many_requests, begin, end),
