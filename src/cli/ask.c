@@ -288,7 +288,7 @@ static varve_status ask_bucket(const vv_ask_words *words, uint32_t precision, va
 static varve_status ask_grouping(const vv_ask_words *words, vv_arena *arena,
                                  varve_query_options *query, varve_error *out_err)
 {
-    varve_text *labels;
+    varve_text *labels = NULL;
     VV_TRY(ask_split(words->by, arena, &labels, &query->group_label_count, out_err));
     query->group_labels = labels;
     query->grouping = query->group_label_count == 0 ? VARVE_GROUP_ALL : VARVE_GROUP_BY;
@@ -349,8 +349,8 @@ static varve_status ask_label_columns(const vv_ask *ask, varve_db *db, vv_arena 
 {
     varve_list_options options = ask_list_options(ask);
     varve_cursor *cursor;
-    varve_text *texts;
-    size_t metrics;
+    varve_text *texts = NULL;
+    size_t metrics = 0;
     if (ask->query.grouping != VARVE_GROUP_SERIES) {
         style->labels = ask->query.group_labels;
         style->label_count = ask->query.group_label_count;
@@ -393,7 +393,7 @@ varve_status vv_ask_columns(const vv_ask *ask, varve_db *db, vv_arena *arena, vv
 {
     varve_list_options options = ask_list_options(ask);
     varve_cursor *cursor;
-    varve_text *fields;
+    varve_text *fields = NULL;
     style->has_time = ask->names == NULL || ask->query.bucket.kind != VARVE_BUCKET_NONE;
     VV_TRY(ask_label_columns(ask, db, arena, style, out_err));
     if (ask->query.output_count > 0) {

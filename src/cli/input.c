@@ -30,18 +30,18 @@ struct vv_input {
     uint8_t piece[INPUT_PIECE_BYTES];
 };
 
-static varve_status input_create(const char *path, vv_input **out_input, varve_error *out_err)
+/** NULL when there is no memory. */
+static vv_input *input_create(const char *path, varve_error *out_err)
 {
-    *out_input = NULL;
     vv_input *input = vv_memory_new(sizeof *input);
     if (input == NULL) {
-        return vv_fail_nomem(out_err, "an input", sizeof *input);
+        VV_IGNORE(vv_fail_nomem(out_err, "an input", sizeof *input)); /* the caller returns it */
+        return NULL;
     }
     vv_alloc_init(&input->alloc, NULL);
     vv_buf_init(&input->text, &input->alloc, SIZE_MAX);
     input->path = path;
-    *out_input = input;
-    return VARVE_OK;
+    return input;
 }
 
 static varve_status input_take_inflated(void *context, vv_bytes piece, varve_error *out_err)
@@ -75,8 +75,11 @@ static varve_status input_open_file(vv_input *input, varve_error *out_err)
 varve_status vv_input_open(const char *path, vv_input **out_input, varve_error *out_err)
 {
     bool is_standard = strcmp(path, "-") == 0;
-    VV_TRY(input_create(is_standard ? "standard input" : path, out_input, out_err));
-    vv_input *input = *out_input;
+    vv_input *input = input_create(is_standard ? "standard input" : path, out_err);
+    *out_input = input;
+    if (input == NULL) {
+        return VARVE_E_NOMEM;
+    }
     if (is_standard) {
         input->file = stdin;
         return VARVE_OK;
@@ -92,8 +95,11 @@ varve_status vv_input_open(const char *path, vv_input **out_input, varve_error *
 varve_status vv_input_open_lines(char *const *lines, size_t count, vv_input **out_input,
                                  varve_error *out_err)
 {
-    VV_TRY(input_create("the command line", out_input, out_err));
-    vv_input *input = *out_input;
+    vv_input *input = input_create("the command line", out_err);
+    *out_input = input;
+    if (input == NULL) {
+        return VARVE_E_NOMEM;
+    }
     for (size_t i = 0; i < count; i++) {
         vv_buf_append_text(&input->text, vv_text_from_string(lines[i]));
         vv_buf_append_char(&input->text, '\n');
@@ -126,8 +132,8 @@ varve_status vv_input_next(void *context, vv_bytes *out_piece, bool *out_is_end,
                            varve_error *out_err)
 {
     vv_input *input = context;
-    vv_bytes piece;
-    *out_piece = (vv_bytes){0};
+    vv_bytes piece = {0};
+    *out_piece = piece;
     *out_is_end = input->is_done;
     if (input->is_done) {
         return VARVE_OK;

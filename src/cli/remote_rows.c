@@ -404,8 +404,8 @@ static varve_status remote_rows_columns(vv_remote_printer *printer, varve_error 
 {
     vv_rows_style *style = &printer->style;
     const vv_ask *ask = &printer->ask;
-    varve_text *names;
-    size_t metrics;
+    varve_text *names = NULL;
+    size_t metrics = 0;
     if (ask->query.grouping != VARVE_GROUP_SERIES) {
         style->labels = ask->query.group_labels;
         style->label_count = ask->query.group_label_count;
