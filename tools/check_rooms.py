@@ -146,7 +146,8 @@ def check_tests(tree, findings, table):
                 continue
             room = path.split("/")[0]
             if f"src/{path}" not in tree.files:
-                if f"{PurePosixPath(name).parent}/{path}" not in tree.files:
+                beside = f"{PurePosixPath(name).parent}/{path}"
+                if beside not in tree.files and f"tests/{path}" not in tree.files:
                     findings.add(name, line, f"{path} does not exist")
             elif unit:
                 own = unit.group(1)

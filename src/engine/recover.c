@@ -331,6 +331,10 @@ static varve_status recover_vector(recover_state *state, vv_run *run, varve_erro
     vv_vector vector;
     VV_TRY(vv_vector_parse((vv_bytes){.data = run->vector, .size = run->vector_size}, &vector,
                            out_err));
+    if (vector.count != run->count) {
+        return vv_fail(out_err, VARVE_E_CORRUPT, "log: a run of %zu rows has a vector of %u",
+                       run->count, vector.count);
+    }
     size_t words = (vector.count + 63) / 64;
     int64_t *times = vv_arena_array(&state->arena, vector.count, sizeof *times);
     uint32_t *fields = vv_arena_array(&state->arena, vector.column_count, sizeof *fields);
@@ -601,6 +605,12 @@ static varve_status recover_start_log(recover_state *state, varve_error *out_err
     varve_status status = vv_manifest_append(db->manifest, &edit, out_err);
     vv_mutex_unlock(&db->manifest_lock);
     VV_TRY(status);
+    /* Only now: damage found above has changed nothing, and the edit has stored the manifest anew.
+     */
+    VV_TRY(recover_sweep(db, "seg", &state->manifest->segments, offsetof(vv_manifest_segment, id),
+                         out_err));
+    VV_TRY(recover_sweep(db, "del", &state->manifest->tombstones,
+                         offsetof(vv_manifest_tombstone, id), out_err));
     recover_drop_logs(db, file_seq);
     return VARVE_OK;
 }
@@ -648,10 +658,6 @@ static varve_status recover_load_writable(recover_state *state, varve_error *out
     state->head = db->head;
     vv_head_ref(state->head);
     VV_TRY(recover_missing(recover_files(state, out_err), out_err));
-    VV_TRY(recover_sweep(db, "seg", &state->manifest->segments, offsetof(vv_manifest_segment, id),
-                         out_err));
-    VV_TRY(recover_sweep(db, "del", &state->manifest->tombstones,
-                         offsetof(vv_manifest_tombstone, id), out_err));
     VV_TRY(recover_missing(recover_log(state, out_err), out_err));
     vv_version *version;
     VV_TRY(recover_version(state, &version, out_err));

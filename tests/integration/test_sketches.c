@@ -12,7 +12,7 @@
 
 #include "integration/sketches/arrow.h"
 #include "integration/sketches/binding.h"
-#include "integration/sketches/ingest.h"
+#include "integration/sketches/series_cache.h"
 #include "integration/sketches/reading.h"
 #include "support/dump.h"
 #include "sys/thread.h"

@@ -3,8 +3,8 @@
  * Sketch of a door that ingests lines: a cache from the raw bytes of a series to its handle, one
  * batch a request, rejected rows reported. C99 and C++11.
  */
-#ifndef VV_TESTS_SKETCHES_INGEST_H
-#define VV_TESTS_SKETCHES_INGEST_H
+#ifndef VV_TESTS_SKETCHES_SERIES_CACHE_H
+#define VV_TESTS_SKETCHES_SERIES_CACHE_H
 
 #include <string.h>
 
