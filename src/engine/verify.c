@@ -33,6 +33,8 @@ typedef struct verify_state {
     vv_scan *scan;
     vv_buf bytes;        /* of the rows of one series, hashed piecewise */
     vv_hash_stream hash; /* of one series */
+    uint32_t *order;     /* of columns, by name */
+    size_t order_capacity;
     varve_verified found;
 } verify_state;
 
@@ -97,7 +99,7 @@ static void verify_add_value(verify_state *state, const varve_column *column, si
 }
 
 /** Columns in order of names: ids differ from one open to the next. */
-static void verify_order(const verify_state *state, const vv_rows *rows, uint16_t *order)
+static void verify_order(const verify_state *state, const vv_rows *rows, uint32_t *order)
 {
     const vv_catalogue *catalogue = state->db->catalogue;
     for (size_t i = 0; i < rows->column_count; i++) {
@@ -109,17 +111,30 @@ static void verify_order(const verify_state *state, const vv_rows *rows, uint16_
             order[at] = order[at - 1];
             at--;
         }
-        order[at] = (uint16_t)i;
+        order[at] = (uint32_t)i;
     }
+}
+
+static varve_status verify_grow_order(verify_state *state, size_t columns, varve_error *out_err)
+{
+    if (columns <= state->order_capacity) {
+        return VARVE_OK;
+    }
+    uint32_t *order =
+        vv_alloc_resize(&state->db->alloc, state->order, state->order_capacity * sizeof *order,
+                        columns * sizeof *order);
+    if (order == NULL) {
+        return vv_fail_nomem(out_err, "order of columns", columns * sizeof *order);
+    }
+    state->order = order;
+    state->order_capacity = columns;
+    return VARVE_OK;
 }
 
 static varve_status verify_rows(verify_state *state, const vv_rows *rows, varve_error *out_err)
 {
-    uint16_t order[VV_ROW_FIELDS_MAX * 4];
-    if (rows->column_count > VV_ARRAY_COUNT(order)) {
-        return vv_fail(out_err, VARVE_E_LIMIT, "a series has %zu fields; verify takes %zu",
-                       rows->column_count, VV_ARRAY_COUNT(order));
-    }
+    VV_TRY(verify_grow_order(state, rows->column_count, out_err));
+    uint32_t *order = state->order;
     verify_order(state, rows, order);
     for (size_t row = 0; row < rows->count; row++) {
         vv_buf_append_i64(&state->bytes, rows->times[row]);
@@ -218,6 +233,7 @@ varve_status vv_verify(varve_db *db, varve_task *task, varve_verified *out_verif
     vv_scan_close(state.scan);
     vv_codec_scratch_free(state.scratch);
     vv_view_unref(state.view);
+    vv_alloc_free(&db->alloc, state.order, state.order_capacity * sizeof *state.order);
     vv_buf_deinit(&state.bytes);
     return status;
 }

@@ -201,6 +201,13 @@ static varve_status cursor_advance(varve_cursor *cursor, varve_error *out_err)
     }
     if (cursor->has_block && cursor->is_partial) {
         cursor->frame->block.flags |= VARVE_BLOCK_PARTIAL;
+        if (!cursor->told_partial) {
+            varve_error reason;
+            varve_status status =
+                vv_fail(&reason, VARVE_E_CORRUPT, "damaged parts were left out of an answer");
+            VV_IGNORE(status); /* the answer goes on without them */
+            vv_db_set_health(cursor->db, VARVE_HEALTH_DEGRADED, &reason);
+        }
         cursor->told_partial = true;
     }
     return VARVE_OK;

@@ -144,6 +144,7 @@ static void an_answer_of_damage_alone_says_so(void **state)
         assert_int_equal(block->rows, 0);
         assert_int_equal(block->column_count, layout == VARVE_LAYOUT_TABLE ? 1 : 0);
         assert_true((block->flags & VARVE_BLOCK_PARTIAL) != 0);
+        assert_int_equal(varve_health(f->db, NULL), VARVE_HEALTH_DEGRADED);
         check_ok(varve_cursor_next(cursor, &block, &err), &err);
         assert_null(block);
         varve_cursor_close(cursor);
