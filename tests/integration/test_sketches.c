@@ -12,8 +12,8 @@
 
 #include "integration/sketches/arrow.h"
 #include "integration/sketches/binding.h"
-#include "integration/sketches/series_cache.h"
 #include "integration/sketches/reading.h"
+#include "integration/sketches/series_cache.h"
 #include "support/dump.h"
 #include "sys/thread.h"
 
