@@ -136,7 +136,7 @@ static varve_status http_listen(vv_http *http, varve_error *out_err)
 /** The address in use, port included. */
 static varve_status http_name_address(vv_http *http, varve_error *out_err)
 {
-    struct sockaddr_storage real;
+    struct sockaddr_storage real = {0};
     socklen_t size = sizeof real;
     if (getsockname(http->listen_fd, (struct sockaddr *)&real, &size) != 0) {
         return vv_fail_errno(out_err, VARVE_E_IO, errno, "cannot read the address in use");

@@ -22,6 +22,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/status.h"
 #include "query/rows_priv.h"
 
@@ -385,6 +386,7 @@ varve_status vv_rows_pass_next(varve_cursor *cursor, varve_error *out_err)
         VV_TRY(rows_pass_create(cursor, state, out_err));
     }
     vv_rows_pass *pass = state->pass;
+    VV_ASSERT(pass != NULL);
     uint64_t row_bytes = 16 + 8 * (uint64_t)plan->output_count;
     vv_block_builder builder;
     VV_TRY(vv_rows_begin_table(cursor, plan, &builder, out_err));

@@ -106,7 +106,7 @@ static varve_status door_influx_row(door_influx *door, const vv_influx_row *row,
                                     varve_error *out_err)
 {
     varve_error err;
-    varve_series series;
+    varve_series series = {0};
     varve_status status = door_influx_series(door, row->key, &series, &err);
     if (status == VARVE_E_INVALID || status == VARVE_E_LIMIT) {
         vv_ingest_reject(&door->ingest, row->line, 1, &err);

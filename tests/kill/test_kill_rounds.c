@@ -67,9 +67,9 @@ static bool kill_write_batch(int fd, const kill_writer *writer, uint64_t batch)
             (unsigned long long)batch, (unsigned long long)i,
             (unsigned long long)(batch * KILL_BATCH_ROWS + i));
     }
-    int total =
-        snprintf(text, sizeof text,
-                 "POST /write HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s", size, body);
+    int total = snprintf(text, sizeof text,
+                         "POST /write HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %zu\r\n\r\n%s",
+                         size, body);
     if (!kill_send(fd, text, (size_t)total)) {
         return false;
     }
@@ -105,6 +105,7 @@ static void *kill_write(void *context)
     if (fd >= 0) {
         close(fd);
     }
+    atomic_store(writer->is_writing, true); /* a writer that was refused ends the wait, too */
     return NULL;
 }
 
@@ -183,6 +184,11 @@ static uint64_t kill_round(const char *data, uint64_t round, long delay_us)
     for (int i = 0; i < KILL_WRITERS; i++) {
         assert_int_equal(pthread_join(writers[i].thread, NULL), 0);
     }
+    uint64_t answered = 0;
+    for (int i = 0; i < KILL_WRITERS; i++) {
+        answered += writers[i].answered;
+    }
+    assert_true(answered > 0);
     for (int i = 0; i < KILL_WRITERS; i++) {
         batches += kill_check_writer(data, &writers[i]);
     }
