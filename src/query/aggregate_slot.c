@@ -206,8 +206,11 @@ varve_status vv_aggregate_sort_slots(varve_cursor *cursor, vv_aggregate *state,
 
 varve_status vv_aggregate_end_slots(varve_cursor *cursor, vv_aggregate *state, varve_error *out_err)
 {
-    vv_aggregate_slot **slots = state->slots + state->slot_begin;
     size_t count = state->slot_count - state->slot_begin;
+    if (count == 0) {
+        return VARVE_OK; /* the array may not be there yet */
+    }
+    vv_aggregate_slot **slots = state->slots + state->slot_begin;
     if (!state->is_sorted) {
         VV_TRY(vv_cursor_sort(cursor, slots, count, sizeof(vv_aggregate_slot *),
                               aggregate_slot_compare, NULL, out_err));
