@@ -347,7 +347,9 @@ size_t vv_host_mounts_parse(varve_text text, vv_host_mount out_mounts[VV_HOST_MO
     size_t count = 0;
     varve_text line;
     while (count < VV_HOST_MOUNTS_MAX && host_next_line(&text, &line)) {
-        if (!host_mount_parse(line, &out_mounts[count])) {
+        /* A path that holds NUL is no path; the kernel writes none. */
+        if (!host_mount_parse(line, &out_mounts[count]) ||
+            strlen(out_mounts[count].path) != out_mounts[count].path_size) {
             continue;
         }
         bool is_known = false;
