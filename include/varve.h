@@ -128,7 +128,9 @@ typedef struct varve_text {
 #define VARVE_STR(literal) ((varve_text){(literal), sizeof(literal) - 1})
 #endif
 
-/** Where memory comes from. reallocate(NULL) allocates; release takes NULL. All members required.
+/**
+ * Where memory comes from. reallocate(NULL) allocates; release takes NULL. All members required.
+ * Called from any thread; after fork() release must work in the child, as that of malloc does.
  */
 typedef struct varve_allocator {
     void *context;

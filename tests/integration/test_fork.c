@@ -26,6 +26,26 @@ typedef struct forked {
     varve_db *db;
 } forked;
 
+/*
+ * gcc's address sanitizer does not let a child of fork() take what another thread held of its
+ * allocator at that moment, as the C library does for malloc. There, and only there, the child of a
+ * busy parent gives nothing back.
+ */
+#ifdef __SANITIZE_ADDRESS__
+enum { FORKED_CHILD_KEEPS_MEMORY = 1 };
+#else
+enum { FORKED_CHILD_KEEPS_MEMORY = 0 };
+#endif
+static bool forked_is_busy_child = false;
+static varve_allocator forked_source;
+
+static void forked_release(void *context, void *memory, size_t size)
+{
+    if (!forked_is_busy_child || FORKED_CHILD_KEEPS_MEMORY == 0) {
+        forked_source.release(context, memory, size);
+    }
+}
+
 static void forked_begin(forked *f)
 {
     varve_error err;
@@ -33,7 +53,9 @@ static void forked_begin(forked *f)
     temp_dir_create(&f->dir);
     f->path = temp_dir_path(&f->dir, "db");
     failing_alloc_init(&f->source);
-    f->allocator = failing_alloc_source(&f->source);
+    forked_source = failing_alloc_source(&f->source);
+    f->allocator = forked_source;
+    f->allocator.release = forked_release;
     varve_options_init(&f->options);
     f->options.allocator = &f->allocator;
     f->options.sync = VARVE_SYNC_NONE;
@@ -161,7 +183,9 @@ static void a_child_is_fenced_and_abandons_without_harm(void **state)
     varve_batch *batch;
     const varve_block *block;
     forked_begin(&f);
-    assert_int_equal(forked_write(f.db, 0, 700, 10), VARVE_OK);
+    assert_int_equal(forked_write(f.db, 0, 600, 10), VARVE_OK);
+    check_ok(varve_flush(f.db, NULL, &err), &err);
+    assert_int_equal(forked_write(f.db, 600, 100, 10), VARVE_OK); /* no flush is under way */
     check_ok(varve_query(f.db, NULL, &cursor, &err), &err);
     check_ok(varve_cursor_next(cursor, &block, &err), &err);
     check_ok(varve_batch_create(f.db, &batch, &err), &err);
@@ -219,6 +243,7 @@ static void a_child_of_a_busy_parent_abandons_without_harm(void **state)
     for (size_t i = 0; i < FORKS; i++) {
         pid_t child = fork();
         if (child == 0) {
+            forked_is_busy_child = true;
             alarm(20);
             varve_abandon(f.db);
             _exit(0);
