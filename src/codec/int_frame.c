@@ -21,6 +21,7 @@ enum {
     FRAME_PATCHED = 0x80,
     FRAME_SAMPLE = 32,        /* values looked at; arbitrary, a few per cent of outliers show up */
     FRAME_SAMPLE_INSIDE = 24, /* of them must be near each other for an attempt */
+    FRAME_GAIN_SHARE = 32,    /* one bit more per so many: of wide values one is not worth a look */
     FRAME_GAIN_BITS = 2,      /* and by this much nearer than all are; 1 would find normal noise */
 };
 
@@ -56,44 +57,18 @@ static uint64_t frame_distance(uint64_t value, uint64_t centre)
     return vv_zigzag_encode((int64_t)(value - centre));
 }
 
-static int64_t frame_median(int64_t *values, size_t count)
+/* By their order as signed numbers; sorts them. */
+static uint64_t frame_median(uint64_t *values, size_t count)
 {
     for (size_t i = 1; i < count; ++i) {
-        int64_t value = values[i];
+        uint64_t value = values[i];
         size_t at = i;
-        for (; at > 0 && values[at - 1] > value; --at) {
+        for (; at > 0 && (int64_t)values[at - 1] > (int64_t)value; --at) {
             values[at] = values[at - 1];
         }
         values[at] = value;
     }
     return values[count / 2];
-}
-
-/* A value in the midst of most others; false when outliers do not explain the width. */
-static bool frame_sample(const uint64_t *values, size_t count, uint32_t width, uint64_t *out_centre)
-{
-    if (count < FRAME_SAMPLE || width <= FRAME_GAIN_BITS) {
-        return false;
-    }
-    size_t step = count / FRAME_SAMPLE;
-    int64_t sample[FRAME_SAMPLE];
-    size_t near = 0;
-    /* Against the middle one of three first: if most are as far from it as the outermost, give up.
-     * If it is an outlier itself, a chance is missed, no more. */
-    int64_t three[3] = {(int64_t)values[count / 4], (int64_t)values[count / 2],
-                        (int64_t)values[count / 4 * 3]};
-    uint64_t middle = (uint64_t)frame_median(three, 3);
-    uint64_t near_reach = frame_reach(width - FRAME_GAIN_BITS);
-    for (size_t i = 0; i < FRAME_SAMPLE; ++i) {
-        uint64_t value = values[vv_sample_index(i, step)];
-        sample[i] = (int64_t)value;
-        near += frame_distance(value, middle) <= near_reach;
-    }
-    if (near < FRAME_SAMPLE_INSIDE) {
-        return false;
-    }
-    *out_centre = (uint64_t)frame_median(sample, FRAME_SAMPLE);
-    return true;
 }
 
 /* What one look at all values tells. */
@@ -128,8 +103,9 @@ static void frame_look_at(const uint64_t *values, size_t count, uint64_t centre,
     }
 }
 
-/* The width around the centre (sign included) with the least bits in all. */
-static uint32_t frame_best_width(const frame_look *look, size_t count)
+/* The width around the centre (sign included) with the least bits for the `looked` values seen;
+ * exceptions note their position among `count`. */
+static uint32_t frame_best_width(const frame_look *look, size_t looked, size_t count)
 {
     uint32_t widest = look->widest;
     uint32_t position_bits = vv_bits_for(count - 1);
@@ -137,7 +113,7 @@ static uint32_t frame_best_width(const frame_look *look, size_t count)
     size_t best_bits = SIZE_MAX;
     uint32_t best = widest;
     for (uint32_t width = widest + 1; width-- > 0;) {
-        size_t bits = count * width + outside * (position_bits + widest);
+        size_t bits = looked * width + outside * (position_bits + widest);
         if (bits < best_bits) {
             best_bits = bits;
             best = width;
@@ -145,6 +121,41 @@ static uint32_t frame_best_width(const frame_look *look, size_t count)
         outside += look->histogram[width];
     }
     return best;
+}
+
+/* Whether all values but the outliers are narrower than `width`, as far as the sample tells: either
+ * it holds no outlier, or leaving its own out pays. */
+static bool frame_sample_pays(const uint64_t *sample, uint64_t middle, uint32_t width, size_t count)
+{
+    frame_look look;
+    frame_look_at(sample, FRAME_SAMPLE, middle, &look);
+    uint32_t gain = 1 + width / FRAME_GAIN_SHARE;
+    return frame_best_width(&look, FRAME_SAMPLE, count) + gain <= width;
+}
+
+/* A value in the midst of most others; false when outliers do not explain the width. */
+static bool frame_sample(const uint64_t *values, size_t count, uint32_t width, uint64_t *out_centre)
+{
+    if (count < FRAME_SAMPLE || width <= FRAME_GAIN_BITS) {
+        return false;
+    }
+    size_t step = count / FRAME_SAMPLE;
+    uint64_t sample[FRAME_SAMPLE];
+    size_t near = 0;
+    /* Against the middle one of three first: if most are as far from it as the outermost, give up.
+     * If it is an outlier itself, a chance is missed, no more. */
+    uint64_t three[3] = {values[count / 4], values[count / 2], values[count / 4 * 3]};
+    uint64_t middle = frame_median(three, 3);
+    uint64_t near_reach = frame_reach(width - FRAME_GAIN_BITS);
+    for (size_t i = 0; i < FRAME_SAMPLE; ++i) {
+        sample[i] = values[vv_sample_index(i, step)];
+        near += frame_distance(sample[i], middle) <= near_reach;
+    }
+    if (near < FRAME_SAMPLE_INSIDE || !frame_sample_pays(sample, middle, width, count)) {
+        return false;
+    }
+    *out_centre = frame_median(sample, FRAME_SAMPLE);
+    return true;
 }
 
 /* The frame of those within width of centre; the others are exceptions. */
@@ -184,7 +195,7 @@ vv_int_frame vv_int_frame_plan(const uint64_t *values, size_t count, int64_t min
     }
     frame_look look;
     frame_look_at(values, count, centre, &look);
-    uint32_t width = frame_best_width(&look, count);
+    uint32_t width = frame_best_width(&look, count, count);
     /* The min and max given may lie further out than the values. */
     vv_int_frame other = width == look.widest ? vv_int_frame_plain(count, look.min, look.max)
                                               : frame_around(values, count, centre, width);
