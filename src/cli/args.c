@@ -6,6 +6,7 @@
 
 #include "base/slice.h"
 #include "base/text.h"
+#include "cli/nearest.h"
 
 static const vv_option *args_find(const vv_option *options, size_t count, const char *name,
                                   size_t size)
@@ -96,6 +97,23 @@ static const vv_option *args_option(const vv_option *options, size_t count, cons
     return args_find(options, count, name, equals == NULL ? strlen(name) : (size_t)(equals - name));
 }
 
+static void args_unknown(const vv_option *options, size_t count, const char *argument,
+                         char *out_text, size_t capacity)
+{
+    varve_text word = vv_text_from_string(argument);
+    word = vv_text_sub(word, 0, vv_text_find_char(word, '='));
+    vv_nearest nearest = {.word = vv_text_sub(word, 1 + (argument[1] == '-'), word.size)};
+    for (size_t i = 0; i < count; i++) {
+        vv_nearest_offer(&nearest, options[i].name);
+    }
+    if (nearest.best != NULL) {
+        vv_text_format(out_text, capacity, "unknown option %.*s; did you mean --%s?",
+                       VV_TEXT_ARGS(word), nearest.best);
+    } else {
+        vv_text_format(out_text, capacity, "unknown option %.*s", VV_TEXT_ARGS(word));
+    }
+}
+
 /** argv[*index] is an option; its value may be the next argument. */
 static bool args_take(const vv_option *options, size_t count, int argc, char **argv, int *index,
                       char *out_text, size_t capacity)
@@ -103,7 +121,7 @@ static bool args_take(const vv_option *options, size_t count, int argc, char **a
     const char *value;
     const vv_option *option = args_option(options, count, argv[*index], &value);
     if (option == NULL) {
-        vv_text_format(out_text, capacity, "unknown option %s", argv[*index]);
+        args_unknown(options, count, argv[*index], out_text, capacity);
         return false;
     }
     if (option->kind == VV_OPTION_FLAG && value != NULL) {

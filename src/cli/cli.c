@@ -2,15 +2,19 @@
 
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/slice.h"
+#include "base/status.h"
 #include "base/text.h"
+#include "cli/commands.h"
 #include "model/time_range.h"
 #include "sys/signals.h"
+#include "sys/vfs.h"
 
 void vv_cli_fail(const char *verb, const char *format, ...)
 {
@@ -43,6 +47,18 @@ int vv_cli_report(const char *verb, varve_status status, const varve_error *erro
     return vv_cli_exit_code(status);
 }
 
+int vv_cli_print(const char *verb, varve_text text)
+{
+    bool is_written = fwrite(text.data, 1, text.size, stdout) == text.size;
+    if (fflush(stdout) != 0 || !is_written) {
+        varve_error error;
+        VV_IGNORE(vv_os_fail(&error, errno, "write", "standard output"));
+        vv_cli_fail(verb, "%s", error.message);
+        return VV_EXIT_FAILED;
+    }
+    return VV_EXIT_OK;
+}
+
 /* ---- options -------------------------------------------------------------------------------- */
 
 static void cli_print_help(const char *verb, const char *example, const vv_option *options,
@@ -67,11 +83,30 @@ static void cli_print_help(const char *verb, const char *example, const vv_optio
     printf("\nexample:\n  %s\n", example);
 }
 
+/* Who looks at the options of commands, in place of running them. The one state of the command
+ * line: tables of options are local to their commands, since they point to their variables. */
+static vv_cli_seen cli_seen;
+static void *cli_seen_context;
+
+void vv_cli_describe(const vv_command *command, vv_cli_seen seen, void *context)
+{
+    char *no_arguments[] = {NULL};
+    cli_seen = seen;
+    cli_seen_context = context;
+    VV_IGNORE(command->run(0, no_arguments)); /* ends in vv_cli_begin */
+    cli_seen = NULL;
+}
+
 bool vv_cli_begin(const char *verb, const char *example, const vv_option *options, size_t count,
                   int argc, char **argv, int *out_operands, int *out_exit)
 {
     char message[256];
     bool wants_help;
+    if (cli_seen != NULL) {
+        cli_seen(cli_seen_context, verb, example, options, count);
+        *out_exit = VV_EXIT_OK;
+        return false;
+    }
     if (!vv_args_parse(options, count, argc, argv, out_operands, &wants_help, message,
                        sizeof message)) {
         vv_cli_fail(verb, "%s (varve %s --help lists the options)", message, verb);

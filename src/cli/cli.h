@@ -36,12 +36,12 @@ typedef struct vv_command {
     const char *summary;
 } vv_command;
 
-extern const vv_command vv_commands[];
-extern const size_t vv_command_count;
-
 #define VV_COMMAND(id, name, function, arguments, summary) int function(int argc, char **argv);
 #include "cli/commands.def"
 #undef VV_COMMAND
+
+/** Text to standard output, all of it; the exit code, after saying why it could not be written. */
+int vv_cli_print(const char *verb, varve_text text);
 
 /** "varve VERB: MESSAGE" on standard error. */
 void vv_cli_fail(const char *verb, const char *format, ...) VV_PRINTF(2, 3);
@@ -56,6 +56,11 @@ int vv_cli_report(const char *verb, varve_status status, const varve_error *erro
  */
 bool vv_cli_begin(const char *verb, const char *example, const vv_option *options, size_t count,
                   int argc, char **argv, int *out_operands, int *out_exit);
+/** What --help knows of a command. Borrowed for the call. */
+typedef void (*vv_cli_seen)(void *context, const char *verb, const char *example,
+                            const vv_option *options, size_t count);
+/** Hand the options of a command to seen: it is run up to vv_cli_begin and no further. */
+void vv_cli_describe(const vv_command *command, vv_cli_seen seen, void *context);
 /** Refuse operands where a command takes none. */
 bool vv_cli_takes_none(const char *verb, int operands, char **argv);
 

@@ -14,25 +14,20 @@
 #include "cli/bulk_load.h"
 #include "cli/cli.h"
 #include "cli/input.h"
+#include "cli/progress.h"
 #include "cli/remote.h"
 #include "sys/clock.h"
 #include "sys/signals.h"
-
-/* How often the line of a terminal is renewed. */
-#define IMPORT_SHOW_NS (200 * VV_NS_PER_MS)
 
 /** What both commands are given, and how far they are. */
 typedef struct import_job {
     const char *verb;
     vv_target target;
     const char *sync;
-    const char *format;  /* NULL: by the name of the file */
-    uint32_t precision;  /* STORED: not given */
-    varve_db *db;        /* NULL: to the server */
-    bool shows_progress; /* standard error is a terminal */
-    bool is_shown;       /* the terminal has an unfinished line */
-    int64_t begin_ns;
-    int64_t shown_ns;
+    const char *format; /* NULL: by the name of the file */
+    uint32_t precision; /* STORED: not given */
+    varve_db *db;       /* NULL: to the server */
+    vv_progress progress;
     uint64_t rows;     /* of all files */
     uint64_t rejected; /* of all files */
 } import_job;
@@ -41,44 +36,28 @@ typedef struct import_job {
 
 static double import_seconds(const import_job *job)
 {
-    double seconds = (double)(vv_mono_now_ns() - job->begin_ns) / 1e9;
+    double seconds = (double)(vv_mono_now_ns() - job->progress.begin_ns) / 1e9;
     return seconds > 1e-9 ? seconds : 1e-9;
 }
 
 static void import_show(import_job *job, const char *name, const vv_input *input,
                         const vv_load_counts *counts)
 {
-    int64_t now_ns = vv_mono_now_ns();
-    if (!job->shows_progress || now_ns - job->shown_ns < IMPORT_SHOW_NS) {
-        return;
-    }
-    uint64_t total = vv_input_total_bytes(input);
-    uint64_t rows = job->rows + counts->rows;
-    char share[16] = "";
-    if (total > 0) {
-        snprintf(share, sizeof share, " %3.0f%%",
-                 (double)vv_input_read_bytes(input) / (double)total * 100.0);
-    }
-    fprintf(stderr, "\r%s:%s %llu rows, %.0f rows/s\033[K", name, share, (unsigned long long)rows,
-            (double)rows / import_seconds(job));
-    fflush(stderr);
-    job->shown_ns = now_ns;
-    job->is_shown = true;
-}
-
-static void import_end_line(import_job *job)
-{
-    if (job->is_shown) {
-        fprintf(stderr, "\r\033[K");
-        job->is_shown = false;
-    }
+    vv_progress_state state = {
+        .what = name,
+        .done = vv_input_read_bytes(input),
+        .total = vv_input_total_bytes(input),
+        .unit = "rows",
+        .items = job->rows + counts->rows,
+    };
+    vv_progress_show(&job->progress, &state);
 }
 
 /** What became of one text; the exit code. */
 static int import_result(import_job *job, const char *name, const vv_load_counts *counts,
                          varve_status status, const varve_error *error)
 {
-    import_end_line(job);
+    vv_progress_end(&job->progress);
     job->rows += counts->rows;
     job->rejected += counts->rejected;
     if (counts->rejected > 0) {
@@ -145,7 +124,7 @@ static int import_to_server(import_job *job, const char *name, vv_input *input,
     varve_status status = vv_remote_load(job->target.url, options, vv_input_next, input, &counts,
                                          &is_reached, &error);
     if (status != VARVE_OK && status != VARVE_E_CANCELLED) {
-        import_end_line(job);
+        vv_progress_end(&job->progress);
         vv_cli_fail(job->verb, "%s", error.message);
         return is_reached ? vv_cli_exit_code(status) : VV_EXIT_CONNECTION;
     }
@@ -170,7 +149,7 @@ static bool import_begin(import_job *job, int *out_exit)
         return false;
     }
     vv_signals_catch();
-    job->begin_ns = vv_mono_now_ns();
+    vv_progress_init(&job->progress);
     if (job->target.url == NULL) {
         job->db = vv_cli_open_writer(job->verb, job->target.data, &options, out_exit);
         return job->db != NULL;
@@ -314,7 +293,6 @@ int vv_cmd_import(int argc, char **argv)
     if (!import_begin(&job, &exit_code)) {
         return exit_code;
     }
-    job.shows_progress = vv_is_terminal(2);
     exit_code = import_files(&job, operands, argv);
     exit_code = vv_cli_close("import", job.db, exit_code);
     if (job.db != NULL && (exit_code == VV_EXIT_OK || exit_code == VV_EXIT_PARTIAL)) {

@@ -4,7 +4,6 @@
  * varve info: how a database was created, and its figures.
  */
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -132,7 +131,7 @@ static int info_print(varve_db *db, const char *data, bool is_json)
     status = vv_buf_check(&buf, &error);
     int exit_code = vv_cli_report("info", status, &error);
     if (status == VARVE_OK) {
-        fwrite(buf.data, 1, buf.size, stdout);
+        exit_code = vv_cli_print("info", vv_buf_text(&buf));
     }
     vv_buf_deinit(&buf);
     return exit_code;

@@ -7,41 +7,11 @@
  */
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/slice.h"
 #include "cli/cli.h"
-#include "sys/clock.h"
+#include "cli/progress.h"
 #include "sys/signals.h"
-
-#define VERIFY_SHOW_NS (200 * VV_NS_PER_MS)
-
-/** How far it is, for the terminal. */
-typedef struct verify_progress {
-    varve_task *task;
-    bool is_shown;
-    bool is_terminal;
-    int64_t shown_ns;
-} verify_progress;
-
-/** Asked all the time by the working thread. */
-static bool verify_goes_on(void *context)
-{
-    verify_progress *progress = context;
-    int64_t now_ns = vv_mono_now_ns();
-    if (progress->is_terminal && now_ns - progress->shown_ns >= VERIFY_SHOW_NS) {
-        uint64_t done;
-        uint64_t total;
-        varve_task_progress(progress->task, &done, &total);
-        if (total > 0) {
-            fprintf(stderr, "\rverified %3.0f%%\033[K", (double)done / (double)total * 100.0);
-            fflush(stderr);
-            progress->is_shown = true;
-        }
-        progress->shown_ns = now_ns;
-    }
-    return !vv_signals_is_stop_asked();
-}
 
 static void verify_print(const varve_verified *found, bool is_json)
 {
@@ -65,16 +35,13 @@ static int verify_run(varve_db *db, bool is_json)
 {
     varve_error error;
     varve_verified found;
-    verify_progress progress = {.task = varve_task_create(), .is_terminal = vv_is_terminal(2)};
+    vv_progress progress;
+    vv_progress_init(&progress);
     varve_verified_init(&found);
-    if (progress.task != NULL) {
-        varve_task_set_check(progress.task, verify_goes_on, &progress);
-    }
-    varve_status status = varve_verify(db, progress.task, &found, &error);
-    if (progress.is_shown) {
-        fprintf(stderr, "\r\033[K");
-    }
-    varve_task_free(progress.task);
+    varve_task *task = vv_progress_task(&progress, "verify");
+    varve_status status = varve_verify(db, task, &found, &error);
+    vv_progress_end(&progress);
+    varve_task_free(task);
     if (status == VARVE_OK) {
         verify_print(&found, is_json);
     }

@@ -5,11 +5,11 @@
 #include "base/json_writer.h"
 #include "base/slice.h"
 #include "base/status.h"
-#include "base/utf8.h"
+#include "cli/text_width.h"
 
 typedef struct grid_cell {
     size_t end;    /* of its text in texts */
-    size_t length; /* in characters */
+    size_t length; /* columns of a terminal */
     size_t column;
     bool is_number;
 } grid_cell;
@@ -49,7 +49,7 @@ void vv_grid_cell(vv_grid *grid, varve_text text, bool is_number)
     }
     varve_text shown = {(const char *)grid->texts.data + begin, grid->texts.size - begin};
     grid_cell cell = {.end = grid->texts.size,
-                      .length = shown.size == 0 ? 0 : vv_utf8_length(shown),
+                      .length = shown.size == 0 ? 0 : vv_text_width(shown),
                       .column = grid->columns,
                       .is_number = is_number};
     if (grid->widths.count == grid->columns) {

@@ -5,9 +5,11 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "sys/clock.h"
 
 static volatile sig_atomic_t signals_has_stop;
 static sem_t signals_stop; /* the one way out of a handler that any thread may run */
@@ -51,6 +53,18 @@ void vv_signals_wait_stop(void)
     while (signals_has_stop == 0) {
         (void)sem_wait(&signals_stop); /* EINTR: asked again */
     }
+}
+
+bool vv_signals_wait_stop_until(int64_t deadline_mono_ns)
+{
+    struct timespec deadline = {.tv_sec = (time_t)(deadline_mono_ns / VV_NS_PER_S),
+                                .tv_nsec = (long)(deadline_mono_ns % VV_NS_PER_S)};
+    while (signals_has_stop == 0) {
+        if (sem_clockwait(&signals_stop, CLOCK_MONOTONIC, &deadline) != 0 && errno == ETIMEDOUT) {
+            break;
+        }
+    }
+    return signals_has_stop != 0;
 }
 
 bool vv_is_terminal(int descriptor)

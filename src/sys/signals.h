@@ -4,6 +4,7 @@
 #define VV_SYS_SIGNALS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * From now on SIGINT and SIGTERM ask the process to stop instead of ending it, and a reader that
@@ -14,6 +15,8 @@ void vv_signals_catch(void);
 bool vv_signals_is_stop_asked(void);
 /* Waits for one of them. */
 void vv_signals_wait_stop(void);
+/* The same, at most until the moment of vv_mono_now_ns; whether one of them came. */
+bool vv_signals_wait_stop_until(int64_t deadline_mono_ns);
 
 /* Whether a descriptor (0, 1, 2) is a terminal. */
 bool vv_is_terminal(int descriptor);
