@@ -42,6 +42,7 @@ LIBRARY_HEADERS = [
     (("duckdb.h",), ("sql/",)),
     (("stdio.h",), ("base/text.c", "sys/", "cli/")),
     (("pcre2.h",), ("base/regex.c",)),
+    (("histedit.h",), ("cli/",)),
     (("jansson.h",), ("wire/", "net/", "server/", "cli/")),
 ]
 

@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/session.h"
 #include "model/time_range.h"
 #include "sys/signals.h"
 #include "sys/vfs.h"
@@ -190,7 +191,8 @@ varve_db *vv_cli_open_reader(const char *verb, const char *data, int *out_exit)
     varve_db *db = NULL;
     varve_options_init(&options);
     options.flags = VARVE_OPEN_READONLY | VARVE_OPEN_NO_CREATE;
-    varve_status status = varve_open(data, &options, &db, &error);
+    varve_status status = vv_session_is_of(data) ? vv_session_lend(&db, &error)
+                                                 : varve_open(data, &options, &db, &error);
     if (status != VARVE_OK) {
         vv_cli_fail(verb, "%s", error.message);
         *out_exit = vv_cli_exit_code(status);
@@ -220,6 +222,9 @@ varve_db *vv_cli_open_writer(const char *verb, const char *data, const varve_opt
 int vv_cli_close(const char *verb, varve_db *db, int exit_code)
 {
     varve_error error;
+    if (vv_session_has_lent(db)) {
+        return exit_code;
+    }
     if (varve_close(db, &error) != VARVE_OK) {
         vv_cli_fail(verb, "%s", error.message);
         varve_abandon(db);

@@ -84,13 +84,16 @@ bool vv_cli_resolve_target(const char *verb, vv_target *target);
 bool vv_cli_parse_sync(const char *verb, const char *word, uint32_t *out_sync);
 bool vv_cli_parse_precision(const char *verb, const char *word, uint32_t *out_precision);
 
-/** Open for reading: works beside a server. Says why not, with *out_exit. */
+/**
+ * Open for reading: works beside a server. Says why not, with *out_exit. In a shell this is the
+ * handle that the shell keeps open (cli/session.h), brought up to date.
+ */
 varve_db *vv_cli_open_reader(const char *verb, const char *data, int *out_exit);
 /** Open for writing, created when missing. A directory in use is refused with a sentence on --url.
  */
 varve_db *vv_cli_open_writer(const char *verb, const char *data, const varve_options *options,
                              int *out_exit);
-/** Close, reporting a failure; returns the exit code to end with. */
+/** Close, but for the handle of a shell, reporting a failure; returns the exit code to end with. */
 int vv_cli_close(const char *verb, varve_db *db, int exit_code);
 
 /** A task that SIGINT and SIGTERM cancel, after vv_signals_catch; NULL when there is no memory. */
