@@ -9,16 +9,49 @@
 #include "base/checked.h"
 #include "base/slice.h"
 #include "model/time_range.h"
+#include "wire/span_text.h"
 #include "wire/time_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define FUZZ_NOW_NS INT64_C(1700000000123456789)
 
+/* A zone that is an hour ahead, whatever its name. */
+static int32_t fuzz_offset_at(const void *context, int64_t unix_s)
+{
+    (void)context;
+    (void)unix_s;
+    return 3600;
+}
+
+static int64_t fuzz_to_utc(const void *context, int64_t local_s)
+{
+    (void)context;
+    return local_s - 3600;
+}
+
+static bool fuzz_find_zone(void *context, varve_text name, vv_calendar_zone *out_zone)
+{
+    (void)context;
+    *out_zone = (vv_calendar_zone){.offset_at = fuzz_offset_at, .local_to_utc = fuzz_to_utc};
+    return name.size > 2;
+}
+
+/* What is right without names of zones means the same with them. */
+static void fuzz_time_in_zone(varve_text text, bool has_ns, int64_t ns)
+{
+    vv_time_world world = {.now_ns = FUZZ_NOW_NS, .find_zone = fuzz_find_zone};
+    int64_t other;
+    bool has_other =
+        vv_time_text_parse_in(text, &world, VARVE_PRECISION_NS, &other, NULL) == VARVE_OK;
+    VV_ASSERT(!has_ns || (has_other && other == ns));
+}
+
 static void fuzz_time(varve_text text)
 {
-    int64_t ns;
+    int64_t ns = 0;
     bool has_ns = vv_time_text_parse(text, FUZZ_NOW_NS, VARVE_PRECISION_NS, &ns, NULL) == VARVE_OK;
+    fuzz_time_in_zone(text, has_ns, ns);
     for (uint32_t precision = VARVE_PRECISION_US; precision <= VARVE_PRECISION_S; ++precision) {
         int64_t given;
         varve_error err;
@@ -37,6 +70,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t ns;
     varve_status status = vv_duration_text_parse(text, &ns, NULL);
     VV_ASSERT(status == VARVE_OK || status == VARVE_E_INVALID);
+    vv_span_text span;
+    if (vv_span_text_parse(text, &span, NULL) == VARVE_OK) {
+        VV_ASSERT(span.ns >= 0 && span.months >= 0);
+        VV_ASSERT(size == 1 || vv_span_text_scan(text, &span, NULL) == size);
+    }
     uint32_t precision;
     if (vv_precision_text_parse(text, VARVE_PRECISION_MS, &precision)) {
         VV_ASSERT(text.size == 0 ||

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/slice.h"
+#include "base/text.h"
 #include "support/check.h"
+#include "wire/span_text.h"
 #include "wire/time_text.h"
 
 /* 2026-01-02T03:04:05.678901234Z */
@@ -145,6 +148,167 @@ static void time_text_reads_durations(void **state)
     assert_false(vv_precision_text_parse(VARVE_STR("m"), VARVE_PRECISION_MS, &precision));
 }
 
+/* ---- the tables of docs/reference/times.md ---- */
+
+/* Europe/Prague, as far as the page goes: an hour, two from April to October. */
+static int32_t prague_offset_at(const void *context, int64_t unix_s)
+{
+    (void)context;
+    return unix_s >= INT64_C(1775000000) && unix_s < INT64_C(1793000000) ? 7200 : 3600;
+}
+
+static int64_t prague_to_utc(const void *context, int64_t local_s)
+{
+    return local_s - prague_offset_at(context, local_s);
+}
+
+static bool find_prague(void *context, varve_text name, vv_calendar_zone *out_zone)
+{
+    (void)context;
+    *out_zone = (vv_calendar_zone){.offset_at = prague_offset_at, .local_to_utc = prague_to_utc};
+    return vv_text_equal(name, VARVE_STR("Europe/Prague"));
+}
+
+static void expect_place(const varve_error *err, varve_text wanted)
+{
+    char place[32];
+    vv_text_format(place, sizeof place, "%.*s: ", VV_TEXT_ARGS(wanted));
+    if (strncmp(err->message, place, strlen(place)) != 0) {
+        print_error("%s, not %s\n", err->message, place);
+    }
+    assert_int_equal(strncmp(err->message, place, strlen(place)), 0);
+}
+
+static void expect_page_time(varve_text text, varve_text wanted)
+{
+    vv_time_world world = {.now_ns = NOW - INT64_C(678901234), .find_zone = find_prague};
+    int64_t time = 0;
+    varve_error err;
+    varve_status status = vv_time_text_parse_in(text, &world, VARVE_PRECISION_NS, &time, &err);
+    if (vv_text_starts_with(wanted, VARVE_STR("at "))) {
+        check_status(VARVE_E_INVALID, status);
+        expect_place(&err, wanted);
+        return;
+    }
+    check_ok(status, &err);
+    int64_t right;
+    assert_true(vv_text_parse_rfc3339(wanted, &right));
+    if (time != right) {
+        print_error("%.*s\n", VV_TEXT_ARGS(text));
+    }
+    assert_true(time == right);
+}
+
+static void expect_page_span(varve_text text, varve_text wanted)
+{
+    vv_span_text span;
+    varve_error err;
+    varve_status status = vv_span_text_parse(text, &span, &err);
+    if (vv_text_starts_with(wanted, VARVE_STR("error "))) {
+        check_status(VARVE_E_INVALID, status);
+        expect_place(&err, vv_text_sub(wanted, strlen("error "), wanted.size));
+        return;
+    }
+    check_ok(status, &err);
+    uint64_t months;
+    size_t digits = vv_text_scan_u64(wanted, &months);
+    if (vv_text_starts_with(vv_text_sub(wanted, digits, wanted.size), VARVE_STR(" month"))) {
+        assert_true(span.months == (int64_t)months && span.ns == 0);
+        return;
+    }
+    int64_t ns;
+    assert_true(vv_text_parse_duration(wanted, &ns));
+    assert_true(span.ns == ns && span.months == 0);
+}
+
+/* "| `text` | what it is | ..." */
+static bool page_cells(varve_text line, varve_text *out_text, varve_text *out_is)
+{
+    if (!vv_text_starts_with(line, VARVE_STR("| `"))) {
+        return false;
+    }
+    line = vv_text_sub(line, 3, line.size);
+    *out_text = vv_text_sub(line, 0, vv_text_find_char(line, '`'));
+    line = vv_text_sub(line, out_text->size + strlen("` | "), line.size);
+    *out_is = vv_text_trim(vv_text_sub(line, 0, vv_text_find_char(line, '|')));
+    return true;
+}
+
+static void time_text_reads_every_line_of_its_page(void **state)
+{
+    (void)state;
+    static char page[65536];
+    FILE *file = fopen(VARVE_TESTS_DIR "/../docs/reference/times.md", "rb");
+    assert_non_null(file);
+    varve_text rest = {page, fread(page, 1, sizeof page, file)};
+    fclose(file);
+    varve_text line;
+    varve_text section = VARVE_STR("");
+    size_t count = 0;
+    while (vv_text_split(&rest, '\n', &line)) {
+        varve_text text;
+        varve_text is;
+        if (vv_text_starts_with(line, VARVE_STR("## "))) {
+            section = line;
+        } else if (vv_text_equal(section, VARVE_STR("## Times")) && page_cells(line, &text, &is)) {
+            expect_page_time(text, is);
+            count += 1;
+        } else if (vv_text_equal(section, VARVE_STR("## Spans")) && page_cells(line, &text, &is)) {
+            expect_page_span(text, is);
+            count += 1;
+        }
+    }
+    assert_true(count > 50);
+}
+
+static void time_text_takes_the_zone_of_its_world(void **state)
+{
+    (void)state;
+    vv_time_world world = {
+        .now_ns = NOW, .zone = VARVE_STR("Europe/Prague"), .find_zone = find_prague};
+    static const struct {
+        const char *text;
+        int64_t wanted;
+    } cases[] = {
+        {"2026-01-02", INT64_C(1767308400)},     {"2026-01-02 UTC", INT64_C(1767312000)},
+        {"2026-01-02T00Z", INT64_C(1767312000)}, {"today", INT64_C(1767308400)},
+        {"1767312000", INT64_C(1767312000)},     {"2026-01-02T00:00:00Z", INT64_C(1767312000)},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t time;
+        varve_error err;
+        check_ok(vv_time_text_parse_in(vv_text_from_string(cases[i].text), &world,
+                                       VARVE_PRECISION_S, &time, &err),
+                 &err);
+        assert_true(time == cases[i].wanted);
+    }
+    world.zone = VARVE_STR("Mars/Olympus");
+    int64_t time;
+    check_status(VARVE_E_INVALID,
+                 vv_time_text_parse_in(VARVE_STR("today"), &world, VARVE_PRECISION_S, &time, NULL));
+}
+
+static void time_text_bounds_months_and_spans(void **state)
+{
+    (void)state;
+    int64_t time;
+    check_status(VARVE_E_INVALID, vv_time_text_parse(VARVE_STR("now-1200001mo"), NOW,
+                                                     VARVE_PRECISION_S, &time, NULL));
+    varve_error err;
+    check_ok(vv_time_text_parse(VARVE_STR("now-1200000mo"), NOW, VARVE_PRECISION_S, &time, &err),
+             &err);
+    vv_span_text span;
+    check_status(VARVE_E_INVALID,
+                 vv_span_text_parse(VARVE_STR("9223372037s"), &span, NULL)); /* 2^63 ns */
+    check_ok(vv_span_text_parse(VARVE_STR("9223372036s"), &span, &err), &err);
+    expect("2024-02-29T00:00:00Z", VARVE_PRECISION_S, INT64_C(1709164800));
+    /* 2026-03-31 minus a month is the month's last day. */
+    check_ok(vv_time_text_parse(VARVE_STR("now-1mo"), INT64_C(1774915200000000000),
+                                VARVE_PRECISION_S, &time, &err),
+             &err);
+    assert_true(time == INT64_C(1772236800));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +317,9 @@ int main(void)
         cmocka_unit_test(time_text_reads_relative_times),
         cmocka_unit_test(time_text_refuses_all_else),
         cmocka_unit_test(time_text_reads_durations),
+        cmocka_unit_test(time_text_reads_every_line_of_its_page),
+        cmocka_unit_test(time_text_takes_the_zone_of_its_world),
+        cmocka_unit_test(time_text_bounds_months_and_spans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
