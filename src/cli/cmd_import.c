@@ -41,14 +41,14 @@ static double import_seconds(const import_job *job)
 }
 
 static void import_show(import_job *job, const char *name, const vv_input *input,
-                        const vv_load_counts *counts)
+                        const vv_load *load)
 {
     vv_progress_state state = {
         .what = name,
         .done = vv_input_read_bytes(input),
         .total = vv_input_total_bytes(input),
         .unit = "rows",
-        .items = job->rows + counts->rows,
+        .items = job->rows + vv_load_counts_of(load).rows,
     };
     vv_progress_show(&job->progress, &state);
 }
@@ -96,7 +96,7 @@ static varve_status import_feed(import_job *job, const char *name, vv_input *inp
             return vv_load_end(load, out_err);
         }
         VV_TRY(vv_load_feed(load, piece, out_err));
-        import_show(job, name, input, vv_load_counts_of(load));
+        import_show(job, name, input, load);
     }
 }
 
@@ -110,7 +110,8 @@ static int import_into_database(import_job *job, const char *name, vv_input *inp
         return vv_cli_report(job->verb, status, &error);
     }
     status = import_feed(job, name, input, load, &error);
-    int exit_code = import_result(job, name, vv_load_counts_of(load), status, &error);
+    vv_load_counts counts = vv_load_counts_of(load);
+    int exit_code = import_result(job, name, &counts, status, &error);
     vv_load_free(load);
     return exit_code;
 }
@@ -175,7 +176,7 @@ int vv_cmd_write(int argc, char **argv)
                       argc, argv, &operands, &exit_code)) {
         return exit_code;
     }
-    vv_load_options options = {.precision = VARVE_PRECISION_NS};
+    vv_load_options options = {.format = vv_formats_find("lp"), .precision = VARVE_PRECISION_NS};
     if (!vv_cli_parse_precision("write", precision, &options.precision)) {
         return VV_EXIT_USAGE;
     }
@@ -197,51 +198,35 @@ int vv_cmd_write(int argc, char **argv)
 
 /* ---- import --------------------------------------------------------------------------------- */
 
-/** Whether the format is JSON lines; false after saying why it is unknown. */
-static bool import_is_json(const import_job *job, const char *path, bool *out_is_json)
+/** The format asked for, or that of the path; NULL after saying why it is unknown. */
+static const vv_format_row *import_format(const import_job *job, const char *path)
 {
-    static const struct {
-        varve_text word;
-        bool is_json;
-    } formats[] = {
-        {VV_TEXT_INIT(".lp"), false},    {VV_TEXT_INIT(".influx"), false},
-        {VV_TEXT_INIT(".line"), false},  {VV_TEXT_INIT(".jsonl"), true},
-        {VV_TEXT_INIT(".ndjson"), true}, {VV_TEXT_INIT(".json"), true},
-    };
-    varve_text name = vv_text_from_string(path);
-    static const varve_text packed[] = {VV_TEXT_INIT(".gz"), VV_TEXT_INIT(".zst")};
-    for (size_t i = 0; i < VV_ARRAY_COUNT(packed); i++) {
-        if (vv_text_ends_with(name, packed[i])) {
-            name.size -= packed[i].size;
+    const vv_format_row *row =
+        job->format != NULL ? vv_formats_find(job->format) : vv_formats_of_path(path);
+    if (row == NULL) {
+        char list[128];
+        vv_formats_list(list, sizeof list);
+        if (job->format != NULL) {
+            vv_cli_fail("import", "--format is %s, not \"%s\"", list, job->format);
+        } else {
+            vv_cli_fail("import", "the name of %s does not tell its format: give --format %s",
+                        strcmp(path, "-") == 0 ? "standard input" : path, list);
         }
     }
-    for (size_t i = 0; i < VV_ARRAY_COUNT(formats); i++) {
-        varve_text word = vv_text_sub(formats[i].word, 1, formats[i].word.size);
-        if (job->format != NULL ? vv_text_equal(vv_text_from_string(job->format), word)
-                                : vv_text_ends_with(name, formats[i].word)) {
-            *out_is_json = formats[i].is_json;
-            return true;
-        }
-    }
-    if (job->format != NULL) {
-        vv_cli_fail("import", "--format is lp or jsonl, not \"%s\"", job->format);
-    } else {
-        vv_cli_fail("import", "the name of %s does not tell its format: give --format lp or jsonl",
-                    strcmp(path, "-") == 0 ? "standard input" : path);
-    }
-    return false;
+    return row;
 }
 
 static int import_file(import_job *job, const char *path)
 {
     varve_error error;
     vv_input *input;
-    vv_load_options options = {.precision = job->precision};
-    if (!import_is_json(job, path, &options.is_json)) {
+    const vv_format_row *format = import_format(job, path);
+    if (format == NULL) {
         return VV_EXIT_USAGE;
     }
-    if (!options.is_json && options.precision == VARVE_PRECISION_STORED) {
-        options.precision = VARVE_PRECISION_NS; /* what writers of line protocol mean */
+    vv_load_options options = {.format = format, .precision = job->precision};
+    if (options.precision == VARVE_PRECISION_STORED) {
+        options.precision = format->unit;
     }
     varve_status status = vv_input_open(path, &input, &error);
     if (status != VARVE_OK) {

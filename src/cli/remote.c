@@ -311,6 +311,23 @@ static bool remote_counts(const vv_http_fetch_answer *answer, vv_load_counts *co
     return has_counts;
 }
 
+static void remote_load_params(vv_buf *url, const vv_load_options *options, uint32_t precision)
+{
+    if (options->format->has_unit) {
+        remote_param(url, "precision", vv_text_from_string(vv_precision_name(precision)));
+    }
+    for (size_t i = 0; i < options->extra_count; i++) {
+        char text[8192];
+        size_t size =
+            vv_text_format(text, sizeof text, "%.*s=%.*s", VV_TEXT_ARGS(options->extra[i].name),
+                           VV_TEXT_ARGS(options->extra[i].value));
+        remote_param(url, "extra_label", vv_text_make(text, size));
+    }
+    for (size_t i = 0; i < options->param_count; i++) {
+        remote_param(url, options->params[i].name, options->params[i].value);
+    }
+}
+
 varve_status vv_remote_load(const char *url, const vv_load_options *options,
                             vv_remote_source source, void *context, vv_load_counts *out_counts,
                             bool *out_is_reached, varve_error *out_err)
@@ -320,16 +337,14 @@ varve_status vv_remote_load(const char *url, const vv_load_options *options,
     vv_http_fetch_answer answer;
     uint32_t precision = options->precision;
     vv_alloc_init(&alloc, NULL);
-    if (precision == VARVE_PRECISION_STORED) {
+    if (options->format->has_unit && precision == VARVE_PRECISION_STORED) {
         VV_TRY(remote_precision(url, &alloc, &precision, out_is_reached, out_err));
     }
     vv_buf_init(&address, &alloc, REMOTE_URL_BYTES_MAX);
-    remote_url(&address, url, options->is_json ? "/api/v1/import" : "/api/v2/write");
-    remote_param(&address, "precision", vv_text_from_string(vv_precision_name(precision)));
-    vv_http_fetch_request request = {.content_type = options->is_json ? "application/x-ndjson"
-                                                                      : "text/plain; charset=utf-8",
-                                     .source = source,
-                                     .source_context = context};
+    remote_url(&address, url, options->format->path);
+    remote_load_params(&address, options, precision);
+    vv_http_fetch_request request = {
+        .content_type = options->format->content_type, .source = source, .source_context = context};
     varve_status status = remote_run(&request, &address, &answer, out_is_reached, out_err);
     if (status == VARVE_E_INVALID && remote_counts(&answer, out_counts)) {
         status = VARVE_OK;

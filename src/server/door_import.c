@@ -1,156 +1,105 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * POST /api/v1/import: JSON lines into the database. Lines are cut from the body as it comes; a bad
- * line is left out and counted, good ones are stored in parts.
+ * Rows into the database over HTTP: the body goes piece by piece through a decoder into an ingest,
+ * and the answer tells what was left out. Good lines before a bad end of the body are kept, since
+ * parts of them are stored already; only a text that counts as a whole leaves nothing.
  */
 
-#include <string.h>
+#include "server/import_priv.h"
 
-#include "base/json_writer.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "model/time_range.h"
-#include "server/ingest.h"
+#include "sys/clock.h"
 #include "wire/json_lines.h"
 
-/* A parsed line: its text many times over ("1," becomes a value of 32 bytes). */
-#define DOOR_LINE_ARENA_FACTOR 64u
 /* Lines up to here are parsed by all at once: 256 connections then take 400 MB at the very worst.
  */
 #define DOOR_LINE_FREE_BYTES (64u * 1024u)
 
+#define DOOR_EXTRA_LABELS_MAX 32u
+
 typedef struct door_import {
     vv_call *call;
+    vv_import_plan plan;
+    vv_decoder_options options;
+    vv_wire_sink sink;
+    vv_decoder *decoder;
     vv_ingest ingest;
-    vv_arena arena; /* of one line */
-    vv_buf carry;   /* the beginning of a line */
-    uint64_t line;  /* lines seen */
-    uint32_t unit;
-    bool has_lost;
 } door_import;
 
 static void door_import_end(void *state)
 {
     door_import *door = state;
+    vv_decoder_free(door->decoder);
     vv_ingest_deinit(&door->ingest);
-    vv_arena_deinit(&door->arena);
-    vv_buf_deinit(&door->carry);
-}
-
-static varve_status door_import_rows(door_import *door, const vv_json_line *line,
-                                     varve_error *out_err)
-{
-    vv_server *server = door->call->server;
-    varve_series series;
-    VV_TRY(
-        vv_ingest_series(server, line->metric, line->labels, line->label_count, &series, out_err));
-    for (size_t row = 0; row < line->row_count; row++) {
-        int64_t timestamp;
-        varve_error err;
-        if (vv_time_convert(line->timestamps[row], door->unit, server->precision, &timestamp,
-                            &door->has_lost, &err) != VARVE_OK) {
-            vv_ingest_reject(&door->ingest, door->line, 1, &err);
-            continue;
-        }
-        VV_TRY(vv_ingest_row(&door->ingest, series, timestamp, line->names, line->values + row,
-                             line->field_count, line->row_count, door->line, out_err));
-    }
-    return VARVE_OK;
-}
-
-/** Parse a line. Long ones take turns: jansson makes of them a tree of twenty times their size. */
-static varve_status door_import_parse(door_import *door, varve_text text, vv_json_line *line,
-                                      varve_error *out_err)
-{
-    if (text.size <= DOOR_LINE_FREE_BYTES) {
-        return vv_json_lines_parse(text, &door->arena, line, out_err);
-    }
-    vv_turns *turns = &door->call->server->parses;
-    VV_TRY(vv_turns_take(turns, out_err));
-    varve_status status = vv_json_lines_parse(text, &door->arena, line, out_err);
-    vv_turns_give(turns);
-    return status;
-}
-
-/** A whole line. Only what ends the request is a failure. */
-static varve_status door_import_line(door_import *door, varve_text text, varve_error *out_err)
-{
-    door->line += 1;
-    text = vv_text_trim(text);
-    if (text.size == 0) {
-        return VARVE_OK;
-    }
-    vv_arena_reset(&door->arena);
-    vv_json_line line;
-    varve_error err;
-    varve_status status = door_import_parse(door, text, &line, &err);
-    if (status == VARVE_OK) {
-        status = door_import_rows(door, &line, &err);
-    }
-    if (status == VARVE_E_INVALID || status == VARVE_E_LIMIT) {
-        vv_ingest_reject(&door->ingest, door->line, 1, &err);
-        return VARVE_OK;
-    }
-    if (status != VARVE_OK) {
-        *out_err = err;
-    }
-    return status;
 }
 
 static varve_status door_import_piece(void *state, vv_bytes piece, varve_error *out_err)
 {
     door_import *door = state;
-    vv_count(door->call->server, VV_METRIC_INGEST_BYTES_JSON, piece.size);
-    varve_text text = vv_text_of_bytes(piece);
-    for (;;) {
-        size_t end = vv_text_find_char(text, '\n');
-        if (end == text.size) {
-            break;
-        }
-        varve_text line = vv_text_make(text.data, end);
-        if (door->carry.size > 0) {
-            if (vv_buf_append_text(&door->carry, line) != VARVE_OK) {
-                break;
-            }
-            line = vv_buf_text(&door->carry);
-        }
-        VV_TRY(door_import_line(door, line, out_err));
-        vv_buf_reset(&door->carry);
-        text = vv_text_sub(text, end + 1, text.size);
-    }
-    if (door->carry.status != VARVE_OK || vv_buf_append_text(&door->carry, text) != VARVE_OK) {
-        return vv_fail(out_err, door->carry.status, "line %llu: longer than %llu bytes",
-                       (unsigned long long)door->line + 1,
-                       (unsigned long long)door->call->server->options.text_line_bytes_max);
-    }
-    return VARVE_OK;
+    vv_count(door->call->server, door->plan.bytes, piece.size);
+    return vv_decoder_feed(door->decoder, piece, out_err);
 }
 
-static void door_import_answer_partial(door_import *door)
+/* ---- answers -------------------------------------------------------------------------------- */
+
+static void door_import_partial(vv_json *json, const vv_ingest *ingest)
 {
-    const vv_ingest *ingest = &door->ingest;
-    vv_buf buf;
-    vv_buf_init(&buf, &door->call->server->alloc, SIZE_MAX);
-    vv_json json;
-    vv_json_init(&json, &buf);
     char text[400];
     vv_text_format(text, sizeof text, "line %llu: %s", (unsigned long long)ingest->first_line,
                    ingest->first_err.message);
+    vv_json_key_text(json, VV_TEXT("status"), VV_TEXT("error"));
+    vv_json_key_text(json, VV_TEXT("errorType"), VV_TEXT("bad_data"));
+    vv_json_key_text(json, VV_TEXT("error"), vv_text_from_string(text));
+    vv_json_key(json, VV_TEXT("data"));
+    vv_json_object_begin(json);
+    vv_json_key_u64(json, VV_TEXT("line"), ingest->first_line);
+    vv_json_key_u64(json, VV_TEXT("written"), ingest->rows);
+    vv_json_key_u64(json, VV_TEXT("rejected"), ingest->rejected);
+    vv_json_object_end(json);
+}
+
+/** 400 that names the first line that was left out, and how many were. */
+static void door_import_answer_partial(door_import *door)
+{
+    vv_buf buf;
+    vv_json json;
+    vv_buf_init(&buf, &door->call->server->alloc, SIZE_MAX);
+    vv_json_init(&json, &buf);
     vv_json_object_begin(&json);
-    vv_json_key_text(&json, VV_TEXT("status"), VV_TEXT("error"));
-    vv_json_key_text(&json, VV_TEXT("errorType"), VV_TEXT("bad_data"));
-    vv_json_key_text(&json, VV_TEXT("error"), vv_text_from_string(text));
-    vv_json_key(&json, VV_TEXT("data"));
-    vv_json_object_begin(&json);
-    vv_json_key_u64(&json, VV_TEXT("line"), ingest->first_line);
-    vv_json_key_u64(&json, VV_TEXT("written"), ingest->rows);
-    vv_json_key_u64(&json, VV_TEXT("rejected"), ingest->rejected);
-    vv_json_object_end(&json);
+    if (door->plan.partial != NULL) {
+        door->plan.partial(&json, &door->ingest);
+    } else {
+        door_import_partial(&json, &door->ingest);
+    }
     vv_json_object_end(&json);
     varve_text body = vv_json_end(&json, NULL) == VARVE_OK ? vv_buf_text(&buf) : VV_TEXT("{}");
     vv_http_respond(door->call->request, 400, "application/json", body);
     vv_buf_deinit(&buf);
+}
+
+static void door_import_answer(door_import *door, varve_status status, const varve_error *err)
+{
+    const vv_ingest *ingest = &door->ingest;
+    vv_http_request *request = door->call->request;
+    vv_http_add_header(request, "X-Varve-Ack", vv_ingest_ack_text(ingest));
+    if (vv_decoder_has_lost_digits(door->decoder)) {
+        vv_http_add_header(request, "X-Varve-Precision-Lost", "1");
+    }
+    if (status != VARVE_OK) {
+        vv_answer_body_error(door->call, status, err);
+    } else if (ingest->rejected > 0 && !door->plan.is_quiet) {
+        door_import_answer_partial(door);
+    } else {
+        if (ingest->rejected > 0) {
+            char count[VV_TEXT_I64_BYTES_MAX + 1];
+            vv_text_format(count, sizeof count, "%llu", (unsigned long long)ingest->rejected);
+            vv_http_add_header(request, "X-Varve-Rejected-Lines", count);
+        }
+        vv_answer_nothing(door->call);
+    }
 }
 
 static void door_import_done(void *state, vv_http_request *request, varve_status status,
@@ -160,55 +109,152 @@ static void door_import_done(void *state, vv_http_request *request, varve_status
     vv_ingest *ingest = &door->ingest;
     vv_server *server = door->call->server;
     varve_error err = *body_err;
+    (void)request;
     if (status == VARVE_OK) {
-        status = door_import_line(door, vv_buf_text(&door->carry), &err);
+        status = vv_decoder_end(door->decoder, &err);
     }
-    /* What was good before the end of a bad body is kept: parts of it are stored already. */
     varve_error flush_err;
-    varve_status flushed = vv_ingest_flush(ingest, &flush_err);
-    vv_count(server, VV_METRIC_INGEST_ROWS_JSON, ingest->rows);
-    vv_count(server, VV_METRIC_INGEST_REJECTED_JSON, ingest->rejected);
+    varve_status flushed = VARVE_OK;
+    if (status == VARVE_OK || !door->plan.is_whole) {
+        flushed = vv_ingest_flush(ingest, &flush_err);
+    }
+    vv_count(server, door->plan.rows, ingest->rows);
+    vv_count(server, door->plan.rejected, ingest->rejected);
+    vv_count(server, VV_METRIC_CACHE_HITS, ingest->cache_hits);
+    vv_count(server, VV_METRIC_CACHE_MISSES, ingest->cache_misses);
     if (status == VARVE_OK && flushed != VARVE_OK) {
         status = flushed;
         err = flush_err;
     }
-    vv_http_add_header(request, "X-Varve-Ack", vv_ingest_ack_text(ingest));
-    if (door->has_lost) {
-        vv_http_add_header(request, "X-Varve-Precision-Lost", "1");
+    door_import_answer(door, status, &err);
+}
+
+/* ---- begin ---------------------------------------------------------------------------------- */
+
+static varve_status door_import_open(door_import *door, varve_error *out_err)
+{
+    vv_server *server = door->call->server;
+    const vv_import_plan *plan = &door->plan;
+    vv_ingest_options ingest = {
+        .db = server->db,
+        .alloc = &server->alloc,
+        .series = &server->series,
+        .fields = &server->fields,
+        .batch_rows_max = plan->is_whole ? UINT64_MAX : server->options.batch_rows_max,
+        .batch_bytes = plan->is_whole ? VV_IMPORT_WHOLE_BYTES_MAX : server->options.batch_bytes,
+        .is_atomic = plan->is_whole,
+        .bounds_names = true,
+    };
+    door->options = (vv_decoder_options){
+        .precision = server->precision,
+        .unit = plan->unit,
+        .now = vv_time_convert_saturating(vv_wall_now_ns(), VARVE_PRECISION_NS, server->precision),
+        .line_bytes_max = plan->line_bytes_max > 0 ? plan->line_bytes_max
+                                                   : (size_t)server->options.text_line_bytes_max,
+        .extra = plan->extra,
+        .extra_count = plan->extra_count,
+        .format_options = plan->format_options,
+    };
+    varve_status status = vv_ingest_init(&door->ingest, &ingest, out_err);
+    varve_status kept = vv_http_request_cleanup(door->call->request, door_import_end, door);
+    if (kept != VARVE_OK) {
+        door_import_end(door);
+        return vv_fail_nomem(out_err, "a request", sizeof *door);
+    }
+    VV_TRY(status);
+    VV_TRY(
+        vv_ingest_set_origin(&door->ingest, plan->format, plan->extra, plan->extra_count, out_err));
+    vv_ingest_sink(&door->ingest, &door->sink);
+    return vv_decoder_create(plan->format, &server->alloc, &door->options, &door->sink,
+                             &door->decoder, out_err);
+}
+
+void vv_import_serve(vv_call *call, const vv_import_plan *plan)
+{
+    varve_error err = {.message = "out of memory"};
+    varve_status status = VARVE_E_NOMEM;
+    door_import *door = vv_arena_zeroed(vv_http_request_arena(call->request), sizeof *door);
+    if (door != NULL) {
+        door->call = call;
+        door->plan = *plan;
+        status = door_import_open(door, &err);
     }
     if (status != VARVE_OK) {
-        vv_answer_body_error(door->call, status, &err);
-    } else if (ingest->rejected > 0) {
-        door_import_answer_partial(door);
-    } else {
-        vv_answer_nothing(door->call);
+        vv_answer_error(call, status, &err);
+        return;
     }
+    vv_http_read_body(call->request, plan->is_whole ? VV_IMPORT_WHOLE_BYTES_MAX : UINT64_MAX,
+                      door_import_piece, door_import_done, door);
+}
+
+varve_status vv_import_extra_labels(vv_call *call, vv_import_plan *plan, varve_error *out_err)
+{
+    const vv_params *params = &vv_http_request_view(call->request)->params;
+    size_t position = 0;
+    varve_text text;
+    varve_label *labels = NULL;
+    while (vv_params_next(params, VV_TEXT("extra_label"), &position, &text)) {
+        varve_label label;
+        if (labels == NULL) {
+            labels = vv_arena_array(vv_http_request_arena(call->request), DOOR_EXTRA_LABELS_MAX,
+                                    sizeof *labels);
+        }
+        if (labels == NULL) {
+            return vv_fail_nomem(out_err, "extra labels", DOOR_EXTRA_LABELS_MAX * sizeof *labels);
+        }
+        size_t equal = vv_text_find_char(text, '=');
+        if (equal == 0 || equal == text.size || plan->extra_count == DOOR_EXTRA_LABELS_MAX) {
+            return vv_fail(out_err, VARVE_E_INVALID,
+                           "invalid parameter \"extra_label\": NAME=VALUE, at most %u times",
+                           DOOR_EXTRA_LABELS_MAX);
+        }
+        label.name = vv_text_sub(text, 0, equal);
+        label.value = vv_text_sub(text, equal + 1, text.size);
+        labels[plan->extra_count] = label;
+        plan->extra_count += 1;
+    }
+    plan->extra = labels;
+    return VARVE_OK;
+}
+
+/* ---- JSON lines ----------------------------------------------------------------------------- */
+
+static varve_status door_import_take_turn(void *context, varve_error *out_err)
+{
+    return vv_turns_take(context, out_err);
+}
+
+static void door_import_give_turn(void *context)
+{
+    vv_turns_give(context);
 }
 
 void vv_serve_import(vv_call *call)
 {
     varve_error err = {.message = "out of memory"};
     varve_status status = VARVE_E_NOMEM;
-    vv_alloc *alloc = &call->server->alloc;
-    size_t line_bytes_max = (size_t)call->server->options.text_line_bytes_max;
-    door_import *door = vv_arena_zeroed(vv_http_request_arena(call->request), sizeof *door);
-    if (door != NULL) {
-        door->call = call;
-        vv_arena_init(&door->arena, alloc, line_bytes_max * DOOR_LINE_ARENA_FACTOR);
-        vv_buf_init(&door->carry, alloc, line_bytes_max);
-        status = vv_ingest_init(&door->ingest, call->server, &err);
-        varve_status kept = vv_http_request_cleanup(call->request, door_import_end, door);
-        if (kept != VARVE_OK) {
-            door_import_end(door);
-            status = kept;
-        }
+    vv_import_plan plan = {
+        .format = VV_FORMAT_JSONL,
+        .rows = VV_METRIC_INGEST_ROWS_JSON,
+        .rejected = VV_METRIC_INGEST_REJECTED_JSON,
+        .bytes = VV_METRIC_INGEST_BYTES_JSON,
+    };
+    vv_json_lines_turns *turns =
+        vv_arena_zeroed(vv_http_request_arena(call->request), sizeof *turns);
+    if (turns != NULL) {
+        turns->free_bytes = DOOR_LINE_FREE_BYTES;
+        turns->take = door_import_take_turn;
+        turns->give = door_import_give_turn;
+        turns->context = &call->server->parses;
+        plan.format_options = turns;
+        status = vv_call_precision(call, &plan.unit, &err);
     }
     if (status == VARVE_OK) {
-        status = vv_call_precision(call, &door->unit, &err);
+        status = vv_import_extra_labels(call, &plan, &err);
     }
     if (status != VARVE_OK) {
         vv_answer_error(call, status, &err);
         return;
     }
-    vv_http_read_body(call->request, UINT64_MAX, door_import_piece, door_import_done, door);
+    vv_import_serve(call, &plan);
 }

@@ -1,33 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * See the header. Strings of a row point into the chunk of the body that holds them, which is gone
+ * See the header. Strings of a row point into the piece of text that holds them, which is gone
  * before the batch is committed: they are copied into an arena that is emptied with the batch.
- *
- * G1  A batch is committed at batch_rows_max rows or batch_bytes bytes, and at the end of the body.
- * G2  The index of a rejected row is the number of rows added before it, hence `lines`.
  */
 
 #include "server/ingest.h"
 
-#include <string.h>
-
+#include "base/slice.h"
 #include "base/status.h"
+#include "wire/decode.h"
 
-/* Rejected rows of one commit that are looked at; only the first is told. */
-#define INGEST_REJECTED_MAX 16u
+/* A key and the labels parsed from it, in the arena of one resolve. */
+#define INGEST_NAMES_BYTES_MAX (4u * 1024u * 1024u)
 
-varve_status vv_ingest_init(vv_ingest *ingest, vv_server *server, varve_error *out_err)
+/* What a row takes besides its values, and a value, in a batch; for its bound. */
+#define INGEST_ROW_BYTES   16u
+#define INGEST_VALUE_BYTES 16u
+
+varve_status vv_ingest_init(vv_ingest *ingest, const vv_ingest_options *options,
+                            varve_error *out_err)
 {
-    *ingest = (vv_ingest){.server = server};
-    vv_alloc *alloc = &server->alloc;
+    *ingest = (vv_ingest){.options = *options};
+    vv_alloc *alloc = options->alloc;
     /* Copies of strings are part of what batch_bytes counts, so the arena needs little more. */
     vv_arena_init(&ingest->arena, alloc, SIZE_MAX);
-    vv_buf_init(&ingest->lines, alloc, SIZE_MAX);
+    vv_arena_init(&ingest->names, alloc, INGEST_NAMES_BYTES_MAX);
+    vv_buf_init(&ingest->key, alloc, SIZE_MAX);
     vv_buf_init(&ingest->memo_names, alloc, SIZE_MAX);
+    vv_vec_init(&ingest->row_lines, alloc, sizeof(uint64_t), SIZE_MAX);
     vv_vec_init(&ingest->fields, alloc, sizeof(varve_field), SIZE_MAX);
-    vv_vec_init(&ingest->values, alloc, sizeof(varve_value), SIZE_MAX);
-    return varve_batch_create(server->db, &ingest->batch, out_err);
+    vv_vec_init(&ingest->row_fields, alloc, sizeof(varve_field), SIZE_MAX);
+    vv_vec_init(&ingest->row_values, alloc, sizeof(varve_value), SIZE_MAX);
+    return varve_batch_create(options->db, &ingest->batch, out_err);
 }
 
 void vv_ingest_deinit(vv_ingest *ingest)
@@ -35,22 +40,64 @@ void vv_ingest_deinit(vv_ingest *ingest)
     varve_batch_free(ingest->batch);
     ingest->batch = NULL;
     vv_arena_deinit(&ingest->arena);
-    vv_buf_deinit(&ingest->lines);
+    vv_arena_deinit(&ingest->names);
+    vv_buf_deinit(&ingest->key);
     vv_buf_deinit(&ingest->memo_names);
+    vv_vec_deinit(&ingest->row_lines);
     vv_vec_deinit(&ingest->fields);
-    vv_vec_deinit(&ingest->values);
+    vv_vec_deinit(&ingest->row_fields);
+    vv_vec_deinit(&ingest->row_values);
 }
 
-void vv_ingest_reject(vv_ingest *ingest, uint64_t line, uint64_t count, const varve_error *err)
+varve_status vv_ingest_set_origin(vv_ingest *ingest, uint32_t format, const varve_label *extra,
+                                  size_t extra_count, varve_error *out_err)
 {
+    vv_buf *key = &ingest->key;
+    if (format == VV_FORMAT_LP && extra_count == 0) {
+        return VARVE_OK;
+    }
+    /* A key of line protocol begins with no comma; and sizes say where each part ends, since names
+     * may hold any character. */
+    vv_buf_append_char(key, ',');
+    vv_buf_append_u8(key, (uint8_t)format);
+    vv_buf_append_varint(key, extra_count);
+    for (size_t i = 0; i < extra_count; i++) {
+        vv_buf_append_varint(key, extra[i].name.size);
+        vv_buf_append_text(key, extra[i].name);
+        vv_buf_append_varint(key, extra[i].value.size);
+        vv_buf_append_text(key, extra[i].value);
+    }
+    ingest->key_prefix = key->size;
+    return vv_buf_check(key, out_err);
+}
+
+/* ---- what is left out ----------------------------------------------------------------------- */
+
+static void ingest_reject(void *context, uint64_t line, uint64_t count, const varve_error *why)
+{
+    vv_ingest *ingest = context;
     if (ingest->rejected == 0 || line < ingest->first_line) {
         ingest->first_line = line;
-        ingest->first_err = *err;
+        ingest->first_err = *why;
     }
     ingest->rejected += count;
 }
 
-/* ---- series ---- */
+/** A failure of rows: theirs alone, then they are left out, or one that ends the text. */
+static varve_status ingest_blame(vv_ingest *ingest, uint64_t line, uint64_t count,
+                                 const varve_error *why, varve_error *out_err)
+{
+    bool is_theirs = why->status == VARVE_E_INVALID || why->status == VARVE_E_LIMIT ||
+                     why->status == VARVE_E_CONFLICT || why->status == VARVE_E_UNSUPPORTED;
+    if (is_theirs) {
+        ingest_reject(ingest, line, count, why);
+        return VARVE_OK;
+    }
+    *out_err = *why;
+    return why->status;
+}
+
+/* ---- series --------------------------------------------------------------------------------- */
 
 static varve_status ingest_check_series(varve_text metric, const varve_label *labels,
                                         size_t label_count, varve_error *out_err)
@@ -78,14 +125,43 @@ static varve_status ingest_check_series(varve_text metric, const varve_label *la
                          bytes, VV_INGEST_KEY_BYTES_MAX);
 }
 
-varve_status vv_ingest_series(vv_server *server, varve_text metric, const varve_label *labels,
-                              size_t label_count, varve_series *out_series, varve_error *out_err)
+/** Metric and labels of the rows, and their handle. */
+static varve_status ingest_resolve(vv_ingest *ingest, vv_decoder *decoder, const vv_wire_rows *rows,
+                                   varve_series *out_series, varve_error *out_err)
 {
-    VV_TRY(ingest_check_series(metric, labels, label_count, out_err));
-    return varve_series_resolve(server->db, metric, labels, label_count, 0, out_series, out_err);
+    varve_text metric;
+    varve_label *labels;
+    size_t count;
+    vv_arena_reset(&ingest->names);
+    VV_TRY(vv_decoder_series(decoder, rows, &ingest->names, &metric, &labels, &count, out_err));
+    if (ingest->options.bounds_names) {
+        VV_TRY(ingest_check_series(metric, labels, count, out_err));
+    }
+    return varve_series_resolve(ingest->options.db, metric, labels, count, 0, out_series, out_err);
 }
 
-/* ---- fields ---- */
+static varve_status ingest_series(vv_ingest *ingest, vv_decoder *decoder, const vv_wire_rows *rows,
+                                  varve_series *out_series, varve_error *out_err)
+{
+    varve_text key = rows->key;
+    if (ingest->key_prefix > 0) {
+        vv_buf_truncate(&ingest->key, ingest->key_prefix);
+        if (vv_buf_append_text(&ingest->key, key) != VARVE_OK) {
+            return vv_buf_check(&ingest->key, out_err);
+        }
+        key = vv_buf_text(&ingest->key);
+    }
+    if (vv_name_cache_find(ingest->options.series, key, &out_series->id)) {
+        ingest->cache_hits += 1;
+        return VARVE_OK;
+    }
+    ingest->cache_misses += 1;
+    VV_TRY(ingest_resolve(ingest, decoder, rows, out_series, out_err));
+    vv_name_cache_put(ingest->options.series, key, out_series->id);
+    return VARVE_OK;
+}
+
+/* ---- fields --------------------------------------------------------------------------------- */
 
 static void ingest_remember(vv_ingest *ingest, size_t place, varve_text name, varve_field field)
 {
@@ -115,15 +191,35 @@ static varve_status ingest_field(vv_ingest *ingest, size_t place, varve_text nam
             return VARVE_OK;
         }
     }
-    if (!vv_name_cache_find(&ingest->server->fields, name, &out_field->id)) {
-        VV_TRY(varve_field_resolve(ingest->server->db, name, out_field, out_err));
-        vv_name_cache_put(&ingest->server->fields, name, out_field->id);
+    if (!vv_name_cache_find(ingest->options.fields, name, &out_field->id)) {
+        VV_TRY(varve_field_resolve(ingest->options.db, name, out_field, out_err));
+        vv_name_cache_put(ingest->options.fields, name, out_field->id);
     }
     ingest_remember(ingest, place, name, *out_field);
     return VARVE_OK;
 }
 
-/* ---- rows ---- */
+/** The handles of all fields of the rows, into `fields`; and room for one row. */
+static varve_status ingest_fields(vv_ingest *ingest, const vv_wire_rows *rows, varve_error *out_err)
+{
+    size_t count = rows->field_count;
+    vv_vec_clear(&ingest->fields);
+    vv_vec_clear(&ingest->row_fields);
+    vv_vec_clear(&ingest->row_values);
+    if (vv_vec_reserve(&ingest->fields, count) != VARVE_OK ||
+        vv_vec_reserve(&ingest->row_fields, count) != VARVE_OK ||
+        vv_vec_reserve(&ingest->row_values, count) != VARVE_OK) {
+        return vv_fail_nomem(out_err, "the fields of a row", count * sizeof(varve_value));
+    }
+    for (size_t place = 0; place < count; place++) {
+        varve_field field = {0};
+        VV_TRY(ingest_field(ingest, place, rows->names[place], &field, out_err));
+        VV_IGNORE(vv_vec_push(&ingest->fields, &field)); /* there is room */
+    }
+    return VARVE_OK;
+}
+
+/* ---- rows ----------------------------------------------------------------------------------- */
 
 static varve_status ingest_copy_bytes(vv_ingest *ingest, varve_value *value, varve_error *out_err)
 {
@@ -139,132 +235,170 @@ static varve_status ingest_copy_bytes(vv_ingest *ingest, varve_value *value, var
     return VARVE_OK;
 }
 
-/** Whether a failure is about the row alone. */
-static bool ingest_is_of_row(varve_status status)
+/** Add row `index`; nothing when it has no value. */
+static varve_status ingest_row(vv_ingest *ingest, varve_series series, const vv_wire_rows *rows,
+                               size_t index, varve_error *out_err)
 {
-    return status == VARVE_E_INVALID || status == VARVE_E_LIMIT || status == VARVE_E_CONFLICT ||
-           status == VARVE_E_UNSUPPORTED;
-}
-
-static varve_status ingest_gather(vv_ingest *ingest, const varve_text *names,
-                                  const varve_value *values, size_t count, size_t stride,
-                                  varve_error *out_err)
-{
-    vv_vec_clear(&ingest->fields);
-    vv_vec_clear(&ingest->values);
-    for (size_t index = 0; index < count; index++) {
-        varve_value value = values[index * stride];
+    vv_vec_clear(&ingest->row_fields);
+    vv_vec_clear(&ingest->row_values);
+    for (size_t place = 0; place < rows->field_count; place++) {
+        varve_value value = rows->values[place * rows->row_count + index];
         if (value.type == VARVE_TYPE_NONE) {
             continue;
         }
-        varve_field field;
-        VV_TRY(ingest_field(ingest, index, names[index], &field, out_err));
         VV_TRY(ingest_copy_bytes(ingest, &value, out_err));
-        if (vv_vec_push(&ingest->fields, &field) != VARVE_OK ||
-            vv_vec_push(&ingest->values, &value) != VARVE_OK) {
-            return vv_fail_nomem(out_err, "a row", count * sizeof value);
-        }
+        VV_IGNORE(vv_vec_push(&ingest->row_fields, VV_VEC_AT(&ingest->fields, varve_field, place)));
+        VV_IGNORE(vv_vec_push(&ingest->row_values, &value)); /* there is room for both */
     }
-    return VARVE_OK;
-}
-
-static varve_status ingest_add(vv_ingest *ingest, varve_series series, int64_t timestamp,
-                               uint64_t line, varve_error *out_err)
-{
-    if (vv_buf_reserve(&ingest->lines, sizeof line) != VARVE_OK) {
-        return vv_buf_check(&ingest->lines, out_err);
-    }
-    varve_row row = {.series = series,
-                     .timestamp = timestamp,
-                     .fields = VV_VEC_ITEMS(&ingest->fields, const varve_field),
-                     .values = VV_VEC_ITEMS(&ingest->values, const varve_value),
-                     .count = ingest->fields.count};
-    VV_TRY(varve_batch_row(ingest->batch, &row, out_err));
-    VV_IGNORE(vv_buf_append_u64(&ingest->lines, line)); /* reserved above */
-    ingest->batch_rows += 1;
-    ingest->batch_bytes += 16 + 16 * ingest->fields.count;
-    return VARVE_OK;
-}
-
-varve_status vv_ingest_row(vv_ingest *ingest, varve_series series, int64_t timestamp,
-                           const varve_text *names, const varve_value *values, size_t count,
-                           size_t stride, uint64_t line, varve_error *out_err)
-{
-    varve_error err;
-    varve_status status = ingest_gather(ingest, names, values, count, stride, &err);
-    if (status == VARVE_OK && ingest->fields.count == 0) {
-        return VARVE_OK; /* all null: no row */
-    }
-    if (status == VARVE_OK) {
-        status = ingest_add(ingest, series, timestamp, line, &err);
-    }
-    if (ingest_is_of_row(status)) {
-        vv_ingest_reject(ingest, line, 1, &err);
+    size_t count = ingest->row_fields.count;
+    if (count == 0) {
         return VARVE_OK;
     }
-    if (status != VARVE_OK) {
-        if (out_err != NULL) {
-            *out_err = err;
-        }
-        return status;
+    if (vv_vec_reserve(&ingest->row_lines, 1) != VARVE_OK) {
+        return vv_fail_nomem(out_err, "a batch", sizeof(uint64_t));
     }
-    bool is_full = ingest->batch_rows >= ingest->server->options.batch_rows_max ||
-                   ingest->batch_bytes >= ingest->server->options.batch_bytes;
-    return is_full ? vv_ingest_flush(ingest, out_err) : VARVE_OK;
+    varve_row row = {.series = series,
+                     .timestamp = rows->timestamps[index],
+                     .fields = VV_VEC_ITEMS(&ingest->row_fields, const varve_field),
+                     .values = VV_VEC_ITEMS(&ingest->row_values, const varve_value),
+                     .count = count};
+    VV_TRY(varve_batch_row(ingest->batch, &row, out_err));
+    ingest->batch_bytes += INGEST_ROW_BYTES + INGEST_VALUE_BYTES * count;
+    return vv_vec_push(&ingest->row_lines, &rows->line); /* there is room */
 }
 
-/* ---- commit ---- */
+static bool ingest_is_full(const vv_ingest *ingest)
+{
+    return ingest->row_lines.count >= ingest->options.batch_rows_max ||
+           ingest->batch_bytes >= ingest->options.batch_bytes;
+}
 
+/** Make room between two lines (G1). */
+static varve_status ingest_make_room(vv_ingest *ingest, uint64_t line, varve_error *out_err)
+{
+    ingest->lines = line - 1 > ingest->lines ? line - 1 : ingest->lines;
+    if (!ingest_is_full(ingest)) {
+        return VARVE_OK;
+    }
+    if (ingest->options.is_atomic) {
+        return vv_fail(out_err, VARVE_E_LIMIT,
+                       "line %llu: what is to be stored as a whole has %zu rows, %llu bytes; at "
+                       "most %llu and %llu",
+                       (unsigned long long)line, ingest->row_lines.count,
+                       (unsigned long long)ingest->batch_bytes,
+                       (unsigned long long)ingest->options.batch_rows_max,
+                       (unsigned long long)ingest->options.batch_bytes);
+    }
+    return vv_ingest_flush(ingest, out_err);
+}
+
+static varve_status ingest_rows(void *context, vv_decoder *decoder, const vv_wire_rows *rows,
+                                varve_error *out_err)
+{
+    vv_ingest *ingest = context;
+    varve_series series = {0};
+    varve_error why;
+    VV_TRY(ingest_make_room(ingest, rows->line, out_err));
+    varve_status status = ingest_series(ingest, decoder, rows, &series, &why);
+    if (status == VARVE_OK) {
+        status = ingest_fields(ingest, rows, &why);
+    }
+    if (status != VARVE_OK) {
+        return ingest_blame(ingest, rows->line, rows->row_count, &why, out_err);
+    }
+    for (size_t index = 0; index < rows->row_count; index++) {
+        if (ingest_row(ingest, series, rows, index, &why) != VARVE_OK) {
+            VV_TRY(ingest_blame(ingest, rows->line, 1, &why, out_err));
+        }
+    }
+    return VARVE_OK;
+}
+
+static void ingest_lines(void *context, uint64_t line)
+{
+    vv_ingest *ingest = context;
+    ingest->lines = line;
+}
+
+void vv_ingest_sink(vv_ingest *ingest, vv_wire_sink *out_sink)
+{
+    *out_sink = (vv_wire_sink){
+        .context = ingest, .rows = ingest_rows, .reject = ingest_reject, .lines = ingest_lines};
+}
+
+/* ---- commit --------------------------------------------------------------------------------- */
+
+/** Say why the database left out a row. */
 static void ingest_note_rejected(vv_ingest *ingest, const varve_rejected *rejected, uint64_t count)
 {
-    varve_error err;
-    uint64_t line = 0;
-    if (rejected->row < ingest->lines.size / sizeof line) {
-        memcpy(&line, ingest->lines.data + rejected->row * sizeof line, sizeof line);
-    }
+    varve_error why;
+    uint64_t line = *VV_VEC_AT(&ingest->row_lines, uint64_t, (size_t)rejected->row);
     varve_text name;
     if (rejected->field.id != 0 &&
-        varve_field_name(ingest->server->db, rejected->field, &name, NULL) == VARVE_OK) {
-        vv_fail(&err, rejected->status, "field \"%.*s\": %s", VV_TEXT_ARGS(name),
+        varve_field_name(ingest->options.db, rejected->field, &name, NULL) == VARVE_OK) {
+        vv_fail(&why, rejected->status, "field \"%.*s\": %s", VV_TEXT_ARGS(name),
                 rejected->status == VARVE_E_INVALID ? "its type differs from what is stored"
                                                     : varve_status_text(rejected->status));
     } else {
-        vv_fail(&err, rejected->status, "the row cannot be stored: %s",
+        vv_fail(&why, rejected->status, "the row cannot be stored: %s",
                 varve_status_text(rejected->status));
     }
-    vv_ingest_reject(ingest, line, count, &err);
+    ingest_reject(ingest, line, count, &why);
 }
 
 static void ingest_empty(vv_ingest *ingest)
 {
     varve_batch_clear(ingest->batch);
     vv_arena_reset(&ingest->arena);
-    vv_buf_reset(&ingest->lines);
-    ingest->batch_rows = 0;
+    vv_vec_clear(&ingest->row_lines);
     ingest->batch_bytes = 0;
 }
 
-varve_status vv_ingest_flush(vv_ingest *ingest, varve_error *out_err)
+static varve_status ingest_commit(vv_ingest *ingest, varve_error *out_err)
 {
-    if (ingest->batch_rows == 0) {
-        return VARVE_OK;
-    }
-    varve_rejected rejected[INGEST_REJECTED_MAX];
+    varve_rejected rejected;
     varve_write_options options;
     varve_write_options_init(&options);
     options.flags = VARVE_WRITE_SKIP_REJECTED;
-    options.rejected = rejected;
-    options.rejected_capacity = INGEST_REJECTED_MAX;
+    options.rejected = &rejected;
+    options.rejected_capacity = 1;
     varve_written written;
     varve_written_init(&written);
     VV_TRY(varve_batch_commit(ingest->batch, &options, &written, out_err));
     ingest->rows += written.rows;
     if (written.rows_rejected > 0) {
-        ingest_note_rejected(ingest, &rejected[0], written.rows_rejected);
+        ingest_note_rejected(ingest, &rejected, written.rows_rejected);
     }
     if (ingest->ack == VARVE_ACK_NONE || written.ack < ingest->ack) {
         ingest->ack = written.ack;
     }
+    return VARVE_OK;
+}
+
+/** All rows or none; rows that the database refuses are told by its sentence, without a line. */
+static varve_status ingest_commit_whole(vv_ingest *ingest, varve_error *out_err)
+{
+    varve_written written;
+    varve_written_init(&written);
+    if (ingest->rejected > 0) {
+        ingest_empty(ingest);
+        return vv_fail(out_err, VARVE_E_INVALID, "line %llu: %s; nothing is stored",
+                       (unsigned long long)ingest->first_line, ingest->first_err.message);
+    }
+    VV_TRY(varve_batch_commit(ingest->batch, NULL, &written, out_err));
+    ingest->rows += written.rows;
+    ingest->ack = written.ack;
+    return VARVE_OK;
+}
+
+varve_status vv_ingest_flush(vv_ingest *ingest, varve_error *out_err)
+{
+    if (ingest->options.is_atomic) {
+        VV_TRY(ingest_commit_whole(ingest, out_err));
+    } else if (ingest->row_lines.count > 0) {
+        VV_TRY(ingest_commit(ingest, out_err));
+    }
+    ingest->lines_stored = ingest->lines;
     ingest_empty(ingest);
     return VARVE_OK;
 }

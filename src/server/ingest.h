@@ -3,38 +3,71 @@
 #define VV_SERVER_INGEST_H
 
 /*
- * Rows of one request on their way into the database: gathered in a batch that is committed
- * whenever it is large enough, so that a body of any length takes bounded memory. What cannot be
- * stored is left out, counted, and the first of it is kept with its line and reason.
+ * The sink of wire/decode.h that stores: rows of one text on their way into the database, gathered
+ * in a batch that is committed whenever it is large enough, so that a text of any length takes
+ * bounded memory. What cannot be stored is left out, counted, and the first of it is kept with its
+ * line and reason. The doors of the server and the command line use it alike.
+ *
+ *     vv_ingest_init(&ingest, &options, &err);
+ *     vv_ingest_sink(&ingest, &sink);
+ *     ... a decoder with this sink ...
+ *     vv_ingest_flush(&ingest, &err);
+ *     vv_ingest_deinit(&ingest);
+ *
+ * G1  A batch is committed at batch_rows_max rows or batch_bytes bytes, but only between two lines,
+ *     and by vv_ingest_flush. So what is stored at any moment, also after a failure, is a whole
+ *     prefix of the good lines: every line up to `lines_stored`, and of those after it none.
+ * G2  The index of a rejected row is the number of rows added before it, hence `row_lines`.
+ * G3  With is_atomic all rows are one batch, and nothing is stored when anything was left out.
  */
 
 #include "base/arena.h"
 #include "base/vec.h"
-#include "server/server_priv.h"
+#include "server/name_cache.h"
 
-/* Fields that a request remembers by place: rows of one client look alike. */
+typedef struct vv_wire_sink vv_wire_sink; /* wire/decode.h */
+
+/* Fields that a text remembers by place: rows of one client look alike. */
 #define VV_INGEST_MEMO_FIELDS 32u
 
+typedef struct vv_ingest_options {
+    varve_db *db;
+    vv_alloc *alloc;
+    vv_name_cache *series; /* keys to handles; several texts may share it at a time */
+    vv_name_cache *fields;
+    uint64_t batch_rows_max;
+    uint64_t batch_bytes;
+    bool is_atomic;    /* one batch within these two bounds (else E_LIMIT), or nothing */
+    bool bounds_names; /* the bounds of the server on what names a series */
+} vv_ingest_options;
+
 typedef struct vv_ingest {
-    vv_server *server;
+    vv_ingest_options options;
     varve_batch *batch;
     vv_arena arena; /* bytes that rows of the batch point to */
-    vv_buf lines;   /* uint64_t of each row of the batch: its line */
-    vv_vec fields;  /* varve_field of the row under way */
-    vv_vec values;  /* varve_value, the same */
+    vv_arena names; /* metric and labels of one series */
+    vv_buf key;     /* prefix of keys, and the key under way behind it */
+    size_t key_prefix;
+    vv_vec row_lines; /* uint64_t: the line of each row of the batch */
+    vv_vec fields;    /* varve_field: those of the rows under way */
+    vv_vec row_fields;
+    vv_vec row_values; /* varve_value */
     vv_buf memo_names;
     struct {
         size_t offset, size; /* in memo_names */
         varve_field field;
     } memo[VV_INGEST_MEMO_FIELDS];
     size_t memo_count;
-    uint64_t batch_rows;
-    uint64_t batch_bytes;
-    uint64_t rows;     /* stored so far */
-    uint64_t rejected; /* left out so far */
-    uint32_t ack;      /* weakest so far; VARVE_ACK_NONE before the first */
-    uint64_t first_line;
-    varve_error first_err; /* of the first that was left out */
+    uint64_t batch_bytes;  /* about what the batch holds */
+    uint64_t lines;        /* given by the decoder, whole */
+    uint64_t lines_stored; /* as G1 */
+    uint64_t rows;         /* stored so far */
+    uint64_t rejected;     /* left out so far: lines, and rows the database refused */
+    uint64_t first_line;   /* of what was left out */
+    varve_error first_err; /* why */
+    uint32_t ack;          /* weakest so far; VARVE_ACK_NONE before the first */
+    uint64_t cache_hits;   /* series keys that were known */
+    uint64_t cache_misses;
 } vv_ingest;
 
 /* Bounds of the server on what names a series (security.md, section 4); the library takes more. */
@@ -43,29 +76,26 @@ typedef struct vv_ingest {
 #define VV_INGEST_VALUE_BYTES_MAX  4096u
 #define VV_INGEST_KEY_BYTES_MAX    16384u
 
-/** Resolve a series within the bounds. Errors: E_LIMIT, which names the bound, and those of
- * varve_series_resolve. */
-VV_MUST_CHECK varve_status vv_ingest_series(vv_server *server, varve_text metric,
-                                            const varve_label *labels, size_t label_count,
-                                            varve_series *out_series, varve_error *out_err);
-
-VV_MUST_CHECK varve_status vv_ingest_init(vv_ingest *ingest, vv_server *server,
+/** Handle members of options are borrowed until deinit, which also ends one whose init failed. */
+VV_MUST_CHECK varve_status vv_ingest_init(vv_ingest *ingest, const vv_ingest_options *options,
                                           varve_error *out_err);
 void vv_ingest_deinit(vv_ingest *ingest);
 
-/** Count something that is left out; count rows of it. */
-void vv_ingest_reject(vv_ingest *ingest, uint64_t line, uint64_t count, const varve_error *err);
-
 /**
- * Add a row; values of type NONE are left out. A row that cannot be stored is counted, not a
- * failure: only what ends the request is (E_NOMEM, E_BUSY, E_IO and kin).
+ * What the texts of a shared cache of series differ in: the same key stands for another series in
+ * another format, or with other extra labels. Not called: line protocol without any. E_NOMEM.
+ * @param format  vv_format
  */
-VV_MUST_CHECK varve_status vv_ingest_row(vv_ingest *ingest, varve_series series, int64_t timestamp,
-                                         const varve_text *names, const varve_value *values,
-                                         size_t count, size_t stride, uint64_t line,
-                                         varve_error *out_err);
+VV_MUST_CHECK varve_status vv_ingest_set_origin(vv_ingest *ingest, uint32_t format,
+                                                const varve_label *extra, size_t extra_count,
+                                                varve_error *out_err);
 
-/** Commit what was added. */
+/** The sink, whose context is the ingest. A row that cannot be stored is counted, not a failure:
+ * only what ends the text is (E_NOMEM, E_BUSY, E_IO and kin; E_LIMIT where it is atomic). */
+void vv_ingest_sink(vv_ingest *ingest, vv_wire_sink *out_sink);
+
+/** Commit what was added. Atomic, and something was left out: drop it, and E_INVALID with the
+ * reason of the first. */
 VV_MUST_CHECK varve_status vv_ingest_flush(vv_ingest *ingest, varve_error *out_err);
 
 /** "DURABLE" (also of no rows), "APPENDED", "VOLATILE". */

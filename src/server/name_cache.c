@@ -12,10 +12,12 @@
  * The hash is seeded by chance per process: who sends names cannot choose collisions.
  */
 
+#include "server/name_cache.h"
+
 #include <string.h>
 
 #include "base/hash.h"
-#include "server/server_priv.h"
+#include "base/slice.h"
 
 typedef struct name_cache_entry {
     uint64_t id;

@@ -7,9 +7,9 @@
 #include <stdatomic.h>
 
 #include "base/alloc.h"
-#include "base/map.h"
 #include "base/slice.h"
 #include "net/http.h"
+#include "server/name_cache.h"
 #include "server/server.h"
 #include "sys/thread.h"
 
@@ -100,34 +100,6 @@ void vv_count_request(vv_server *server, vv_route_id route, uint32_t code);
 void vv_count_query(vv_server *server, uint64_t duration_us);
 /** Append all figures as Prometheus text. Sticky as vv_buf. */
 void vv_counters_print(vv_server *server, vv_buf *out);
-
-/* ---- the cache of names ---- */
-
-#define VV_NAME_SHARDS 16u
-
-/** Names as clients write them, and the handle of each; see server/name_cache.c. */
-typedef struct vv_name_shard {
-    vv_mutex lock;
-    vv_map map;    /* hash of the bytes to index of entries */
-    vv_buf bytes;  /* of all names */
-    vv_buf places; /* name_cache_entry[] */
-} vv_name_shard;
-
-typedef struct vv_name_cache {
-    vv_name_shard shards[VV_NAME_SHARDS];
-    size_t shard_count; /* initialised */
-    size_t shard_bytes_max;
-    uint64_t seed;
-} vv_name_cache;
-
-VV_MUST_CHECK varve_status vv_name_cache_init(vv_name_cache *cache, vv_alloc *alloc,
-                                              uint64_t bytes_max, uint64_t seed,
-                                              varve_error *out_err);
-void vv_name_cache_deinit(vv_name_cache *cache);
-/** False when it is not there. */
-bool vv_name_cache_find(vv_name_cache *cache, varve_text name, uint64_t *out_id);
-/** Remember; silently not when there is no memory. A full shard is emptied first. */
-void vv_name_cache_put(vv_name_cache *cache, varve_text name, uint64_t id);
 
 /* ---- turns of queries ---- */
 

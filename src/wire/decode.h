@@ -33,7 +33,7 @@ typedef enum vv_format {
     VV_FORMAT_PROMETHEUS,  /* Prometheus text 0.0.4 and 1.0.0: wire/prom_text.h */
     VV_FORMAT_OPENMETRICS, /* OpenMetrics 1.0: wire/prom_text.h */
     VV_FORMAT_CSV,         /* wire/csv.h */
-    VV_FORMAT_NATIVE,      /* docs/formats/stream.md: wire/stream.h */
+    VV_FORMAT_NATIVE,      /* varve's own: wire/stream.h */
     VV_FORMAT_COUNT
 } vv_format;
 
@@ -59,7 +59,8 @@ typedef struct vv_wire_sink {
                          varve_error *out_err);
     /** count rows, or one line, of the text are left out, and why. */
     void (*reject)(void *context, uint64_t line, uint64_t count, const varve_error *why);
-    /** The text up to and with this line has been given to `rows` and `reject`. NULL is fine. */
+    /** The text up to and with this line has been given to `rows` and `reject`: told at least when
+     * feed or end is done. NULL is fine. */
     void (*lines)(void *context, uint64_t line);
 } vv_wire_sink;
 
@@ -108,8 +109,11 @@ void vv_decoder_free(vv_decoder *decoder);
 
 /* ---- the formats, for wire/decode.c ---- */
 
-/** What a format implements. Members as the functions above; `create` returns the object that the
- * others get. */
+/**
+ * What a format implements. Members as the functions above; `create` returns the object that the
+ * others get. feed gets no empty piece, and `series` answers without the extra labels, which
+ * wire/decode.c adds. out_err is never NULL. A format is known when wire/decode.c has its row.
+ */
 typedef struct vv_decoder_class {
     varve_status (*create)(vv_decoder *base, vv_alloc *alloc, const vv_decoder_options *options,
                            void **out_state, varve_error *out_err);

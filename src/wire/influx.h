@@ -25,7 +25,7 @@
 #define VV_INFLUX_TAGS_MAX         256u
 #define VV_INFLUX_STRING_BYTES_MAX (64u * 1024u)
 
-/** Units of the times in the text. */
+/** Units of the times in the text. One of them may be the format_options of wire/decode.h. */
 typedef enum vv_influx_unit {
     VV_INFLUX_NS,
     VV_INFLUX_US,

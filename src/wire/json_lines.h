@@ -48,6 +48,17 @@ VV_MUST_CHECK VV_UNTRUSTED varve_status vv_json_lines_parse(varve_text line, vv_
 VV_MUST_CHECK VV_UNTRUSTED varve_status vv_json_scan(varve_text text, uint32_t depth_max,
                                                      varve_error *out_err);
 
+/**
+ * The format_options of wire/decode.h: lines longer than free_bytes take turns, since jansson makes
+ * of them a tree of twenty times their size. `take` may wait; what it fails with ends the reading.
+ */
+typedef struct vv_json_lines_turns {
+    size_t free_bytes;
+    varve_status (*take)(void *context, varve_error *out_err);
+    void (*give)(void *context);
+    void *context;
+} vv_json_lines_turns;
+
 /** Rows of one series to be written. */
 typedef struct vv_json_rows {
     varve_text metric;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/name_cache.h"
 #include "server/server_priv.h"
 #include "support/check.h"
 

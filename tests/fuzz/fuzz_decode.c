@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every format of wire/decode.h: no bytes break a decoder, and how they are cut into pieces changes
+ * no call of the sink. The first byte of the input chooses the format, the second the cuts.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "base/slice.h"
+#include "base/status.h"
+#include "wire/decode.h"
+#include "wire/lines.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void fuzz_decode_require(bool holds)
+{
+    if (!holds) {
+        abort();
+    }
+}
+
+/** What the sink was called with. */
+typedef struct fuzz_decode_outcome {
+    vv_arena arena;
+    uint64_t digest;
+    uint64_t lines;
+    varve_status status;
+} fuzz_decode_outcome;
+
+static void fuzz_decode_mix(fuzz_decode_outcome *out, const void *bytes, size_t size)
+{
+    out->digest = vv_hash64(bytes, size, out->digest + size);
+}
+
+static void fuzz_decode_mix_text(fuzz_decode_outcome *out, varve_text text)
+{
+    fuzz_decode_mix(out, text.size == 0 ? "" : text.data, text.size);
+}
+
+static void fuzz_decode_mix_value(fuzz_decode_outcome *out, const varve_value *value)
+{
+    fuzz_decode_mix(out, &value->type, sizeof value->type);
+    switch (value->type) {
+    case VARVE_TYPE_STRING:
+    case VARVE_TYPE_BYTES:
+        fuzz_decode_mix_text(out, value->as.bytes);
+        break;
+    case VARVE_TYPE_NONE:
+    case VARVE_TYPE_BOOL:
+    case VARVE_TYPE_HISTOGRAM:
+        break;
+    default: /* numbers */
+        fuzz_decode_mix(out, &value->as.u64, sizeof value->as.u64);
+        break;
+    }
+}
+
+static varve_status fuzz_decode_rows(void *context, vv_decoder *decoder, const vv_wire_rows *rows,
+                                     varve_error *out_err)
+{
+    fuzz_decode_outcome *out = context;
+    varve_text metric;
+    varve_label *labels;
+    size_t count;
+    fuzz_decode_require(rows->key.size > 0 && rows->row_count > 0 && rows->line > out->lines);
+    fuzz_decode_mix(out, &rows->line, sizeof rows->line);
+    fuzz_decode_mix_text(out, rows->key);
+    fuzz_decode_mix(out, rows->timestamps, rows->row_count * sizeof *rows->timestamps);
+    for (size_t f = 0; f < rows->field_count; f++) {
+        fuzz_decode_mix_text(out, rows->names[f]);
+        for (size_t r = 0; r < rows->row_count; r++) {
+            fuzz_decode_mix_value(out, &rows->values[f * rows->row_count + r]);
+        }
+    }
+    vv_arena_reset(&out->arena);
+    varve_status status =
+        vv_decoder_series(decoder, rows, &out->arena, &metric, &labels, &count, out_err);
+    fuzz_decode_require(status == VARVE_OK || status == VARVE_E_INVALID || status == VARVE_E_LIMIT);
+    bool has_extra = false;
+    for (size_t i = 0; status == VARVE_OK && i < count; i++) {
+        fuzz_decode_mix_text(out, labels[i].name);
+        fuzz_decode_mix_text(out, labels[i].value);
+        has_extra = has_extra || vv_text_equal(labels[i].name, VV_TEXT("extra"));
+    }
+    fuzz_decode_require(has_extra || status != VARVE_OK);
+    return VARVE_OK;
+}
+
+static void fuzz_decode_reject(void *context, uint64_t line, uint64_t count, const varve_error *why)
+{
+    fuzz_decode_outcome *out = context;
+    fuzz_decode_require(line > 0 && count > 0 && why->status != VARVE_OK);
+    fuzz_decode_mix(out, &line, sizeof line);
+    fuzz_decode_mix(out, &count, sizeof count);
+}
+
+static void fuzz_decode_lines(void *context, uint64_t line)
+{
+    fuzz_decode_outcome *out = context;
+    fuzz_decode_require(line >= out->lines);
+    out->lines = line;
+}
+
+static void fuzz_decode_run(vv_format format, vv_bytes text, size_t piece, vv_alloc *alloc,
+                            fuzz_decode_outcome *out)
+{
+    varve_label extra = {VARVE_STR("extra"), VARVE_STR("x")};
+    vv_decoder_options options = {.precision = VARVE_PRECISION_MS,
+                                  .unit = VARVE_PRECISION_STORED,
+                                  .line_bytes_max = 4096,
+                                  .extra = &extra,
+                                  .extra_count = 1};
+    vv_wire_sink sink = {.context = out,
+                         .rows = fuzz_decode_rows,
+                         .reject = fuzz_decode_reject,
+                         .lines = fuzz_decode_lines};
+    vv_decoder *decoder;
+    *out = (fuzz_decode_outcome){.status = VARVE_OK};
+    vv_arena_init(&out->arena, alloc, SIZE_MAX);
+    out->status = vv_decoder_create(format, alloc, &options, &sink, &decoder, NULL);
+    for (size_t at = 0; out->status == VARVE_OK && at < text.size; at += piece) {
+        size_t part = text.size - at < piece ? text.size - at : piece;
+        out->status = vv_decoder_feed(decoder, vv_bytes_make(text.data + at, part), NULL);
+    }
+    if (out->status == VARVE_OK) {
+        out->status = vv_decoder_end(decoder, NULL);
+    }
+    vv_decoder_free(decoder);
+    vv_arena_deinit(&out->arena);
+}
+
+/** Lines, cut: the same ones. */
+static void fuzz_decode_count_lines(vv_bytes text, size_t piece, vv_alloc *alloc, uint64_t *out)
+{
+    vv_lines lines;
+    vv_lines_init(&lines, alloc, 64);
+    varve_status status = VARVE_OK;
+    for (size_t at = 0; status == VARVE_OK && at <= text.size; at += piece) {
+        bool is_end = text.size - at < piece;
+        bool has_line = true;
+        vv_lines_feed(&lines, vv_text_sub(vv_text_of_bytes(text), at, piece));
+        while (status == VARVE_OK && has_line) {
+            varve_text line;
+            status = vv_lines_next(&lines, is_end, &line, &has_line, NULL);
+        }
+    }
+    *out = lines.line + (status == VARVE_OK ? 0 : UINT64_C(1) << 32);
+    vv_lines_deinit(&lines);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 2) {
+        return 0;
+    }
+    vv_alloc alloc;
+    vv_alloc_init(&alloc, NULL);
+    vv_format format = (vv_format)(data[0] % VV_FORMAT_COUNT);
+    size_t piece = 1 + data[1];
+    vv_bytes text = vv_bytes_make(data + 2, size - 2);
+    fuzz_decode_outcome whole;
+    fuzz_decode_outcome cut;
+    fuzz_decode_run(format, text, text.size + 1, &alloc, &whole);
+    fuzz_decode_run(format, text, piece, &alloc, &cut);
+    fuzz_decode_require(whole.status == cut.status && whole.digest == cut.digest);
+    uint64_t lines;
+    uint64_t cut_lines;
+    fuzz_decode_count_lines(text, text.size + 1, &alloc, &lines);
+    fuzz_decode_count_lines(text, piece, &alloc, &cut_lines);
+    fuzz_decode_require(lines == cut_lines);
+    fuzz_decode_require(vv_alloc_bytes(&alloc) == 0);
+    return 0;
+}
