@@ -49,7 +49,7 @@ function(varve_add_program name)
     endif()
   endforeach()
   set(needs varve_static PkgConfig::MHD PkgConfig::CURL PkgConfig::JANSSON PkgConfig::ZLIB PkgConfig::UTF8PROC
-    PkgConfig::LIBEDIT)
+    PkgConfig::LIBEDIT PkgConfig::YAML)
   add_library(varve_program_rooms STATIC EXCLUDE_FROM_ALL ${objects})
   target_link_libraries(varve_program_rooms PUBLIC ${needs})
   if(NOT EXISTS ${CMAKE_SOURCE_DIR}/src/cli/main.c)

@@ -1,15 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the generated parts of docs/reference/ from the program, or checks that they are current.
+"""Writes the generated parts of docs/reference/ and docs/man/ from the program, or checks that they are current.
 
 A part stands between two comments, and only what is between them is written:
 
     <!-- generated: metrics -->    the figures that `varve serve` shows under /metrics
+    <!-- generated: settings -->   the settings of `varve serve`
     <!-- generated: statuses -->   the table of statuses of varve.h
     <!-- end -->
+
+and in the source of a manual page
+
+    ; generated: options           the settings as flags
+    ; generated: keys              the settings as keys of the file
+    ; end
 """
 
 import argparse
+import json
+import os
 import re
 import signal
 import subprocess
@@ -20,6 +29,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PART = re.compile(r"(<!-- generated: ([\w ]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+MAN_PART = re.compile(r"(^; generated: ([\w ]+)\n)(.*?)(^; end$)", re.DOTALL | re.MULTILINE)
 
 
 class Program:
@@ -27,13 +37,23 @@ class Program:
 
     def __init__(self, path):
         self.path = str(path)
+        self.clean = {name: value for name, value in os.environ.items() if not name.startswith("VARVE_")}
+        self.known_settings = None
+
+    def settings(self):
+        """The settings as `varve config show --json` prints them, all of them at their defaults."""
+        if self.known_settings is None:
+            done = subprocess.run([self.path, "config", "show", "--json"], check=True, env=self.clean,
+                                  stdout=subprocess.PIPE)
+            self.known_settings = json.loads(done.stdout)
+        return self.known_settings
 
     def metrics(self):
         """[(name, kind, help)], sorted by name, of a server with nothing in it."""
         with tempfile.TemporaryDirectory() as directory:
             server = subprocess.Popen([self.path, "serve", "--listen", "127.0.0.1:0", "--data",
                                        f"{directory}/data"], text=True, stdout=subprocess.PIPE,
-                                      stderr=subprocess.DEVNULL)
+                                      stderr=subprocess.DEVNULL, env=self.clean)
             try:
                 url = server.stdout.readline().split()[-1]
                 with urllib.request.urlopen(f"{url}/metrics", timeout=30) as answer:
@@ -59,7 +79,40 @@ def statuses():
     return [(f"`VARVE_{name}`", number, text) for name, number, text in rows]
 
 
+def settings_table(settings):
+    return [(f"`{row['name']}`", f"`{row['default']}`" if row["default"] else "", row["takes"],
+             "yes" if row["reload"] else "", row["help"]) for row in settings]
+
+
+def sentence(row):
+    """What a manual page says of a setting."""
+    text = row["help"][0].upper() + row["help"][1:] + f". Takes {row['takes']}"
+    text += f"; _{row['default']}_ unless given." if row["default"] else "."
+    if row["reload"]:
+        text += " A reload applies it."
+    return "\t" + text.replace("*", "\\*") + "\n\n"
+
+
+def options(settings):
+    heads = []
+    for row in settings:
+        argument = f"_{row['argument']}_" if row["argument"] else ""
+        gap = "[=" + argument + "]" if row["bare"] and argument else " " + argument if argument else ""
+        heads.append(f"*--{row['name']}*{gap}\n{sentence(row)}")
+    return "".join(heads)
+
+
+def keys(settings):
+    return "".join(f"*{row['name']}*\n{sentence(row)}" for row in settings)
+
+
 def generate(program, what):
+    if what == "settings":
+        return table(("name", "default", "takes", "reload", "means"), settings_table(program.settings()))
+    if what == "options":
+        return options(program.settings())
+    if what == "keys":
+        return keys(program.settings())
     if what == "metrics":
         return table(("name", "kind", "means"),
                      [(f"`{name}`", kind, text) for name, kind, text in program.metrics()])
@@ -70,25 +123,28 @@ def generate(program, what):
 
 def renew(text, program):
     """The page with all its generated parts made anew."""
-    return PART.sub(lambda match: match.group(1) + generate(program, match.group(2)) + match.group(4), text)
+    def made(match):
+        return match.group(1) + generate(program, match.group(2)) + match.group(4)
+
+    return MAN_PART.sub(made, PART.sub(made, text))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a page is not current")
     parser.add_argument("--program", default=ROOT / "build/varve", type=Path)
-    options = parser.parse_args()
-    program = Program(options.program)
+    arguments = parser.parse_args()
+    program = Program(arguments.program)
     is_current = True
-    for page in sorted((ROOT / "docs/reference").glob("*.md")):
+    for page in sorted([*(ROOT / "docs/reference").glob("*.md"), *(ROOT / "docs/man").glob("*.scd")]):
         text = page.read_text(encoding="utf-8")
         new_text = renew(text, program)
         if new_text != text:
             is_current = False
-            print(f"{page.relative_to(ROOT)}: {'not current' if options.check else 'written'}")
-            if not options.check:
+            print(f"{page.relative_to(ROOT)}: {'not current' if arguments.check else 'written'}")
+            if not arguments.check:
                 page.write_text(new_text, encoding="utf-8")
-    return 1 if options.check and not is_current else 0
+    return 1 if arguments.check and not is_current else 0
 
 
 if __name__ == "__main__":

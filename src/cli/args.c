@@ -76,6 +76,16 @@ static bool args_store(const vv_option *option, const char *value, char *out_tex
         optional->value = value;
         return true;
     }
+    case VV_OPTION_LIST: {
+        vv_option_list *list = option->target;
+        if (list->count == VV_OPTION_ITEMS_MAX) {
+            vv_text_format(out_text, capacity, "--%s is given more than %u times", option->name,
+                           VV_OPTION_ITEMS_MAX);
+            return false;
+        }
+        list->values[list->count++] = value;
+        return true;
+    }
     }
     return false;
 }

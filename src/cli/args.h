@@ -17,20 +17,28 @@ typedef enum vv_option_kind {
     VV_OPTION_TEXT,     /* const char * */
     VV_OPTION_UNSIGNED, /* uint64_t */
     VV_OPTION_BYTES,    /* uint64_t: a number, or one with KiB, MiB, GiB */
-    VV_OPTION_OPTIONAL  /* vv_option_optional: --name or --name=VALUE */
+    VV_OPTION_OPTIONAL, /* vv_option_optional: --name or --name=VALUE */
+    VV_OPTION_LIST      /* vv_option_list: may be repeated */
 } vv_option_kind;
+
+#define VV_OPTION_ITEMS_MAX 64u
 
 typedef struct vv_option_optional {
     bool is_set;
     const char *value; /* NULL: given without one */
 } vv_option_optional;
 
+typedef struct vv_option_list {
+    size_t count;
+    const char *values[VV_OPTION_ITEMS_MAX];
+} vv_option_list;
+
 typedef struct vv_option {
     const char *name; /* without the dashes */
     vv_option_kind kind;
     void *target;
     const char *argument; /* shown in help; NULL for flags */
-    const char *help;
+    const char *help;     /* NULL: a setting that the help does not list */
 } vv_option;
 
 /**

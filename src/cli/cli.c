@@ -62,6 +62,10 @@ int vv_cli_print(const char *verb, varve_text text)
 
 /* ---- options -------------------------------------------------------------------------------- */
 
+/* Where the help of an option begins; behind a longer name it has a line of its own. */
+#define CLI_HELP_COLUMN 26
+#define CLI_HELP_GAP    "                             "
+
 static void cli_print_help(const char *verb, const char *example, const vv_option *options,
                            size_t count)
 {
@@ -74,12 +78,26 @@ static void cli_print_help(const char *verb, const char *example, const vv_optio
     if (count > 0) {
         printf("\noptions:\n");
     }
+    size_t rare = 0;
     for (size_t i = 0; i < count; i++) {
+        if (options[i].help == NULL) {
+            rare += 1;
+            continue;
+        }
         char left[64];
         const char *argument = options[i].argument != NULL ? options[i].argument : "";
-        const char *gap = options[i].kind == VV_OPTION_OPTIONAL ? "" : argument[0] ? " " : "";
-        snprintf(left, sizeof left, "--%s%s%s", options[i].name, gap, argument);
-        printf("  %-26s %s\n", left, options[i].help);
+        bool is_optional = options[i].kind == VV_OPTION_OPTIONAL && argument[0] != '\0';
+        snprintf(left, sizeof left, "--%s%s%s%s", options[i].name,
+                 is_optional           ? "[="
+                 : argument[0] != '\0' ? " "
+                                       : "",
+                 argument, is_optional ? "]" : "");
+        bool is_long = strlen(left) > CLI_HELP_COLUMN;
+        printf("  %-*s%s%s\n", CLI_HELP_COLUMN, left, is_long ? "\n" CLI_HELP_GAP : " ",
+               options[i].help);
+    }
+    if (rare > 0) {
+        printf("  and %zu more: man varve-%s, varve config show\n", rare, verb);
     }
     printf("\nexample:\n  %s\n", example);
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The manual pages name every command and option of the program, and no other."""
 
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAM = os.environ.get("VARVE_PROGRAM", str(ROOT / "build" / "varve"))
 COMMANDS = re.findall(r'^VV_COMMAND\(\w+,\s*"(\w+)"',
                       (ROOT / "src/cli/commands.def").read_text(encoding="utf-8"), re.MULTILINE)
+
+# The help of these shows the common ones, their pages all of them.
+SETTINGS = {row["name"] for row in json.loads(subprocess.run(
+    [PROGRAM, "config", "show", "--json"], check=True, capture_output=True, text=True).stdout)}
 
 
 def page(command):
@@ -33,7 +38,8 @@ class ManualPages(unittest.TestCase):
                 continue
             shown = subprocess.run([PROGRAM, command, "--help"], check=True, capture_output=True,
                                    text=True).stdout
-            in_help = set(re.findall(r"^  --([a-z-]+)", shown, re.MULTILINE))
+            in_help = SETTINGS if command in ("serve", "config") else set()
+            in_help = in_help | set(re.findall(r"^  --([a-z-]+)", shown, re.MULTILINE))
             heads = [line for line in page(command).splitlines() if line.startswith("*--")]
             in_page = set(re.findall(r"\*--([a-z-]+)\*", " ".join(heads)))
             self.assertEqual(in_help | {"help"}, in_page, command)
