@@ -465,10 +465,14 @@ varve_status vv_config_read_variables(vv_config *config, vv_variable_lookup look
 
 /* ---- giving values to who needs them ---- */
 
-static void config_store(void *target, vv_member member, uint64_t number)
+static void config_store(void *target, const vv_setting *setting, vv_member member,
+                         const vv_config_value *value)
 {
     char *place = (char *)target + member.offset;
-    if (member.size == sizeof(bool)) {
+    uint64_t number = value->number;
+    if (setting->kind == VV_KIND_TEXT || setting->kind == VV_KIND_LIST) {
+        memcpy(place, &value->text, member.size);
+    } else if (member.size == sizeof(bool)) {
         bool is_true = number != 0;
         memcpy(place, &is_true, sizeof is_true);
     } else if (member.size == sizeof(uint32_t)) {
@@ -483,13 +487,10 @@ void vv_config_apply(const vv_config *config, vv_server_options *server, varve_o
 {
     for (size_t id = 0; id < VV_SETTING_COUNT; id++) {
         if (server != NULL) {
-            config_store(server, vv_settings[id].server, config->values[id].number);
+            config_store(server, &vv_settings[id], vv_settings[id].server, &config->values[id]);
         }
         if (database != NULL) {
-            config_store(database, vv_settings[id].database, config->values[id].number);
+            config_store(database, &vv_settings[id], vv_settings[id].database, &config->values[id]);
         }
-    }
-    if (server != NULL) {
-        server->listen = config->values[VV_SETTING_LISTEN].text;
     }
 }
