@@ -148,6 +148,33 @@ void vv_alloc_free(vv_alloc *alloc, void *memory, size_t size)
     alloc_count_down(alloc, size);
 }
 
+/* Keeps what follows it aligned for any type. */
+typedef union alloc_size {
+    size_t size; /* of the whole */
+    max_align_t align;
+} alloc_size;
+
+void *vv_alloc_sized_new(void *context, size_t size)
+{
+    if (size > SIZE_MAX - sizeof(alloc_size)) {
+        return NULL;
+    }
+    alloc_size *head = vv_alloc_new(context, size + sizeof *head);
+    if (head == NULL) {
+        return NULL;
+    }
+    head->size = size + sizeof *head;
+    return head + 1;
+}
+
+void vv_alloc_sized_free(void *context, void *memory)
+{
+    if (memory != NULL) {
+        alloc_size *head = (alloc_size *)memory - 1;
+        vv_alloc_free(context, head, head->size);
+    }
+}
+
 size_t vv_alloc_bytes(const vv_alloc *alloc)
 {
     return atomic_load_explicit(&alloc->used_bytes, memory_order_relaxed);

@@ -49,6 +49,13 @@ VV_MUST_CHECK void *vv_alloc_resize(vv_alloc *alloc, void *memory, size_t old_si
 /** Release; size is the one it was allocated with. NULL is fine. */
 void vv_alloc_free(vv_alloc *alloc, void *memory, size_t size);
 
+/**
+ * For libraries that release memory without saying its size: it stands before the memory. context
+ * is a vv_alloc; what `sized_new` gave only `sized_free` takes. NULL as vv_alloc_new.
+ */
+VV_MUST_CHECK void *vv_alloc_sized_new(void *context, size_t size);
+void vv_alloc_sized_free(void *context, void *memory);
+
 /** Bytes handed out and not yet released. */
 size_t vv_alloc_bytes(const vv_alloc *alloc);
 
