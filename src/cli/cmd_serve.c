@@ -34,7 +34,11 @@ static void serve_report_collector(void *context, const varve_error *why)
 /** Say where the server is, then wait until it is asked to stop. */
 static void serve_until_asked(const vv_server *server)
 {
-    printf("listening http http://%s\n", vv_server_address(server));
+    for (size_t index = 0; index < vv_server_address_count(server); index++) {
+        varve_text address = vv_text_from_string(vv_server_address_at(server, index));
+        bool is_unix = vv_text_starts_with(address, VV_TEXT("unix:"));
+        printf("listening http %s%s\n", is_unix ? "" : "http://", address.data);
+    }
     fflush(stdout); /* who waits for the line may be gone; that does not concern the server */
     vv_signals_wait_stop();
     vv_logfmt_event(NULL, VARVE_LOG_INFO, "serve.stopping", "requests under way may finish");

@@ -67,5 +67,6 @@ void vv_logfmt_access(void *context, const vv_server_access *access)
     vv_buf_append_format(&line, " code=%u bytes=%llu us=%llu peer=%.*s", access->code,
                          (unsigned long long)access->received_bytes,
                          (unsigned long long)access->duration_us, VV_TEXT_ARGS(access->peer));
+    logfmt_add(&line, "id", access->id);
     logfmt_end(&line);
 }

@@ -30,25 +30,33 @@
 #define VV_HTTP_HEADERS_MAX    100u
 /* What is read and thrown away so that a client that is refused sees the answer. */
 #define VV_HTTP_DRAIN_BYTES_MAX (8u * 1024u * 1024u)
+/* Addresses of one server; arbitrary. */
+#define VV_HTTP_LISTENERS_MAX 8u
+/* Of a client's X-Request-Id; a longer one is replaced. */
+#define VV_HTTP_REQUEST_ID_BYTES_MAX 128u
 
 typedef struct vv_http vv_http;
 typedef struct vv_http_request vv_http_request;
 
 typedef struct vv_http_options {
-    varve_text listen; /* host:port */
+    varve_text listen;  /* host:port or unix:PATH; several with commas between them */
+    uint32_t unix_mode; /* permissions of the sockets of unix:PATH */
     uint32_t connections_max;
-    uint32_t connections_per_address_max;
+    uint32_t connections_per_address_max; /* of one user, over unix:PATH */
     uint32_t header_timeout_ms;
     uint32_t idle_timeout_ms;
     uint32_t stall_timeout_ms;
     uint32_t drain_ms;
-    size_t request_bytes_max; /* memory of one request: texts, parameters, a document */
+    size_t request_bytes_max;   /* memory of one request: texts, parameters, a document */
+    uint64_t pending_bytes_max; /* documents of all requests that are collected, inflated */
+    uint64_t seed;              /* of the ids that requests get */
     bool allows_public;
     vv_alloc *alloc; /* borrowed */
     void *context;
     void (*head)(void *context, vv_http_request *request);
     void (*finished)(void *context,
                      vv_http_request *request); /* answered or lost; before cleanup */
+    void (*refused)(void *context);             /* a connection beyond the limits was turned away */
 } vv_http_options;
 
 /**
@@ -57,10 +65,13 @@ typedef struct vv_http_options {
  */
 VV_MUST_CHECK varve_status vv_http_start(const vv_http_options *options, vv_http **out_http,
                                          varve_error *out_err);
-/** "127.0.0.1:9428" with the real port. */
-const char *vv_http_address(const vv_http *http);
+/** How many addresses are listened on. */
+size_t vv_http_address_count(const vv_http *http);
+/** "127.0.0.1:9428" with the real port, or "unix:PATH". */
+const char *vv_http_address(const vv_http *http, size_t index);
+/** The port of the first address that has one. */
 uint32_t vv_http_port(const vv_http *http);
-/** Connections open now. */
+/** Connections open now, without those that were turned away. */
 uint32_t vv_http_connections(const vv_http *http);
 /** Drain and stop; NULL is fine. */
 void vv_http_stop(vv_http *http);
@@ -74,7 +85,9 @@ typedef struct vv_http_view {
     varve_text method;
     varve_text path;   /* decoded */
     vv_params params;  /* of the query; those of a form join after vv_http_read_document */
-    varve_text peer;   /* "127.0.0.1" */
+    varve_text peer;   /* "127.0.0.1"; "unix:1000" is a user of this machine */
+    varve_text id;     /* X-Request-Id: the client's, or made */
+    bool is_unix;      /* came over unix:PATH */
     uint32_t code;     /* answered; 0: not yet */
     uint64_t received; /* bytes of the body as they came */
     int64_t begin_ns;  /* vv_mono_now_ns */
@@ -84,7 +97,10 @@ typedef struct vv_http_view {
 vv_http_view *vv_http_request_view(vv_http_request *request);
 /** Memory that lives as long as the request. */
 vv_arena *vv_http_request_arena(vv_http_request *request);
-/** First value of a header, whatever the case of the name; false when there is none. */
+/**
+ * First value of a header, whatever the case of the name; false when there is none. Those that
+ * begin with X-Varve- are never there: who somebody is is not for the client to say (T17).
+ */
 bool vv_http_request_header(vv_http_request *request, varve_text name, varve_text *out_value);
 /** The client has closed its side, or the server ends: work for it may stop. */
 bool vv_http_request_is_gone(vv_http_request *request);
@@ -116,6 +132,8 @@ void vv_http_read_document(vv_http_request *request, uint64_t decoded_bytes_max,
 
 /** A header of the answer; before responding. Texts are terminated, without control bytes. */
 void vv_http_add_header(vv_http_request *request, const char *name, const char *value);
+/** The answer depends on the Origin of the request: caches are told. */
+void vv_http_vary_origin(vv_http_request *request);
 /** The connection closes after the answer. */
 void vv_http_close_after(vv_http_request *request);
 /** The whole answer; body is copied. content_type NULL: none. Compressed if wanted and it pays. */

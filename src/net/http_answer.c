@@ -14,8 +14,8 @@
 #include "base/status.h"
 #include "net/http_priv.h"
 
-/* Below this a compressed answer is hardly smaller (protocols.md, section 0). */
-#define ANSWER_COMPRESS_BYTES_MIN 1024u
+/* Up to here a compressed answer is hardly smaller (protocols.md, section 0). */
+#define ANSWER_PLAIN_BYTES_MAX 1024u
 /* What libmicrohttpd asks for at a time. */
 #define ANSWER_BLOCK_BYTES 32768u
 
@@ -33,6 +33,11 @@ void vv_http_add_header(vv_http_request *request, const char *name, const char *
     request->header_count += 1;
 }
 
+void vv_http_vary_origin(vv_http_request *request)
+{
+    request->varies_by_origin = true;
+}
+
 void vv_http_close_after(vv_http_request *request)
 {
     request->is_closing = true;
@@ -45,6 +50,35 @@ static vv_encoding answer_choose_encoding(vv_http_request *request)
         return VV_ENCODING_IDENTITY;
     }
     return vv_encoding_choose(accept);
+}
+
+/** What keeps an answer from being taken by a browser for a page, a script or a frame of another
+ * site (security.md, T14). A handler that shows a page has a policy of its own. */
+static void answer_add_guards(const vv_http_request *request, struct MHD_Response *answer)
+{
+    bool has_policy = false;
+    for (size_t index = 0; index < request->header_count; index++) {
+        has_policy =
+            has_policy || strcmp(request->header_names[index], "Content-Security-Policy") == 0;
+    }
+    if (!has_policy) {
+        VV_IGNORE(MHD_add_response_header(answer, "Content-Security-Policy",
+                                          "default-src 'none'; frame-ancestors 'none'"));
+    }
+    VV_IGNORE(MHD_add_response_header(answer, "X-Content-Type-Options", "nosniff"));
+    VV_IGNORE(MHD_add_response_header(answer, "Cross-Origin-Resource-Policy", "same-origin"));
+}
+
+/** What caches are told the answer depends on besides the target. */
+static void answer_add_vary(const vv_http_request *request, bool varies,
+                            struct MHD_Response *answer)
+{
+    const char *text = varies && request->varies_by_origin ? "Accept-Encoding, Origin"
+                       : varies                            ? "Accept-Encoding"
+                                                           : "Origin";
+    if (varies || request->varies_by_origin) {
+        VV_IGNORE(MHD_add_response_header(answer, "Vary", text));
+    }
 }
 
 /** Give the response its headers and keep it for request_queue. */
@@ -60,15 +94,13 @@ static void answer_keep(vv_http_request *request, uint32_t code, const char *con
     bool is_readable = true;
     if (content_type != NULL) {
         VV_IGNORE(MHD_add_response_header(answer, "Content-Type", content_type));
-        VV_IGNORE(MHD_add_response_header(answer, "X-Content-Type-Options", "nosniff"));
+        answer_add_guards(request, answer);
     }
     if (encoding != VV_ENCODING_IDENTITY) {
         is_readable = MHD_add_response_header(answer, "Content-Encoding",
                                               vv_encoding_name(encoding)) == MHD_YES;
     }
-    if (varies) {
-        VV_IGNORE(MHD_add_response_header(answer, "Vary", "Accept-Encoding"));
-    }
+    answer_add_vary(request, varies, answer);
     if (request->is_closing || atomic_load(&request->http->is_stopping)) {
         VV_IGNORE(MHD_add_response_header(answer, "Connection", "close"));
     }
@@ -103,7 +135,7 @@ void vv_http_respond(vv_http_request *request, uint32_t code, const char *conten
     if (request->answer != NULL) {
         return;
     }
-    bool varies = body.size >= ANSWER_COMPRESS_BYTES_MIN;
+    bool varies = body.size > ANSWER_PLAIN_BYTES_MAX;
     vv_encoding encoding = varies ? answer_choose_encoding(request) : VV_ENCODING_IDENTITY;
     vv_bytes bytes = vv_bytes_of_text(body);
     if (encoding != VV_ENCODING_IDENTITY) {

@@ -9,16 +9,39 @@
 
 #include "base/buf.h"
 #include "net/http.h"
+#include "sys/socket_file.h"
 #include "sys/thread.h"
 
-/* Longest "[address]:port" with its zero byte, rounded up. */
-#define HTTP_ADDRESS_BYTES_MAX  80u
-#define HTTP_ANSWER_HEADERS_MAX 12u
+struct sockaddr;
+
+#define HTTP_UNIX_PREFIX "unix:"
+/* Longest "unix:PATH" with its zero byte, rounded up. */
+#define HTTP_ADDRESS_BYTES_MAX 128u
+/* Longest address, or "unix:" and a user's number, with its zero byte. */
+#define HTTP_PEER_BYTES_MAX     46u
+#define HTTP_ANSWER_HEADERS_MAX 16u
+
+/** One address that is listened on; fixed after start. */
+typedef struct http_listener {
+    vv_http *http;
+    struct MHD_Daemon *daemon;
+    int fd;
+    bool is_unix;
+    bool has_file; /* the path of a unix socket is ours */
+    uint32_t port; /* 0: none */
+    vv_socket_file file;
+    char address[HTTP_ADDRESS_BYTES_MAX];
+} http_listener;
 
 /** One connection, from accept to close. */
 typedef struct http_connection {
     vv_http *http;
-    int fd;                           /* fixed; of libmicrohttpd */
+    /* Fixed. */
+    int fd;          /* of libmicrohttpd */
+    bool is_unix;    /* came over unix:PATH */
+    bool is_refused; /* beyond the limits: told so, and not served */
+    char peer[HTTP_PEER_BYTES_MAX];
+    bool has_served;                  /* of the connection's thread: a request has ended on it */
     _Atomic int64_t deadline_mono_ns; /* the watch ends it then; VV_NO_DEADLINE: no claim */
     struct http_connection *next;     /* guarded by http->lock */
     struct http_connection *previous;
@@ -28,10 +51,8 @@ typedef struct http_connection {
 struct vv_http {
     /* Fixed after start. */
     vv_http_options options;
-    struct MHD_Daemon *daemon;
-    int listen_fd;
-    char address[HTTP_ADDRESS_BYTES_MAX];
-    uint32_t port;
+    http_listener listeners[VV_HTTP_LISTENERS_MAX];
+    size_t listener_count;
     vv_thread watch;
     /* Guarded by lock. */
     vv_mutex lock;
@@ -40,9 +61,11 @@ struct vv_http {
     uint32_t active; /* requests under way */
     bool is_watch_over;
     /* Atomic. */
-    _Atomic uint32_t connection_count;
-    _Atomic bool is_stopping; /* no new request */
-    _Atomic bool is_ending;   /* none at all */
+    _Atomic uint32_t connection_count; /* changed under lock */
+    _Atomic uint64_t request_count;    /* ids made */
+    _Atomic uint64_t pending_bytes;    /* of documents */
+    _Atomic bool is_stopping;          /* no new request */
+    _Atomic bool is_ending;            /* none at all */
 };
 
 typedef struct http_cleanup {
@@ -76,7 +99,8 @@ struct vv_http_request {
     void *state;
     varve_status body_status;
     varve_error body_err;
-    vv_buf body; /* of a document */
+    vv_buf body;      /* of a document */
+    uint64_t pending; /* counted in pending_bytes of the server */
     uint64_t drained;
     int64_t body_begin_ns;
     /* the answer */
@@ -84,6 +108,7 @@ struct vv_http_request {
     const char *header_names[HTTP_ANSWER_HEADERS_MAX];
     const char *header_values[HTTP_ANSWER_HEADERS_MAX];
     size_t header_count;
+    bool varies_by_origin;
     vv_http_pull pull;
     void *pull_state;
     vv_buf raw;    /* pulled, not yet compressed */
@@ -93,10 +118,19 @@ struct vv_http_request {
     bool is_at_end; /* pull has said so */
 };
 
+/* ---- http_listen.c ---- */
+
+/** Listen; http is set. What is held is released by close, also after a failure. */
+VV_MUST_CHECK varve_status vv_http_listener_open(http_listener *listener, varve_text listen,
+                                                 varve_error *out_err);
+void vv_http_listener_close(http_listener *listener);
+/** The peer of a connection as text, into HTTP_PEER_BYTES_MAX bytes; empty when unknown. */
+void vv_http_name_peer(const struct sockaddr *address, int fd, char *out_peer);
+
 /* ---- http_watch.c ---- */
 
 void vv_http_watch_main(void *http);
-void vv_http_notify_connection(void *http, struct MHD_Connection *mhd, void **socket_context,
+void vv_http_notify_connection(void *listener, struct MHD_Connection *mhd, void **socket_context,
                                enum MHD_ConnectionNotificationCode code);
 /** The connection is to do something within delay_ms; UINT64_MAX: it need not. */
 void vv_http_expect(http_connection *connection, uint64_t delay_ms);

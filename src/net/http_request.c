@@ -11,7 +11,6 @@
  * on_request (H2), but where the client waits for leave to send its body it goes out at once.
  */
 
-#include <arpa/inet.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -32,8 +31,11 @@ void *vv_http_on_target(void *context, const char *target, struct MHD_Connection
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     http_connection *connection = info == NULL ? NULL : info->socket_context;
-    if (connection == NULL) {
+    if (connection == NULL || connection->is_refused) {
         return NULL;
+    }
+    if (connection->has_served) { /* the first head has its deadline since it was accepted */
+        vv_http_expect(connection, http->options.header_timeout_ms);
     }
     if (connection->request != NULL) {
         vv_http_request_end(connection->request);
@@ -66,9 +68,12 @@ typedef struct request_head {
     size_t lengths;   /* Content-Length lines */
     size_t encodings; /* Transfer-Encoding lines */
     size_t contents;  /* Content-Encoding lines */
+    size_t hosts;
+    size_t origins;
     bool is_bad_length;
     bool is_bad_name;
     bool has_continue;
+    bool is_bad_expect;
     uint64_t length;
 } request_head;
 
@@ -113,6 +118,11 @@ static enum MHD_Result request_count_header(void *context, enum MHD_ValueKind ki
         head->contents += 1;
     } else if (vv_text_equal_nocase(key, VV_TEXT("Expect"))) {
         head->has_continue = vv_text_equal_nocase(text, VV_TEXT("100-continue"));
+        head->is_bad_expect = head->is_bad_expect || !head->has_continue;
+    } else if (vv_text_equal_nocase(key, VV_TEXT("Host"))) {
+        head->hosts += 1;
+    } else if (vv_text_equal_nocase(key, VV_TEXT("Origin"))) {
+        head->origins += 1;
     }
     return MHD_YES;
 }
@@ -139,6 +149,10 @@ static bool request_check_head(vv_http_request *request)
     } else if (head.is_bad_name) {
         request->is_unframed = true;
         vv_http_refuse(request, 400, "bad_data", "a header has a name that is none");
+    } else if (head.hosts > 1 || head.origins > 1) {
+        vv_http_refuse(request, 400, "bad_data", "more than one Host or Origin");
+    } else if (head.is_bad_expect) {
+        vv_http_refuse(request, 417, "bad_data", "Expect is to be 100-continue");
     } else if (head.contents > 1) {
         vv_http_refuse(request, 415, "bad_data", "more than one Content-Encoding");
     } else {
@@ -147,23 +161,36 @@ static bool request_check_head(vv_http_request *request)
     return false;
 }
 
-static void request_name_peer(vv_http_request *request)
+/** Whether a client's id can stand in a header and a log as it is. */
+static bool request_is_id(varve_text id)
 {
-    char text[INET6_ADDRSTRLEN] = "";
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    if (info != NULL && info->client_addr != NULL && info->client_addr->sa_family == AF_INET) {
-        struct sockaddr_in v4;
-        memcpy(&v4, info->client_addr, sizeof v4);
-        VV_IGNORE(inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text)); /* room is enough */
-    } else if (info != NULL && info->client_addr != NULL &&
-               info->client_addr->sa_family == AF_INET6) {
-        struct sockaddr_in6 v6;
-        memcpy(&v6, info->client_addr, sizeof v6);
-        VV_IGNORE(inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text)); /* room is enough */
+    for (size_t index = 0; index < id.size; index++) {
+        char c = id.data[index];
+        bool is_plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        if (!is_plain && (c == '\0' || strchr("-_.:/+=@", c) == NULL)) {
+            return false;
+        }
     }
-    VV_IGNORE(vv_arena_copy(&request->arena, vv_text_from_string(text),
-                            &request->view.peer)); /* an empty peer is served too */
+    return id.size > 0 && id.size <= VV_HTTP_REQUEST_ID_BYTES_MAX;
+}
+
+/** The id of the request: what the client calls it, or a number that no other request has. */
+static void request_name(vv_http_request *request)
+{
+    vv_http *http = request->http;
+    varve_text id;
+    char made[32];
+    if (!vv_http_request_header(request, VV_TEXT("X-Request-Id"), &id) || !request_is_id(id)) {
+        uint64_t number = http->options.seed + atomic_fetch_add(&http->request_count, 1);
+        vv_text_format(made, sizeof made, "%016llx", (unsigned long long)number);
+        id = vv_text_from_string(made);
+    }
+    request->view.id = VV_TEXT("");
+    if (vv_arena_copy(&request->arena, id, &request->view.id) == VARVE_OK) {
+        vv_http_add_header(request, "X-Request-Id", request->view.id.data);
+    }
+    request->view.is_unix = request->connection->is_unix;
+    request->view.peer = vv_text_from_string(request->connection->peer);
 }
 
 /** Path and parameters; true when they can be read. */
@@ -196,15 +223,13 @@ static void request_begin(vv_http_request *request, const char *method)
     http->active += 1;
     vv_mutex_unlock(&http->lock);
     vv_http_expect(request->connection, UINT64_MAX);
-    request_name_peer(request);
+    request_name(request);
     if (request->is_lost || !request_check_head(request) || !request_parse_target(request)) {
         return;
     }
     if (atomic_load(&http->is_stopping)) {
-        vv_http_refuse(request, 503, "unavailable", "the server is stopping");
-    } else if (atomic_load(&http->connection_count) > http->options.connections_max) {
         vv_http_add_header(request, "Retry-After", "1");
-        vv_http_refuse(request, 503, "unavailable", "too many connections");
+        vv_http_refuse(request, 503, "unavailable", "the server is stopping");
     } else {
         http->options.head(http->options.context, request);
     }
@@ -228,6 +253,15 @@ static void request_expect_body(vv_http_request *request)
 static varve_status request_collect(void *state, vv_bytes piece, varve_error *out_err)
 {
     vv_http_request *request = state;
+    vv_http *http = request->http;
+    request->pending += piece.size;
+    if (atomic_fetch_add(&http->pending_bytes, piece.size) + piece.size >
+        http->options.pending_bytes_max) {
+        vv_http_add_header(request, "Retry-After", "1");
+        vv_http_refuse(request, 429, "unavailable",
+                       "the bodies of all requests together are too large just now");
+        return vv_fail(out_err, VARVE_E_BUSY, "too many bytes of bodies");
+    }
     if (vv_buf_append(&request->body, piece.data, piece.size) != VARVE_OK) {
         return vv_buf_check(&request->body, out_err);
     }
@@ -294,14 +328,20 @@ static void request_take_piece(vv_http_request *request, vv_bytes piece)
     request_expect_body(request);
 }
 
-static bool request_is_form(vv_http_request *request)
+/** The body of a route that takes parameters, as a form; other than nothing it cannot be. */
+static varve_status request_take_form(vv_http_request *request, varve_text body)
 {
-    varve_text type;
-    if (!vv_http_request_header(request, VV_TEXT("Content-Type"), &type)) {
-        return false;
-    }
+    varve_text type = VV_TEXT("");
+    VV_IGNORE(vv_http_request_header(request, VV_TEXT("Content-Type"), &type)); /* absent: none */
     varve_text word = vv_text_trim(vv_text_make(type.data, vv_text_find_char(type, ';')));
-    return vv_text_equal_nocase(word, VV_TEXT("application/x-www-form-urlencoded"));
+    if (body.size == 0) {
+        return VARVE_OK;
+    }
+    if (!vv_text_equal_nocase(word, VV_TEXT("application/x-www-form-urlencoded"))) {
+        return vv_fail(&request->body_err, VARVE_E_UNSUPPORTED,
+                       "a body with parameters is to be application/x-www-form-urlencoded");
+    }
+    return vv_params_parse(&request->view.params, body, &request->arena, &request->body_err);
 }
 
 static void request_end_body(vv_http_request *request)
@@ -315,8 +355,8 @@ static void request_end_body(vv_http_request *request)
         return;
     }
     varve_text body = vv_buf_text(&request->body);
-    if (status == VARVE_OK && request->takes_form && request_is_form(request)) {
-        status = vv_params_parse(&request->view.params, body, &request->arena, &request->body_err);
+    if (status == VARVE_OK && request->takes_form) {
+        status = request_take_form(request, body);
     }
     request->document(request->state, request, body, status, &request->body_err);
 }
@@ -390,6 +430,7 @@ void vv_http_request_end(vv_http_request *request)
 {
     vv_http *http = request->http;
     request->connection->request = NULL;
+    request->connection->has_served = true;
     if (request->is_begun) {
         http->options.finished(http->options.context, request);
     }
@@ -401,6 +442,7 @@ void vv_http_request_end(vv_http_request *request)
     vv_inflate_free(request->inflate);
     vv_http_answer_deinit(request);
     vv_buf_deinit(&request->body);
+    atomic_fetch_sub(&http->pending_bytes, request->pending);
     vv_arena_deinit(&request->arena);
     vv_http_expect(request->connection,
                    (uint64_t)http->options.idle_timeout_ms + http->options.header_timeout_ms);
@@ -430,6 +472,10 @@ bool vv_http_request_header(vv_http_request *request, varve_text name, varve_tex
 {
     const char *value = NULL;
     size_t size = 0;
+    varve_text own = VV_TEXT("X-Varve-");
+    if (vv_text_equal_nocase(vv_text_sub(name, 0, own.size), own)) {
+        return false;
+    }
     if (MHD_lookup_connection_value_n(request->mhd, MHD_HEADER_KIND, name.data, name.size, &value,
                                       &size) != MHD_YES ||
         value == NULL) {

@@ -155,7 +155,10 @@ void vv_answer_body_error(vv_call *call, varve_status status, const varve_error 
                                                     : vv_answer_code(status);
     if (code == 413) {
         vv_count(call->server, VV_METRIC_LIMIT_SIZE, 1);
-        vv_http_close_after(call->request);
+    }
+    if (code == 413 || code == 400) {
+        vv_http_close_after(
+            call->request); /* who sends such a body is not to be trusted with more */
     }
     vv_answer_error_code(call, code, err->message);
 }

@@ -154,20 +154,36 @@ static void door_page_escaped(vv_buf *buf, varve_text text)
     }
 }
 
-static void door_page_commands(vv_buf *buf, const char *address)
+/** How a shell on this machine calls the server: curl, and where to. */
+static void door_page_call(vv_buf *buf, vv_call *call, const char *options, const char *path)
 {
-    char text[640];
-    vv_text_format(text, sizeof text,
-                   "curl --data-binary 'weather,city=Brno temperature=21.5' "
-                   "http://%s/write\n"
-                   "curl -G --data-urlencode 'match[]=weather' http://%s/api/v1/export\n",
-                   address, address);
+    const vv_server *server = call->server;
+    varve_text address = vv_text_from_string(vv_server_address(server));
+    varve_text local = VV_TEXT("unix:");
+    vv_buf_append_text(buf, VV_TEXT("curl "));
+    if (vv_text_starts_with(address, local)) {
+        vv_buf_append_text(buf, VV_TEXT("--unix-socket "));
+        door_page_escaped(buf, vv_text_sub(address, local.size, address.size));
+        vv_buf_append_char(buf, ' ');
+        address = VV_TEXT("localhost");
+    }
+    door_page_escaped(buf, vv_text_from_string(options));
+    vv_buf_append_text(buf, VV_TEXT(" http://"));
+    door_page_escaped(buf, address);
+    door_page_escaped(buf, server->options.http_prefix);
+    door_page_escaped(buf, vv_text_from_string(path));
+    vv_buf_append_char(buf, '\n');
+}
+
+static void door_page_commands(vv_buf *buf, vv_call *call)
+{
     vv_buf_append_text(buf, VV_TEXT("<h2>The first row, in and out</h2>\n<pre><code>"));
-    door_page_escaped(buf, vv_text_from_string(text));
+    door_page_call(buf, call, "--data-binary 'weather,city=Brno temperature=21.5'", "/write");
+    door_page_call(buf, call, "-G --data-urlencode 'match[]=weather'", "/api/v1/export");
     vv_buf_append_text(buf, VV_TEXT("</code></pre>\n"));
 }
 
-static void door_page_routes(vv_buf *buf)
+static void door_page_routes(vv_buf *buf, const vv_server *server)
 {
     vv_buf_append_text(buf, VV_TEXT("<h2>What is served</h2>\n<table>\n"));
     for (uint32_t id = 0; id < VV_ROUTE_OTHER; id++) {
@@ -177,6 +193,7 @@ static void door_page_routes(vv_buf *buf)
         vv_buf_append_text(buf, VV_TEXT("<tr><td>"));
         if (is_link) {
             vv_buf_append_text(buf, VV_TEXT("<a href=\""));
+            door_page_escaped(buf, server->options.http_prefix);
             door_page_escaped(buf, path);
             vv_buf_append_text(buf, VV_TEXT("\">"));
         }
@@ -195,8 +212,8 @@ void vv_serve_welcome(vv_call *call)
     vv_buf_append_text(&buf, vv_text_from_string(door_page_head));
     door_page_escaped(&buf, vv_text_from_string(varve_version()));
     vv_buf_append_text(&buf, VV_TEXT(".</p>\n"));
-    door_page_commands(&buf, vv_server_address(call->server));
-    door_page_routes(&buf);
+    door_page_commands(&buf, call);
+    door_page_routes(&buf, call->server);
     vv_buf_append_text(&buf, VV_TEXT("</main></body></html>\n"));
     vv_http_add_header(call->request, "Content-Security-Policy",
                        "default-src 'none'; base-uri 'none'; form-action 'none'; "

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * From a path to its handler. The table is routes.def; the prefixes /prometheus and /influx lead to
- * the same handlers, for clients that put them there.
+ * From a path to its handler. The table is routes.def.
  */
 
 #include <string.h>
 
 #include "base/status.h"
+#include "base/text.h"
 #include "server/server_priv.h"
 
 static const vv_route routes_table[VV_ROUTE_OTHER] = {
@@ -39,40 +39,61 @@ static bool routes_matches(varve_text pattern, varve_text path, varve_text *out_
     return vv_text_find_char(segment, '/') == segment.size;
 }
 
-static varve_text routes_strip(varve_text path)
+/**
+ * The path as the table has it: below the prefix of the server, and behind the name that clients of
+ * other systems put before it. False when it is not below the prefix.
+ */
+static bool routes_strip(const vv_server *server, varve_text path, varve_text *out_path)
 {
-    static const varve_text prefixes[] = {VV_TEXT_INIT("/prometheus/"), VV_TEXT_INIT("/influx/")};
-    for (size_t index = 0; index < VV_ARRAY_COUNT(prefixes); index++) {
-        if (vv_text_starts_with(path, prefixes[index])) {
-            return vv_text_sub(path, prefixes[index].size - 1, path.size);
+    static const varve_text aliases[] = {VV_TEXT_INIT("/prometheus/"), VV_TEXT_INIT("/influx/"),
+                                         VV_TEXT_INIT("/opentsdb/"), VV_TEXT_INIT("/graphite/")};
+    varve_text prefix = server->options.http_prefix;
+    if (!vv_text_starts_with(path, prefix)) {
+        return false;
+    }
+    path = vv_text_sub(path, prefix.size, path.size);
+    for (size_t index = 0; index < VV_ARRAY_COUNT(aliases); index++) {
+        if (vv_text_starts_with(path, aliases[index])) {
+            *out_path = vv_text_sub(path, aliases[index].size - 1, path.size);
+            return true;
         }
     }
-    return path;
+    *out_path = path.size == 0 ? VV_TEXT("/") : path;
+    return path.size == 0 || path.data[0] == '/';
 }
 
 static uint32_t routes_method(varve_text method)
 {
-    if (vv_text_equal(method, VV_TEXT("GET")) || vv_text_equal(method, VV_TEXT("HEAD"))) {
-        return VV_GET;
+    static const struct {
+        varve_text name;
+        uint32_t method;
+    } methods[] = {{VV_TEXT_INIT("GET"), VV_GET},
+                   {VV_TEXT_INIT("HEAD"), VV_GET},
+                   {VV_TEXT_INIT("POST"), VV_POST},
+                   {VV_TEXT_INIT("PUT"), VV_PUT},
+                   {VV_TEXT_INIT("DELETE"), VV_DELETE}};
+    for (size_t index = 0; index < VV_ARRAY_COUNT(methods); index++) {
+        if (vv_text_equal(method, methods[index].name)) {
+            return methods[index].method;
+        }
     }
-    return vv_text_equal(method, VV_TEXT("POST")) ? VV_POST : 0;
+    return 0;
 }
 
-static const char *routes_allow(uint32_t methods)
+/** The header that says what a path takes; HEAD wherever there is a GET. */
+static void routes_allow(vv_call *call, bool has_options)
 {
-    switch (methods) {
-    case VV_GET:
-        return "GET, HEAD";
-    case VV_POST:
-        return "POST";
-    default:
-        return "GET, HEAD, POST";
-    }
+    /* Of a path that is none: what such paths take. */
+    uint32_t methods = call->route == NULL ? VV_GET | VV_POST : call->route->methods;
+    char text[64];
+    vv_text_format(text, sizeof text, "%s%s%s%s%s", (methods & VV_GET) != 0 ? ", GET, HEAD" : "",
+                   (methods & VV_POST) != 0 ? ", POST" : "", (methods & VV_PUT) != 0 ? ", PUT" : "",
+                   (methods & VV_DELETE) != 0 ? ", DELETE" : "", has_options ? ", OPTIONS" : "");
+    vv_http_add_header(call->request, "Allow", text + 2);
 }
 
 static void routes_find(vv_call *call, varve_text path)
 {
-    call->route_id = VV_ROUTE_OTHER;
     for (size_t index = 0; index < VV_ROUTE_OTHER; index++) {
         varve_text pattern = vv_text_from_string(routes_table[index].path);
         if (routes_matches(pattern, path, &call->wildcard)) {
@@ -83,50 +104,26 @@ static void routes_find(vv_call *call, varve_text path)
     }
 }
 
-/** The host of "host:port", "[v6]:port" or a host alone. */
-static varve_text routes_host(varve_text authority)
+/** Answer, or let the route answer. */
+static void routes_serve(vv_call *call, varve_text path)
 {
-    size_t colon = vv_text_find_last_char(authority, ':');
-    bool is_v6_alone = authority.size > 0 && authority.data[authority.size - 1] == ']';
-    return is_v6_alone ? authority : vv_text_make(authority.data, colon);
-}
-
-/** "localhost", or an address in digits: no name that somebody else's DNS may point here. */
-static bool routes_is_local_name(varve_text host)
-{
-    if (vv_text_equal_nocase(host, VV_TEXT("localhost"))) {
-        return true;
+    const vv_http_view *view = vv_http_request_view(call->request);
+    uint32_t method = routes_method(view->method);
+    bool is_asking = vv_text_equal(view->method, VV_TEXT("OPTIONS"));
+    bool has_options = vv_text_starts_with(path, VV_TEXT("/api/"));
+    if (vv_origins_refuse(call, method != VV_GET && !is_asking)) {
+        vv_answer_error_code(call, 403, "this request comes from another site");
+    } else if (is_asking && (has_options || vv_origins_is_preflight(call))) {
+        routes_allow(call, true);
+        vv_answer_nothing(call);
+    } else if (call->route == NULL) {
+        vv_answer_error_code(call, 404, "there is nothing at this path");
+    } else if ((call->route->methods & method) == 0) {
+        routes_allow(call, has_options);
+        vv_answer_error_code(call, 405, "this path does not take this method");
+    } else {
+        call->route->serve(call);
     }
-    bool is_v6 = host.size > 2 && host.data[0] == '[';
-    for (size_t index = 0; index < host.size; index++) {
-        char c = host.data[index];
-        if (!((c >= '0' && c <= '9') || c == '.' || is_v6)) {
-            return false;
-        }
-    }
-    return host.size > 0;
-}
-
-/*
- * What a web page elsewhere could make a browser send (security.md, T14): a request that changes
- * something carries an Origin, which has to be this server; and a server on loopback is called by
- * its address or "localhost", so that a name which is rebound to 127.0.0.1 reaches nothing.
- */
-static bool routes_is_foreign(vv_call *call, uint32_t method)
-{
-    varve_text authority = VV_TEXT("");
-    varve_text origin;
-    VV_IGNORE(vv_http_request_header(call->request, VV_TEXT("Host"), &authority)); /* HTTP/1.0 */
-    if (!call->server->options.allows_public && authority.size > 0 &&
-        !routes_is_local_name(routes_host(authority))) {
-        return true;
-    }
-    if (method == VV_GET || !vv_http_request_header(call->request, VV_TEXT("Origin"), &origin)) {
-        return false;
-    }
-    varve_text scheme = VV_TEXT("http://");
-    return !vv_text_starts_with(origin, scheme) ||
-           !vv_text_equal_nocase(vv_text_sub(origin, scheme.size, origin.size), authority);
 }
 
 void vv_routes_head(void *context, vv_http_request *request)
@@ -141,23 +138,11 @@ void vv_routes_head(void *context, vv_http_request *request)
     }
     call->server = server;
     call->request = request;
+    call->route_id = VV_ROUTE_OTHER;
     view->user = call;
-    varve_text path = routes_strip(view->path);
-    routes_find(call, path);
-    uint32_t method = routes_method(view->method);
-    if (routes_is_foreign(call, method)) {
-        vv_answer_error_code(call, 403, "this request comes from another site");
-    } else if (vv_text_equal(view->method, VV_TEXT("OPTIONS")) &&
-               vv_text_starts_with(path, VV_TEXT("/api/"))) {
-        vv_http_add_header(request, "Allow",
-                           routes_allow(call->route == NULL ? VV_GET : call->route->methods));
-        vv_answer_nothing(call);
-    } else if (call->route == NULL) {
-        vv_answer_error_code(call, 404, "there is nothing at this path");
-    } else if ((call->route->methods & method) == 0) {
-        vv_http_add_header(request, "Allow", routes_allow(call->route->methods));
-        vv_answer_error_code(call, 405, "this path does not take this method");
-    } else {
-        call->route->serve(call);
+    varve_text path = VV_TEXT("");
+    if (routes_strip(server, view->path, &path)) {
+        routes_find(call, path);
     }
+    routes_serve(call, path);
 }

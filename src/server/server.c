@@ -4,6 +4,7 @@
  * The server as a whole: options, start, stop, the log of requests.
  *
  *   routes.def, routes.c   which path leads where
+ *   origins.c              what pages of other sites may ask for
  *   door_*.c               what the paths do
  *   call.c, answer.c       parameters in, errors out
  *   ingest.c               rows on their way in
@@ -21,6 +22,7 @@
 
 #include "base/assert.h"
 #include "base/status.h"
+#include "model/labels.h"
 #include "server/server_priv.h"
 #include "sys/clock.h"
 #include "sys/entropy.h"
@@ -34,6 +36,7 @@ void vv_server_options_init(vv_server_options *options)
 {
     *options = (vv_server_options){
         .listen = VARVE_STR("127.0.0.1:9428"),
+        .unix_mode = 0660,
         .connections_max = 1024,
         .connections_per_address_max = 256,
         .header_timeout_ms = 10000,
@@ -42,11 +45,13 @@ void vv_server_options_init(vv_server_options *options)
         .drain_ms = 5000,
         .text_line_bytes_max = 1024 * 1024,
         .document_bytes_max = 1024 * 1024,
+        .form_bytes_max = 10 * 1024 * 1024,
         .batch_bytes = 4 * 1024 * 1024,
         .batch_rows_max = 100000,
         .series_cache_bytes = 64 * 1024 * 1024,
         .memory_bytes_max = 512 * 1024 * 1024,
         .query_timeout_ms = 30000,
+        .influx_db_label = VARVE_STR("db"),
         .query_wait_ms = 10000,
         .query_rows_max = 50 * 1000 * 1000,
         .query_memory_bytes_max = 256 * 1024 * 1024,
@@ -83,11 +88,17 @@ static void server_finished(void *context, vv_http_request *request)
         .method = server_clean(view->method, method),
         .path = server_clean(view->path, path),
         .peer = view->peer,
+        .id = view->id,
         .code = view->code,
         .received_bytes = view->received,
         .duration_us = (uint64_t)(vv_mono_now_ns() - view->begin_ns) / 1000,
     };
     server->options.log(server->options.log_context, &access);
+}
+
+static void server_refused(void *context)
+{
+    vv_count(context, VV_METRIC_LIMIT_CONNECTIONS, 1);
 }
 
 /* ---- start and stop ---- */
@@ -101,10 +112,20 @@ static uint32_t server_queries_max(const vv_server_options *options)
     return twice < SERVER_QUERIES_MAX ? twice : SERVER_QUERIES_MAX;
 }
 
+/** Parameters and a document, decoded and parsed: the text several times over; of a form twice. */
+static size_t server_request_bytes(const vv_server_options *options)
+{
+    uint64_t document = options->document_bytes_max * 8;
+    uint64_t form = options->form_bytes_max * 2;
+    return (size_t)(document > form ? document : form) + (1u << 20);
+}
+
 static varve_status server_open(vv_server *server, varve_error *out_err)
 {
     varve_info info;
     varve_info_init(&info);
+    VV_TRY(vv_origins_check(&server->options, out_err));
+    VV_TRY(vv_label_name_check(server->options.influx_db_label, out_err));
     VV_TRY(varve_db_info(server->db, &info, out_err));
     server->precision = info.precision;
     server->is_readonly = info.is_readonly != 0;
@@ -123,19 +144,23 @@ static varve_status server_open(vv_server *server, varve_error *out_err)
         vv_turns_init(&server->parses, SERVER_PARSES_MAX, server->options.query_wait_ms, out_err));
     vv_http_options http = {
         .listen = server->options.listen,
+        .unix_mode = server->options.unix_mode,
         .connections_max = server->options.connections_max,
         .connections_per_address_max = server->options.connections_per_address_max,
         .header_timeout_ms = server->options.header_timeout_ms,
         .idle_timeout_ms = server->options.idle_timeout_ms,
         .stall_timeout_ms = server->options.stall_timeout_ms,
         .drain_ms = server->options.drain_ms,
-        /* Parameters and a document, decoded and parsed: the text several times over. */
-        .request_bytes_max = (size_t)server->options.document_bytes_max * 8 + (1u << 20),
+        .request_bytes_max = server_request_bytes(&server->options),
+        /* A quarter of what there is (security.md, section 3). */
+        .pending_bytes_max = server->options.memory_bytes_max / 4,
+        .seed = seed,
         .allows_public = server->options.allows_public,
         .alloc = &server->alloc,
         .context = server,
         .head = vv_routes_head,
         .finished = server_finished,
+        .refused = server_refused,
     };
     return vv_http_start(&http, &server->http, out_err);
 }
@@ -165,7 +190,17 @@ varve_status vv_server_start(varve_db *db, const vv_server_options *options, vv_
 
 const char *vv_server_address(const vv_server *server)
 {
-    return vv_http_address(server->http);
+    return vv_http_address(server->http, 0);
+}
+
+const char *vv_server_address_at(const vv_server *server, size_t index)
+{
+    return vv_http_address(server->http, index);
+}
+
+size_t vv_server_address_count(const vv_server *server)
+{
+    return vv_http_address_count(server->http);
 }
 
 uint32_t vv_server_port(const vv_server *server)

@@ -25,7 +25,8 @@ typedef struct vv_server vv_server;
 typedef struct vv_server_access {
     varve_text method;
     varve_text path;
-    varve_text peer; /* address of the client */
+    varve_text peer; /* address of the client, or "unix:USER" */
+    varve_text id;   /* X-Request-Id, the client's or made */
     uint32_t code;
     uint64_t received_bytes; /* of the body, as it came */
     uint64_t duration_us;
@@ -35,7 +36,11 @@ typedef struct vv_server_access {
 typedef void (*vv_server_log)(void *context, const vv_server_access *access);
 
 typedef struct vv_server_options {
-    varve_text listen;        /* "127.0.0.1:9428"; "[::1]:0", ":9428"; port 0 takes a free one */
+    varve_text listen;        /* "127.0.0.1:9428"; "[::1]:0", ":9428"; port 0 takes a free one;
+                                 "unix:PATH"; up to 8 with commas between them */
+    uint32_t unix_mode;       /* 0660: permissions of the sockets of unix:PATH */
+    varve_text http_prefix;   /* "/varve": all paths lie below it; empty: at the root */
+    varve_text cors_origins;  /* exact origins that pages may call from, with commas; none */
     uint32_t connections_max; /* 1024 */
     uint32_t connections_per_address_max; /* 256 */
     uint32_t header_timeout_ms;           /* 10000: a request's head is to be there by then */
@@ -43,7 +48,8 @@ typedef struct vv_server_options {
     uint32_t stall_timeout_ms;            /* 30000: no byte of an answer taken */
     uint32_t drain_ms;                    /* 5000: what requests under way get when stopping */
     uint64_t text_line_bytes_max;         /* 1 MiB: one line of an import */
-    uint64_t document_bytes_max;          /* 1 MiB: a JSON document or form, inflated */
+    uint64_t document_bytes_max;          /* 1 MiB: a JSON document, inflated */
+    uint64_t form_bytes_max;              /* 10 MiB: parameters in a body, inflated */
     uint64_t batch_bytes;                 /* 4 MiB: import text applied as one batch */
     uint32_t batch_rows_max;              /* 100000 */
     uint64_t series_cache_bytes;          /* 64 MiB: known series keys */
@@ -54,6 +60,8 @@ typedef struct vv_server_options {
     uint64_t query_rows_max;              /* 50 M rows decoded */
     uint64_t query_memory_bytes_max;      /* 256 MiB */
     uint64_t listing_rows_max;            /* 100000 */
+    varve_text influx_db_label;           /* "db": the label for the database of a write */
+    bool influx_flat;                     /* fields of line protocol become series of their own */
     bool allows_public;                   /* listen beyond loopback although nothing is asked of
                                              clients; E_INVALID without */
     vv_server_log log;                    /* NULL: none */
@@ -63,17 +71,21 @@ typedef struct vv_server_options {
 void vv_server_options_init(vv_server_options *options);
 
 /**
- * Listen and serve. db is borrowed until vv_server_stop returns.
- * Errors: E_INVALID (the address), E_IO (one sentence that says why it cannot be listened on),
- * E_NOMEM, E_LIMIT (threads).
+ * Listen and serve. db and the texts of options are borrowed until vv_server_stop returns.
+ * Errors: E_INVALID (an address, a prefix, an origin or a label that is none), E_IO (one sentence
+ * that says why it cannot be listened on), E_NOMEM, E_LIMIT (threads).
  */
 VV_MUST_CHECK varve_status vv_server_start(varve_db *db, const vv_server_options *options,
                                            vv_server **out_server, varve_error *out_err);
 
-/** "127.0.0.1:9428", with the real port; borrowed until vv_server_stop. */
+/** The first address, as vv_server_address_at. */
 const char *vv_server_address(const vv_server *server);
 
-/** The port in use. */
+/** "127.0.0.1:9428", with the real port, or "unix:PATH"; borrowed until vv_server_stop. */
+const char *vv_server_address_at(const vv_server *server, size_t index);
+size_t vv_server_address_count(const vv_server *server);
+
+/** The port of the first address that has one. */
 uint32_t vv_server_port(const vv_server *server);
 
 /** Take no new request, let those under way finish for drain_ms, then end them. NULL is fine. */

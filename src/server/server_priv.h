@@ -15,7 +15,7 @@
 
 /* ---- routes ---- */
 
-enum { VV_GET = 1, VV_POST = 2 };
+enum { VV_GET = 1, VV_POST = 2, VV_PUT = 4, VV_DELETE = 8 };
 
 /** How a route says that something is wrong. */
 typedef enum vv_shape {
@@ -56,6 +56,18 @@ struct vv_call {
     varve_text wildcard; /* what "*" stood for */
 };
 
+/* ---- pages of other sites ---- */
+
+/** Whether http_prefix and cors_origins are what they are to be: E_INVALID. */
+VV_MUST_CHECK varve_status vv_origins_check(const vv_server_options *options, varve_error *out_err);
+/**
+ * Whether a page of another site may be behind the request, and it is not to be served; else the
+ * answer gets what lets a page that is allowed read it. See server/origins.c.
+ */
+bool vv_origins_refuse(vv_call *call, bool changes);
+/** Whether an OPTIONS comes from the browser of a page that is allowed. */
+bool vv_origins_is_preflight(vv_call *call);
+
 /** The `head` of vv_http_options. */
 void vv_routes_head(void *server, vv_http_request *request);
 
@@ -76,7 +88,8 @@ typedef enum vv_metric_id {
 #define VV_CODES_MAP(X) \
     X(200)              \
     X(204)              \
-    X(400) X(403) X(404) X(405) X(413) X(414) X(415) X(422) X(429) X(431) X(499) X(500) X(503)
+    X(400)              \
+    X(403) X(404) X(405) X(413) X(414) X(415) X(417) X(422) X(429) X(431) X(499) X(500) X(503)
 enum {
 #define VV_CODE_ENUM(code) VV_CODE_##code,
     VV_CODES_MAP(VV_CODE_ENUM)

@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What holds for every route, whatever it does: addresses, prefixes, other sites, ids, forms. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "support/server_fixture.h"
+#include "support/temp_dir.h"
+
+#define PAGE         "https://page.example"
+#define ELSEWHERE    "https://elsewhere.example"
+#define ID_BYTES_MAX 128
+#define FORM         "Content-Type: application/x-www-form-urlencoded\r\n"
+
+static int begin(void **state)
+{
+    static server_fixture fixture;
+    server_fixture_init(&fixture);
+    *state = &fixture;
+    return 0;
+}
+
+static int end(void **state)
+{
+    server_fixture_end(*state);
+    return 0;
+}
+
+static void expect(http_reply reply, int code, const char *body)
+{
+    if (reply.code != code || (body != NULL && strstr(reply.body, body) == NULL)) {
+        print_error("%s\n%s\n", reply.head, reply.body);
+    }
+    assert_int_equal(reply.code, code);
+    if (body != NULL) {
+        assert_non_null(strstr(reply.body, body));
+    }
+    http_reply_free(&reply);
+}
+
+/** A GET with headers of one's own. */
+static http_reply get_with(server_fixture *f, const char *target, const char *headers)
+{
+    return http_call(f->port, "GET", target, headers, NULL, 0);
+}
+
+/** Bytes as they are, and the answer to them. */
+static http_reply send_raw(server_fixture *f, const char *raw)
+{
+    int fd = http_connect(f->port);
+    assert_true(http_send_bytes(fd, raw, strlen(raw)));
+    return http_receive(fd);
+}
+
+static void expect_header(const http_reply *reply, const char *name, const char *value)
+{
+    const char *found = http_reply_header(reply, name);
+    if (strcmp(found, value) != 0) {
+        print_error("%s is \"%s\" in\n%s\n", name, found, reply->head);
+    }
+    assert_string_equal(found, value);
+}
+
+static void expect_start(server_fixture *f, varve_status status, const char *text)
+{
+    varve_error err;
+    vv_server *server;
+    check_status(status, vv_server_start(f->db, &f->options, &server, &err));
+    assert_null(server);
+    if (strstr(err.message, text) == NULL) {
+        print_error("%s\n", err.message);
+    }
+    assert_non_null(strstr(err.message, text));
+}
+
+/* ---- paths ---- */
+
+static void all_paths_lie_below_the_prefix(void **state)
+{
+    server_fixture *f = *state;
+    f->options.http_prefix = VARVE_STR("/a/b");
+    server_fixture_start(f);
+    expect(http_get(f->port, "/a/b/healthz"), 200, NULL);
+    expect(http_get(f->port, "/a/b/prometheus/api/v1/labels"), 200, "\"success\"");
+    expect(http_get(f->port, "/a/b"), 200, "href=\"/a/b/metrics\"");
+    expect(http_get(f->port, "/a/b/"), 200, "/a/b/write");
+    expect(http_get(f->port, "/healthz"), 404, NULL);
+    expect(http_get(f->port, "/a/bhealthz"), 404, NULL);
+    expect(http_get(f->port, "/prometheus/a/b/api/v1/labels"), 404, NULL);
+}
+
+static void a_prefix_is_a_path(void **state)
+{
+    server_fixture *f = *state;
+    static const char *const bad[] = {"a", "/", "/a/", "/a b", "/a?b", "/a%2f", "/a\"b"};
+    for (size_t index = 0; index < sizeof bad / sizeof bad[0]; index++) {
+        f->options.http_prefix = (varve_text){.data = bad[index], .size = strlen(bad[index])};
+        expect_start(f, VARVE_E_INVALID, "is no prefix of paths");
+    }
+    f->options.http_prefix = (varve_text){0};
+    server_fixture_start(f);
+}
+
+/* ---- pages of other sites ---- */
+
+static void a_page_that_is_allowed_reads_answers(void **state)
+{
+    server_fixture *f = *state;
+    f->options.cors_origins = VARVE_STR("http://first.example, " PAGE);
+    server_fixture_start(f);
+    http_reply reply =
+        http_call(f->port, "OPTIONS", "/api/v1/labels",
+                  "Origin: " PAGE "\r\nAccess-Control-Request-Method: POST\r\n", NULL, 0);
+    assert_int_equal(reply.code, 204);
+    expect_header(&reply, "Access-Control-Allow-Origin", PAGE);
+    expect_header(&reply, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+    expect_header(&reply, "Access-Control-Allow-Headers",
+                  "Accept, Authorization, Content-Type, Origin");
+    expect_header(&reply, "Access-Control-Expose-Headers", "Date");
+    expect_header(&reply, "Access-Control-Allow-Credentials", "");
+    expect_header(&reply, "Vary", "Origin");
+    http_reply_free(&reply);
+    reply = get_with(f, "/api/v1/labels", "Origin: " PAGE "\r\n");
+    expect_header(&reply, "Access-Control-Allow-Origin", PAGE);
+    http_reply_free(&reply);
+    reply = http_call(f->port, "OPTIONS", "/write",
+                      "Origin: " PAGE "\r\nAccess-Control-Request-Method: POST\r\n", NULL, 0);
+    assert_int_equal(reply.code, 204);
+    http_reply_free(&reply);
+    expect(http_call(f->port, "POST", "/write", "Origin: " PAGE "\r\n", "a v=1 1\n", 8), 204, NULL);
+}
+
+static void a_page_that_is_not_allowed_reads_nothing(void **state)
+{
+    server_fixture *f = *state;
+    f->options.cors_origins = VARVE_STR(PAGE);
+    server_fixture_start(f);
+    static const char *const origins[] = {ELSEWHERE, "http://page.example", PAGE ":443", PAGE "/",
+                                          "null"};
+    for (size_t index = 0; index < sizeof origins / sizeof origins[0]; index++) {
+        char header[128];
+        snprintf(header, sizeof header, "Origin: %s\r\nAccess-Control-Request-Method: POST\r\n",
+                 origins[index]);
+        http_reply reply = http_call(f->port, "OPTIONS", "/api/v1/labels", header, NULL, 0);
+        expect_header(&reply, "Access-Control-Allow-Origin", "");
+        expect_header(&reply, "Vary", "Origin");
+        http_reply_free(&reply);
+        expect(http_call(f->port, "OPTIONS", "/write", header, NULL, 0), 405, NULL);
+        expect(http_call(f->port, "POST", "/write", header, "a v=1 1\n", 8), 403, "another site");
+        reply = get_with(f, "/api/v1/labels", header);
+        assert_int_equal(reply.code, 200);
+        expect_header(&reply, "Access-Control-Allow-Origin", "");
+        http_reply_free(&reply);
+    }
+    expect(http_get(f->port, "/api/v1/labels"), 200, "\"data\":[]");
+}
+
+static void nothing_is_said_to_other_sites_by_default(void **state)
+{
+    server_fixture *f = *state;
+    server_fixture_start(f);
+    http_reply reply = get_with(f, "/api/v1/labels", "Origin: " PAGE "\r\n");
+    assert_int_equal(reply.code, 200);
+    expect_header(&reply, "Access-Control-Allow-Origin", "");
+    expect_header(&reply, "Vary", "");
+    expect_header(&reply, "Cross-Origin-Resource-Policy", "same-origin");
+    http_reply_free(&reply);
+}
+
+static void an_origin_is_exact(void **state)
+{
+    server_fixture *f = *state;
+    static const char *const bad[] = {"*",
+                                      "page.example",
+                                      PAGE "/path",
+                                      PAGE ","
+                                           "x",
+                                      "https://*.example",
+                                      "https://u@page.example",
+                                      "https://"};
+    for (size_t index = 0; index < sizeof bad / sizeof bad[0]; index++) {
+        f->options.cors_origins = (varve_text){.data = bad[index], .size = strlen(bad[index])};
+        expect_start(f, VARVE_E_INVALID, "is no origin");
+    }
+    f->options.cors_origins = (varve_text){0};
+    server_fixture_start(f);
+}
+
+static void a_host_of_an_allowed_origin_is_a_name_of_the_server(void **state)
+{
+    server_fixture *f = *state;
+    f->options.cors_origins = VARVE_STR(PAGE ":8443");
+    server_fixture_start(f);
+    static const struct {
+        const char *host;
+        int code;
+    } cases[] = {{"page.example", 200},  {"page.example:80", 200}, {"elsewhere.example", 403},
+                 {"127.0.0.1:80", 200},  {"localhost", 200},       {"[::1]:9428", 200},
+                 {"[::1].example", 403}, {"1.2.3.4.example", 403}, {"page.example.example", 403}};
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        char raw[256];
+        snprintf(raw, sizeof raw, "GET /healthz HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
+                 cases[index].host);
+        expect(send_raw(f, raw), cases[index].code, NULL);
+    }
+}
+
+static void a_head_names_one_host_and_one_origin(void **state)
+{
+    server_fixture *f = *state;
+    server_fixture_start(f);
+    expect(send_raw(f, "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: localhost\r\n\r\n"), 400,
+           "more than one Host");
+    expect(send_raw(f, "POST /write HTTP/1.1\r\nHost: localhost\r\nOrigin: "
+                       "http://localhost"
+                       "\r\nOrigin: null\r\nContent-Length: 8\r\n\r\na v=1 1\n"),
+           400, "more than one Host or Origin");
+    expect(send_raw(f, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nExpect: 200-ok\r\n\r\n"), 417,
+           "100-continue");
+}
+
+/* ---- ids and the log ---- */
+
+typedef struct seen_request {
+    char id[160];
+    char peer[64];
+    int count;
+} seen_request;
+
+static void see_request(void *context, const vv_server_access *access)
+{
+    seen_request *seen = context;
+    snprintf(seen->id, sizeof seen->id, "%.*s", (int)access->id.size, access->id.data);
+    snprintf(seen->peer, sizeof seen->peer, "%.*s", (int)access->peer.size, access->peer.data);
+    seen->count += 1;
+}
+
+static void every_request_has_an_id(void **state)
+{
+    server_fixture *f = *state;
+    static seen_request seen;
+    seen = (seen_request){.count = 0};
+    f->options.log = see_request;
+    f->options.log_context = &seen;
+    server_fixture_start(f);
+    char longest[ID_BYTES_MAX + 1];
+    char header[ID_BYTES_MAX + 32];
+    memset(longest, 'x', sizeof longest);
+    longest[ID_BYTES_MAX] = '\0';
+    snprintf(header, sizeof header, "X-Request-Id: %s\r\n", longest);
+    http_reply reply = get_with(f, "/nothing", header);
+    expect_header(&reply, "X-Request-Id", longest);
+    http_reply_free(&reply);
+    reply = get_with(f, "/healthz", "X-Request-Id: 0af7-65:1.a/B+_=@9\r\n");
+    expect_header(&reply, "X-Request-Id", "0af7-65:1.a/B+_=@9");
+    http_reply_free(&reply);
+    /* What cannot stand in a log as it is gets another one, each its own. */
+    static const char *const bad[] = {"a b", "\"a\"", "", "\xc3\xa4", "<a>", "a;b"};
+    char last[64] = "";
+    for (size_t index = 0; index < sizeof bad / sizeof bad[0]; index++) {
+        snprintf(header, sizeof header, "X-Request-Id: %s\r\n", bad[index]);
+        reply = get_with(f, "/healthz", header);
+        assert_int_equal(reply.code, 200);
+        const char *made = http_reply_header(&reply, "X-Request-Id");
+        assert_int_equal(strlen(made), 16);
+        assert_string_not_equal(made, last);
+        snprintf(last, sizeof last, "%s", made);
+        http_reply_free(&reply);
+    }
+    snprintf(header, sizeof header, "X-Request-Id: %sx\r\n", longest);
+    reply = get_with(f, "/healthz", header);
+    assert_int_equal(strlen(http_reply_header(&reply, "X-Request-Id")), 16);
+    snprintf(last, sizeof last, "%s", http_reply_header(&reply, "X-Request-Id"));
+    http_reply_free(&reply);
+    vv_server_stop(f->server); /* the last request is logged by then */
+    f->server = NULL;
+    assert_string_equal(seen.id, last);
+    assert_string_equal(seen.peer, "127.0.0.1");
+}
+
+/* ---- parameters ---- */
+
+static void a_form_joins_the_query(void **state)
+{
+    server_fixture *f = *state;
+    server_fixture_start(f);
+    expect(http_post(f->port, "/write", "a,x=1 v=1 1\nb,x=2 v=1 1\nc,x=3 v=1 1\n"), 204, NULL);
+    expect(http_call(f->port, "POST", "/api/v1/series?match[]=a", FORM, "match=b", 7), 200,
+           "\"data\":[{\"__name__\":\"a\",\"x\":\"1\"},{\"__name__\":\"b\",\"x\":\"2\"}]}");
+    expect(http_call(f->port, "POST", "/api/v1/labels",
+                     "Content-Type: Application/X-WWW-Form-URLencoded; charset=utf-8\r\n",
+                     "match%5B%5D=%7Bx%3D%222%22%7D&limit=1", 37),
+           200, "[\"__name__\"],\"warnings\":[\"results truncated due to limit\"]");
+    expect(http_call(f->port, "POST", "/api/v1/series", "Content-Type: application/json\r\n",
+                     "{\"match\":\"a\"}", 13),
+           415, "application/x-www-form-urlencoded");
+    expect(http_call(f->port, "POST", "/api/v1/series", "", "match[]=a", 9), 415, NULL);
+    expect(http_call(f->port, "POST", "/api/v1/series", FORM, "match[]=%zz", 11), 400,
+           "bad escape");
+    expect(http_call(f->port, "POST", "/api/v1/export?match[]=c", "", "", 0), 200, "\"c\"");
+}
+
+static void a_form_may_have_ten_mebibytes(void **state)
+{
+    server_fixture *f = *state;
+    server_fixture_start(f);
+    size_t limit = 10u * 1024u * 1024u;
+    char *form = malloc(limit + 1);
+    assert_non_null(form);
+    memset(form, 'x', limit + 1);
+    memcpy(form, "match[]=nothing&y=", 18);
+    expect(http_call(f->port, "POST", "/api/v1/series", FORM, form, limit), 200, "\"data\":[]");
+    expect(http_call(f->port, "POST", "/api/v1/series", FORM, form, limit + 1), 413,
+           "larger than 10485760 bytes");
+    free(form);
+}
+
+static void bodies_of_all_requests_have_a_bound(void **state)
+{
+    server_fixture *f = *state;
+    f->options.memory_bytes_max = 4u * 1024u * 1024u; /* a quarter of it */
+    server_fixture_start(f);
+    size_t limit = 1024u * 1024u;
+    char *form = malloc(limit + 1);
+    assert_non_null(form);
+    memset(form, '&', limit + 1);
+    memcpy(form, "match=nothing", 13);
+    expect(http_call(f->port, "POST", "/api/v1/series", FORM, form, limit), 200, "\"data\":[]");
+    http_reply reply = http_call(f->port, "POST", "/api/v1/series", FORM, form, limit + 1);
+    expect_header(&reply, "Retry-After", "1");
+    expect(reply, 429, "\"unavailable\"");
+    /* What was refused is given back. */
+    expect(http_call(f->port, "POST", "/api/v1/series", FORM, form, limit), 200, "\"data\":[]");
+    free(form);
+}
+
+/* ---- answers ---- */
+
+static void answers_above_a_kibibyte_are_compressed(void **state)
+{
+    server_fixture *f = *state;
+    server_fixture_start(f);
+    char line[2200];
+    char value[1100];
+    memset(value, 'v', sizeof value);
+    /* {"status":"success","data":["..."]} has 32 bytes without the value. */
+    snprintf(line, sizeof line, "m,a=%.*s,b=%.*s v=1 1\n", 1024 - 32, value, 1025 - 32, value);
+    expect(http_post(f->port, "/write", line), 204, NULL);
+    http_reply reply;
+    static const struct {
+        const char *target;
+        const char *accept;
+        const char *encoding;
+        const char *vary;
+    } cases[] = {
+        {"/api/v1/label/a/values", "gzip", "", ""},
+        {"/api/v1/label/b/values", "gzip", "gzip", "Accept-Encoding"},
+        {"/metrics", "gzip", "gzip", "Accept-Encoding"},
+        {"/metrics", "gzip, zstd", "zstd", "Accept-Encoding"},
+        {"/metrics", "gzip;q=0, zstd;q=0.0", "", "Accept-Encoding"},
+        {"/metrics", "br, identity", "", "Accept-Encoding"},
+        {"/metrics", "", "", "Accept-Encoding"},
+    };
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        char header[128];
+        snprintf(header, sizeof header, "Accept-Encoding: %s\r\n", cases[index].accept);
+        reply = get_with(f, cases[index].target, header);
+        assert_int_equal(reply.code, 200);
+        expect_header(&reply, "Content-Encoding", cases[index].encoding);
+        expect_header(&reply, "Vary", cases[index].vary);
+        http_reply_free(&reply);
+    }
+}
+
+/* ---- connections ---- */
+
+static void one_connection_too_many_is_told_at_once(void **state)
+{
+    server_fixture *f = *state;
+    f->options.connections_per_address_max = 1;
+    server_fixture_start(f);
+    int first = http_connect(f->port);
+    static const char get[] = "GET /metrics HTTP/1.1\r\nHost: 1\r\nConnection: close\r\n\r\n";
+    int second = http_connect(f->port);
+    http_reply reply = http_receive(second); /* without a word from here */
+    assert_int_equal(reply.code, 503);
+    expect_header(&reply, "Retry-After", "1");
+    expect_header(&reply, "Connection", "close");
+    assert_true(reply.is_complete);
+    http_reply_free(&reply);
+    assert_true(http_send_bytes(first, get, sizeof get - 1));
+    expect(http_receive(first), 200, "varve_limit_rejects_total{limit=\"connections\"} 1\n");
+}
+
+static void a_second_head_has_a_deadline_too(void **state)
+{
+    server_fixture *f = *state;
+    f->options.header_timeout_ms = 50;
+    server_fixture_start(f); /* idle connections have their minute */
+    int fd = http_connect(f->port);
+    static const char two[] = "GET /healthz HTTP/1.1\r\nHost: 1\r\n\r\n"
+                              "GET /healthz HTTP/1.1\r\nHost: 1\r\n";
+    assert_true(http_send_bytes(fd, two, sizeof two - 1));
+    http_reply reply = http_receive(fd);
+    assert_int_equal(reply.code, 200);
+    assert_null(strstr(reply.body, "HTTP/1.1 200"));
+    http_reply_free(&reply);
+}
+
+/* ---- addresses ---- */
+
+static int connect_unix(const char *path)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static http_reply call_unix(const char *path, const char *raw)
+{
+    int fd = connect_unix(path);
+    assert_true(fd >= 0);
+    assert_true(http_send_bytes(fd, raw, strlen(raw)));
+    return http_receive(fd);
+}
+
+static void a_server_listens_on_several_addresses(void **state)
+{
+    server_fixture *f = *state;
+    static seen_request seen;
+    seen = (seen_request){.count = 0};
+    temp_dir dir;
+    temp_dir_create(&dir);
+    const char *path = temp_dir_path(&dir, "s");
+    char listen[640];
+    snprintf(listen, sizeof listen, "unix:%s, 127.0.0.1:0,127.0.0.1:0", path);
+    f->options.listen = (varve_text){.data = listen, .size = strlen(listen)};
+    f->options.log = see_request;
+    f->options.log_context = &seen;
+    server_fixture_start(f);
+    assert_int_equal(vv_server_address_count(f->server), 3);
+    assert_memory_equal(vv_server_address(f->server), "unix:/", 6);
+    expect(http_get(f->port, "/healthz"), 200, NULL);
+    const char *third = vv_server_address_at(f->server, 2);
+    uint32_t port = (uint32_t)strtoul(strrchr(third, ':') + 1, NULL, 10);
+    assert_int_not_equal(port, f->port);
+    expect(http_get(port, "/healthz"), 200, NULL);
+    /* Whatever the name: no page reaches such a socket. */
+    expect(call_unix(path, "GET /healthz HTTP/1.1\r\nHost: any.example\r\n"
+                           "Connection: close\r\n\r\n"),
+           200, NULL);
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0660);
+    vv_server_stop(f->server);
+    f->server = NULL;
+    char who[32];
+    snprintf(who, sizeof who, "unix:%u", getuid());
+    assert_string_equal(seen.peer, who);
+    assert_int_equal(seen.count, 3);
+    assert_int_not_equal(stat(path, &info), 0);
+    temp_dir_remove(&dir);
+}
+
+static void a_dead_socket_is_replaced_and_a_live_one_is_not(void **state)
+{
+    server_fixture *f = *state;
+    temp_dir dir;
+    temp_dir_create(&dir);
+    const char *path = temp_dir_path(&dir, "s");
+    char listen[640];
+    snprintf(listen, sizeof listen, "unix:%s", path);
+    f->options.listen = (varve_text){.data = listen, .size = strlen(listen)};
+    f->options.unix_mode = 0600;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    close(fd); /* its process is gone */
+    server_fixture_start(f);
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    server_fixture second = {.db = f->db, .options = f->options};
+    expect_start(&second, VARVE_E_IO, "cannot listen on unix:");
+    expect(call_unix(path, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), 200,
+           NULL); /* the first is as it was */
+    const char *file = temp_dir_path(&dir, "file");
+    fclose(fopen(file, "w"));
+    snprintf(listen, sizeof listen, "unix:%s", file);
+    second.options.listen = (varve_text){.data = listen, .size = strlen(listen)};
+    expect_start(&second, VARVE_E_IO, "it exists and is no socket");
+    assert_int_equal(stat(file, &info), 0);
+    second.options.listen = VARVE_STR("unix:");
+    expect_start(&second, VARVE_E_INVALID, "is no path of a socket");
+    second.options.listen = VARVE_STR("");
+    expect_start(&second, VARVE_E_INVALID, "no address to listen on");
+    second.options.listen = VARVE_STR(":0,:0,:0,:0,:0,:0,:0,:0,:0");
+    expect_start(&second, VARVE_E_INVALID, "more than 8 addresses");
+    vv_server_stop(f->server);
+    f->server = NULL;
+    temp_dir_remove(&dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(all_paths_lie_below_the_prefix, begin, end),
+        cmocka_unit_test_setup_teardown(a_prefix_is_a_path, begin, end),
+        cmocka_unit_test_setup_teardown(a_page_that_is_allowed_reads_answers, begin, end),
+        cmocka_unit_test_setup_teardown(a_page_that_is_not_allowed_reads_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(nothing_is_said_to_other_sites_by_default, begin, end),
+        cmocka_unit_test_setup_teardown(an_origin_is_exact, begin, end),
+        cmocka_unit_test_setup_teardown(a_host_of_an_allowed_origin_is_a_name_of_the_server, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(a_head_names_one_host_and_one_origin, begin, end),
+        cmocka_unit_test_setup_teardown(every_request_has_an_id, begin, end),
+        cmocka_unit_test_setup_teardown(a_form_joins_the_query, begin, end),
+        cmocka_unit_test_setup_teardown(a_form_may_have_ten_mebibytes, begin, end),
+        cmocka_unit_test_setup_teardown(bodies_of_all_requests_have_a_bound, begin, end),
+        cmocka_unit_test_setup_teardown(answers_above_a_kibibyte_are_compressed, begin, end),
+        cmocka_unit_test_setup_teardown(one_connection_too_many_is_told_at_once, begin, end),
+        cmocka_unit_test_setup_teardown(a_second_head_has_a_deadline_too, begin, end),
+        cmocka_unit_test_setup_teardown(a_server_listens_on_several_addresses, begin, end),
+        cmocka_unit_test_setup_teardown(a_dead_socket_is_replaced_and_a_live_one_is_not, begin,
+                                        end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
