@@ -11,7 +11,6 @@
 
 /* A request may ask for more time than the default, up to here (security.md, section 4). */
 #define CALL_TIMEOUT_MS_MAX UINT64_C(120000)
-#define CALL_SELECTIONS_MAX 256u
 
 static const vv_params *call_params(vv_call *call)
 {
@@ -25,43 +24,6 @@ static varve_status call_blame(varve_status status, const char *name, varve_erro
         vv_error_prefix(out_err, "invalid parameter \"%s\"", name);
     }
     return status;
-}
-
-varve_status vv_call_selections(vv_call *call, bool is_required, varve_selection **out_selections,
-                                size_t *out_count, varve_error *out_err)
-{
-    const vv_params *params = call_params(call);
-    vv_arena *arena = vv_http_request_arena(call->request);
-    size_t position = 0;
-    size_t count = 0;
-    varve_text text;
-    while (vv_params_next(params, VV_TEXT("match"), &position, &text)) {
-        count += 1;
-    }
-    *out_selections = NULL;
-    if (count == 0) {
-        *out_count = 0;
-        return is_required ? vv_fail(out_err, VARVE_E_INVALID, "no match[] parameter provided")
-                           : VARVE_OK;
-    }
-    if (count > CALL_SELECTIONS_MAX) {
-        return vv_fail(out_err, VARVE_E_INVALID, "more than %u match[] parameters",
-                       CALL_SELECTIONS_MAX);
-    }
-    varve_selection *selections = vv_arena_zeroed(arena, count * sizeof *selections);
-    if (selections == NULL) {
-        return vv_arena_fail(arena, count * sizeof *selections, out_err);
-    }
-    position = 0;
-    for (size_t index = 0; index < count; index++) {
-        if (vv_params_next(params, VV_TEXT("match"), &position, &text)) {
-            selections[index].kind = VARVE_SELECT_TEXT;
-            selections[index].text = text;
-        }
-    }
-    *out_selections = selections;
-    *out_count = count;
-    return VARVE_OK;
 }
 
 static varve_status call_time(vv_call *call, const char *name, int64_t fallback, int64_t *out_time,

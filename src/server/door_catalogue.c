@@ -22,8 +22,8 @@ typedef struct door_listing {
     vv_json json;
     bool is_series;
     bool is_begun;
-    uint64_t limit; /* rows; UINT64_MAX: none */
-    uint64_t rows;
+    uint64_t limit;  /* of what is listed; never above listing_rows_max */
+    uint64_t rows;   /* listed */
     bool is_cut;     /* there was more than the limit */
     bool owes_name;  /* labels: "__name__", the metric, is still to be listed in its place */
     varve_text name; /* of the label */
@@ -40,39 +40,45 @@ static varve_status door_listing_series(door_listing *door, varve_series series,
     return VARVE_OK;
 }
 
+/** Whether one more may be listed; counts it. */
+static bool door_listing_admits(door_listing *door)
+{
+    door->is_cut = door->is_cut || door->rows == door->limit;
+    door->rows += door->is_cut ? 0 : 1;
+    return !door->is_cut;
+}
+
 /** One name; before the first that stands behind it, the metric's. */
 static void door_listing_text(door_listing *door, varve_text text)
 {
-    int order = vv_text_compare(text, VV_TEXT(VV_METRIC_LABEL));
-    if (door->owes_name && order > 0) {
-        vv_json_text(&door->json, VV_TEXT(VV_METRIC_LABEL));
+    varve_text metric = VV_TEXT(VV_METRIC_LABEL);
+    int order = vv_text_compare(text, metric);
+    if (door->owes_name && order > 0 && door_listing_admits(door)) {
+        vv_json_text(&door->json, metric);
     }
     door->owes_name = door->owes_name && order < 0;
-    vv_json_text(&door->json, text);
+    if (door_listing_admits(door)) {
+        vv_json_text(&door->json, text);
+    }
 }
 
 static varve_status door_listing_block(door_listing *door, const varve_block *block,
                                        varve_error *out_err)
 {
-    for (size_t row = 0; row < block->rows; row++) {
-        if (door->rows == door->limit) {
-            door->is_cut = true;
-            return VARVE_OK;
-        }
-        door->rows += 1;
-        if (door->is_series) {
+    for (size_t row = 0; row < block->rows && !door->is_cut; row++) {
+        if (!door->is_series) {
+            varve_value value = vv_column_value(&block->columns[0], row);
+            door_listing_text(door, value.as.bytes);
+        } else if (door_listing_admits(door)) {
             VV_TRY(door_listing_series(door, block->row_series[row], out_err));
-            continue;
         }
-        varve_value value = vv_column_value(&block->columns[0], row);
-        door_listing_text(door, value.as.bytes);
     }
     return VARVE_OK;
 }
 
 static void door_listing_finish(door_listing *door)
 {
-    if (door->owes_name && !door->is_cut) {
+    if (door->owes_name && door_listing_admits(door)) {
         vv_json_text(&door->json, VV_TEXT(VV_METRIC_LABEL));
     }
     vv_json_array_end(&door->json);
@@ -133,9 +139,8 @@ static varve_status door_listing_query(door_listing *door, varve_error *out_err)
     vv_call *call = door->call;
     varve_list_options list;
     varve_list_options_init(&list);
-    varve_selection *selections;
-    VV_TRY(vv_call_selections(call, door->is_series, &selections, &list.selection_count, out_err));
-    list.selections = selections;
+    VV_TRY(vv_call_selections(call, door->is_series, &list.selections, &list.selection_count,
+                              out_err));
     VV_TRY(vv_call_range(call, &list.range, out_err));
     uint64_t most = call->server->options.listing_rows_max;
     VV_TRY(vv_call_number(call, VV_TEXT("limit"), 0, &door->limit, out_err));
@@ -192,7 +197,7 @@ static void door_listing_document(void *state, vv_http_request *request, varve_t
 
 void vv_serve_series(vv_call *call)
 {
-    vv_http_read_document(call->request, call->server->options.document_bytes_max, true,
+    vv_http_read_document(call->request, call->server->options.form_bytes_max, true,
                           door_listing_document, call);
 }
 
@@ -270,6 +275,9 @@ void vv_serve_label_values(vv_call *call)
     varve_error err;
     varve_text name;
     varve_status status = door_label_name(call, call->wildcard, &name, &err);
+    if (status == VARVE_OK) {
+        status = vv_label_name_check(name, &err);
+    }
     if (status != VARVE_OK) {
         vv_answer_error(call, status, &err);
         return;

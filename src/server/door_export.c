@@ -91,9 +91,7 @@ static varve_status door_export_open(door_export *door, varve_error *out_err)
     vv_call *call = door->call;
     varve_query_options query;
     varve_query_options_init(&query);
-    varve_selection *selections;
-    VV_TRY(vv_call_selections(call, true, &selections, &query.selection_count, out_err));
-    query.selections = selections;
+    VV_TRY(vv_call_selections(call, true, &query.selections, &query.selection_count, out_err));
     VV_TRY(vv_call_range(call, &query.range, out_err));
     VV_TRY(vv_call_precision(call, &door->unit, out_err));
     VV_TRY(vv_call_number(call, VV_TEXT("max_rows_per_line"), UINT64_MAX, &door->line_rows_max,
@@ -144,6 +142,6 @@ static void door_export_document(void *state, vv_http_request *request, varve_te
 
 void vv_serve_export(vv_call *call)
 {
-    vv_http_read_document(call->request, call->server->options.document_bytes_max, true,
+    vv_http_read_document(call->request, call->server->options.form_bytes_max, true,
                           door_export_document, call);
 }

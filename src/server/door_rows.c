@@ -75,6 +75,7 @@ static varve_status door_rows_query(door_rows *door, varve_text body, varve_erro
     varve_query_options *query = &door->asked.query;
     VV_TRY(vv_rows_json_parse(body, server->precision, vv_wall_now_ns(),
                               vv_http_request_arena(door->call->request), &door->asked, out_err));
+    VV_TRY(vv_call_narrow(door->call, &query->selections, &query->selection_count, out_err));
     uint64_t timeout_ms = door->asked.timeout_ms;
     timeout_ms = timeout_ms == 0 ? server->options.query_timeout_ms : timeout_ms;
     query->deadline_ms =

@@ -166,10 +166,16 @@ void vv_answer_nothing(vv_call *call);
 
 /* ---- what requests ask for ---- */
 
-/** Selections of match[], all parameters in the request's arena. Errors: E_INVALID naming it. */
+/**
+ * Selections of match[], narrowed by the filters of the request, all in its arena. Errors:
+ * E_INVALID that names the parameter and the place in it, E_LIMIT, E_NOMEM.
+ */
 VV_MUST_CHECK varve_status vv_call_selections(vv_call *call, bool is_required,
-                                              varve_selection **out_selections, size_t *out_count,
-                                              varve_error *out_err);
+                                              const varve_selection **out_selections,
+                                              size_t *out_count, varve_error *out_err);
+/** Selections of another origin, of kind ALL or TEXT, narrowed by the filters of the request. */
+VV_MUST_CHECK varve_status vv_call_narrow(vv_call *call, const varve_selection **selections,
+                                          size_t *count, varve_error *out_err);
 /** start and end, both included; the whole axis without. */
 VV_MUST_CHECK varve_status vv_call_range(vv_call *call, varve_range *out_range,
                                          varve_error *out_err);
