@@ -5,6 +5,7 @@
 A part stands between two comments, and only what is between them is written:
 
     <!-- generated: metrics -->    the figures that `varve serve` shows under /metrics
+    <!-- generated: routes -->     src/server/routes.def
     <!-- generated: settings -->   the settings of `varve serve`
     <!-- generated: statuses -->   the table of statuses of varve.h
     <!-- end -->
@@ -79,6 +80,13 @@ def statuses():
     return [(f"`VARVE_{name}`", number, text) for name, number, text in rows]
 
 
+def routes():
+    text = (ROOT / "src/server/routes.def").read_text(encoding="utf-8")
+    rows = re.findall(r'^VV_ROUTE\(\w+,\s*"([^"]+)",\s*([^,]+),\s*\w+,\s*\w+,\s*"([^"]+)"\)', text, re.MULTILINE)
+    return [(f"`{path.replace('*', 'NAME')}`", ", ".join(re.findall(r"VV_([A-Z]+)", methods)), help_text)
+            for path, methods, help_text in rows]
+
+
 def settings_table(settings):
     return [(f"`{row['name']}`", f"`{row['default']}`" if row["default"] else "", row["takes"],
              "yes" if row["reload"] else "", row["help"]) for row in settings]
@@ -107,6 +115,8 @@ def keys(settings):
 
 
 def generate(program, what):
+    if what == "routes":
+        return table(("path", "methods", "does"), routes())
     if what == "settings":
         return table(("name", "default", "takes", "reload", "means"), settings_table(program.settings()))
     if what == "options":

@@ -4,8 +4,8 @@
  * Line protocol over HTTP, as InfluxDB 1 and 2 take it. The body streams: lines become rows as they
  * come, good ones are stored in parts, and the answer tells what was left out.
  *
- * The database or bucket that a client names becomes the label `db` of its series, unless the line
- * has a tag of that name.
+ * The database or bucket that a client names becomes a label of its series, `db` unless set
+ * otherwise, where the line has no tag of that name.
  */
 
 #include "base/status.h"
@@ -13,7 +13,6 @@
 #include "server/import_priv.h"
 #include "wire/influx.h"
 
-#define DOOR_DB_LABEL     "db"
 #define DOOR_DB_BYTES_MAX 1024u
 
 /** "partial write: line 3: ... dropped=1" */
@@ -77,7 +76,7 @@ static varve_status door_influx_db(vv_call *call, varve_text param, vv_import_pl
     if (label == NULL) {
         return vv_fail_nomem(out_err, "a request", sizeof *label);
     }
-    label->name = VV_TEXT(DOOR_DB_LABEL);
+    label->name = call->server->options.influx_db_label;
     label->value = db;
     plan->extra = label;
     plan->extra_count = 1;

@@ -61,7 +61,6 @@ typedef struct vv_server_options {
     uint64_t query_memory_bytes_max;      /* 256 MiB */
     uint64_t listing_rows_max;            /* 100000 */
     varve_text influx_db_label;           /* "db": the label for the database of a write */
-    bool influx_flat;                     /* fields of line protocol become series of their own */
     bool allows_public;                   /* listen beyond loopback although nothing is asked of
                                              clients; E_INVALID without */
     vv_server_log log;                    /* NULL: none */

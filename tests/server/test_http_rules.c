@@ -110,7 +110,7 @@ static void a_prefix_is_a_path(void **state)
 static void a_page_that_is_allowed_reads_answers(void **state)
 {
     server_fixture *f = *state;
-    f->options.cors_origins = VARVE_STR("http://first.example, " PAGE);
+    f->options.cors_origins = VARVE_STR("http://first.example ," PAGE);
     server_fixture_start(f);
     http_reply reply =
         http_call(f->port, "OPTIONS", "/api/v1/labels",

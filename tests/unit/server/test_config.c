@@ -122,6 +122,7 @@ static void defaults_are_those_of_the_options(void **state)
     server_applied = server;
     database_applied = database;
     vv_config_apply(&f->config, &server_applied, &database_applied);
+    assert_int_equal(server.unix_mode, server_applied.unix_mode);
     for (size_t id = 0; id < VV_SETTING_COUNT; id++) {
         vv_member member = vv_settings[id].server;
         if (is_text(&vv_settings[id])) {
