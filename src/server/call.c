@@ -84,7 +84,7 @@ varve_status vv_call_precision(vv_call *call, uint32_t *out_precision, varve_err
 varve_status vv_call_timeout(vv_call *call, uint64_t *out_timeout_ms, varve_error *out_err)
 {
     varve_text text;
-    *out_timeout_ms = call->server->options.query_timeout_ms;
+    *out_timeout_ms = call->server->live.query_timeout_ms;
     if (!vv_params_find(call_params(call), VV_TEXT("timeout"), &text) || text.size == 0) {
         return VARVE_OK;
     }

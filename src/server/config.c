@@ -414,6 +414,21 @@ varve_status vv_config_set(vv_config *config, vv_setting_id id, const vv_given *
     return VARVE_OK;
 }
 
+varve_status vv_config_copy(vv_config *config, const vv_config *source, vv_setting_id id,
+                            varve_error *out_err)
+{
+    const vv_config_value *old = &source->values[id];
+    vv_given given = {.origin = old->origin, .line = old->line, .texts = &old->text, .count = 1};
+    if (vv_settings[id].kind == VV_KIND_LIST) {
+        given.texts = old->items;
+        given.count = old->item_count;
+    }
+    vv_config_value value = {.origin = old->origin, .line = old->line};
+    VV_TRY(config_take(config, &vv_settings[id], &given, &value, out_err));
+    config->values[id] = value;
+    return VARVE_OK;
+}
+
 /** The texts of a list that is one text: its parts between commas, none of an empty one. */
 static varve_status config_set_text(vv_config *config, vv_setting_id id, vv_origin origin,
                                     varve_text text, varve_error *out_err)

@@ -135,6 +135,10 @@ typedef const char *(*vv_variable_lookup)(void *context, const char *name);
 VV_MUST_CHECK varve_status vv_config_read_variables(vv_config *config, vv_variable_lookup lookup,
                                                     void *context, varve_error *out_err);
 
+/** Take over the value of one setting of another config. */
+VV_MUST_CHECK varve_status vv_config_copy(vv_config *config, const vv_config *source,
+                                          vv_setting_id id, varve_error *out_err);
+
 /**
  * The text of a file: YAML, see server/config_file.c; the name is for errors. A failure leaves part
  * of it taken. Errors: E_INVALID with line and column, E_NOMEM.

@@ -142,7 +142,7 @@ static varve_status door_listing_query(door_listing *door, varve_error *out_err)
     VV_TRY(vv_call_selections(call, door->is_series, &list.selections, &list.selection_count,
                               out_err));
     VV_TRY(vv_call_range(call, &list.range, out_err));
-    uint64_t most = call->server->options.listing_rows_max;
+    uint64_t most = call->server->live.listing_rows_max;
     VV_TRY(vv_call_number(call, VV_TEXT("limit"), 0, &door->limit, out_err));
     door->limit = door->limit == 0 || door->limit > most ? most : door->limit;
     list.limit = door->limit + 1; /* one more tells that there is more */

@@ -98,7 +98,7 @@ static varve_status door_export_open(door_export *door, varve_error *out_err)
                           out_err));
     door->line_rows_max = door->line_rows_max == 0 ? UINT64_MAX : door->line_rows_max;
     door->splits_fields = vv_call_flag(call, VV_TEXT("split_fields"));
-    query.memory_max = call->server->options.query_memory_bytes_max;
+    query.memory_max = call->server->live.query_memory_bytes_max;
     query.task = door->reading->task;
     return varve_query(call->server->db, &query, &door->reading->cursor, out_err);
 }

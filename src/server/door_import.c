@@ -140,8 +140,8 @@ static varve_status door_import_open(door_import *door, varve_error *out_err)
         .alloc = &server->alloc,
         .series = &server->series,
         .fields = &server->fields,
-        .batch_rows_max = plan->is_whole ? UINT64_MAX : server->options.batch_rows_max,
-        .batch_bytes = plan->is_whole ? VV_IMPORT_WHOLE_BYTES_MAX : server->options.batch_bytes,
+        .batch_rows_max = plan->is_whole ? UINT64_MAX : server->live.batch_rows_max,
+        .batch_bytes = plan->is_whole ? VV_IMPORT_WHOLE_BYTES_MAX : server->live.batch_bytes,
         .is_atomic = plan->is_whole,
         .bounds_names = true,
     };
@@ -150,7 +150,7 @@ static varve_status door_import_open(door_import *door, varve_error *out_err)
         .unit = plan->unit,
         .now = vv_time_convert_saturating(vv_wall_now_ns(), VARVE_PRECISION_NS, server->precision),
         .line_bytes_max = plan->line_bytes_max > 0 ? plan->line_bytes_max
-                                                   : (size_t)server->options.text_line_bytes_max,
+                                                   : (size_t)server->live.text_line_bytes_max,
         .extra = plan->extra,
         .extra_count = plan->extra_count,
         .format_options = plan->format_options,

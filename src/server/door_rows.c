@@ -77,11 +77,11 @@ static varve_status door_rows_query(door_rows *door, varve_text body, varve_erro
                               vv_http_request_arena(door->call->request), &door->asked, out_err));
     VV_TRY(vv_call_narrow(door->call, &query->selections, &query->selection_count, out_err));
     uint64_t timeout_ms = door->asked.timeout_ms;
-    timeout_ms = timeout_ms == 0 ? server->options.query_timeout_ms : timeout_ms;
+    timeout_ms = timeout_ms == 0 ? server->live.query_timeout_ms : timeout_ms;
     query->deadline_ms =
         timeout_ms < DOOR_ROWS_TIMEOUT_MS_MAX ? timeout_ms : DOOR_ROWS_TIMEOUT_MS_MAX;
-    query->memory_max = server->options.query_memory_bytes_max;
-    query->scanned_rows_max = server->options.query_rows_max;
+    query->memory_max = server->live.query_memory_bytes_max;
+    query->scanned_rows_max = server->live.query_rows_max;
     query->task = door->reading->task;
     return varve_query(server->db, query, &door->reading->cursor, out_err);
 }

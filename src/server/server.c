@@ -61,17 +61,6 @@ void vv_server_options_init(vv_server_options *options)
 
 /* ---- the log ---- */
 
-/** A foreign text for a log: control bytes replaced, cut. */
-static varve_text server_clean(varve_text text, char target[256])
-{
-    size_t size = text.size < 256 ? text.size : 256;
-    for (size_t index = 0; index < size; index++) {
-        unsigned char c = (unsigned char)text.data[index];
-        target[index] = c < 0x20 || c == 0x7F || c == '"' ? '?' : (char)c;
-    }
-    return vv_text_make(target, size);
-}
-
 static void server_finished(void *context, vv_http_request *request)
 {
     vv_server *server = context;
@@ -82,11 +71,9 @@ static void server_finished(void *context, vv_http_request *request)
     if (server->options.log == NULL) {
         return;
     }
-    char method[256];
-    char path[256];
     vv_server_access access = {
-        .method = server_clean(view->method, method),
-        .path = server_clean(view->path, path),
+        .method = view->method,
+        .path = view->path,
         .peer = view->peer,
         .id = view->id,
         .code = view->code,
@@ -177,6 +164,7 @@ varve_status vv_server_start(varve_db *db, const vv_server_options *options, vv_
     memset(server, 0, sizeof *server);
     server->db = db;
     server->options = *options;
+    vv_server_reconfigure(server, options);
     vv_alloc_init_limited(&server->alloc, NULL,
                           (size_t)(options->memory_bytes_max + options->series_cache_bytes));
     varve_status status = server_open(server, out_err);
@@ -186,6 +174,13 @@ varve_status vv_server_start(varve_db *db, const vv_server_options *options, vv_
     }
     *out_server = server;
     return VARVE_OK;
+}
+
+void vv_server_reconfigure(vv_server *server, const vv_server_options *options)
+{
+#define VV_LIVE_STORE(member) atomic_store(&server->live.member, options->member);
+    VV_LIVE_MAP(VV_LIVE_STORE)
+#undef VV_LIVE_STORE
 }
 
 const char *vv_server_address(const vv_server *server)

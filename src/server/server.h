@@ -21,7 +21,7 @@
 
 typedef struct vv_server vv_server;
 
-/** One finished request. The texts are borrowed for the call and have control bytes replaced. */
+/** One finished request. The texts are borrowed for the call, and what the client sent. */
 typedef struct vv_server_access {
     varve_text method;
     varve_text path;
@@ -63,6 +63,8 @@ typedef struct vv_server_options {
     varve_text influx_db_label;           /* "db": the label for the database of a write */
     bool allows_public;                   /* listen beyond loopback although nothing is asked of
                                              clients; E_INVALID without */
+    struct vv_life *life;                 /* server/life.h; NULL: no settings are shown or read */
+    bool allows_lifecycle;                /* POST /-/reload and /-/quit */
     vv_server_log log;                    /* NULL: none */
     void *log_context;
 } vv_server_options;
@@ -76,6 +78,9 @@ void vv_server_options_init(vv_server_options *options);
  */
 VV_MUST_CHECK varve_status vv_server_start(varve_db *db, const vv_server_options *options,
                                            vv_server **out_server, varve_error *out_err);
+
+/** From now on with these limits: those members that VV_LIVE_MAP lists. From any thread. */
+void vv_server_reconfigure(vv_server *server, const vv_server_options *options);
 
 /** The first address, as vv_server_address_at. */
 const char *vv_server_address(const vv_server *server);

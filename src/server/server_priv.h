@@ -134,6 +134,21 @@ void vv_turns_give(vv_turns *turns);
 
 /* ---- the server ---- */
 
+/** Members of vv_server_options that a reload changes; the rows of config.def with is_live. */
+#define VV_LIVE_MAP(X)        \
+    X(text_line_bytes_max)    \
+    X(batch_bytes)            \
+    X(batch_rows_max)         \
+    X(query_timeout_ms)       \
+    X(query_rows_max)         \
+    X(query_memory_bytes_max) \
+    X(listing_rows_max)
+typedef struct vv_live {
+#define VV_LIVE_MEMBER(member) _Atomic uint64_t member;
+    VV_LIVE_MAP(VV_LIVE_MEMBER)
+#undef VV_LIVE_MEMBER
+} vv_live;
+
 struct vv_server {
     /* Fixed after start. */
     varve_db *db;
@@ -143,6 +158,7 @@ struct vv_server {
     bool is_readonly;
     int64_t start_wall_ns;
     vv_http *http;
+    vv_live live; /* atomic, each on its own */
     /* These guard themselves. */
     vv_name_cache series;
     vv_name_cache fields;

@@ -12,14 +12,24 @@
 #include "sys/clock.h"
 
 static volatile sig_atomic_t signals_has_stop;
-static sem_t signals_stop; /* the one way out of a handler that any thread may run */
+static volatile sig_atomic_t signals_has_reload;
+static sem_t signals_came; /* the one way out of a handler that any thread may run */
 
 static void signals_on_stop(int number)
 {
     int saved = errno;
     (void)number;
     signals_has_stop = 1;
-    (void)sem_post(&signals_stop); /* fails when nobody has listened for INT_MAX signals */
+    (void)sem_post(&signals_came); /* fails when nobody has listened for INT_MAX signals */
+    errno = saved;
+}
+
+static void signals_on_reload(int number)
+{
+    int saved = errno;
+    (void)number;
+    signals_has_reload = 1;
+    (void)sem_post(&signals_came);
     errno = saved;
 }
 
@@ -36,7 +46,7 @@ static void signals_set(int number, void (*handler)(int), int flags)
 
 void vv_signals_catch(void)
 {
-    int result = sem_init(&signals_stop, 0, 0);
+    int result = sem_init(&signals_came, 0, 0);
     VV_ASSERT(result == 0); /* fails for a value that is too large */
     signals_set(SIGTERM, signals_on_stop, 0);
     signals_set(SIGINT, signals_on_stop, (int)SA_RESETHAND);
@@ -48,23 +58,29 @@ bool vv_signals_is_stop_asked(void)
     return signals_has_stop != 0;
 }
 
-void vv_signals_wait_stop(void)
+void vv_signals_catch_reload(void)
 {
-    while (signals_has_stop == 0) {
-        (void)sem_wait(&signals_stop); /* EINTR: asked again */
+    signals_set(SIGHUP, signals_on_reload, 0);
+}
+
+vv_signal vv_signals_wait(void)
+{
+    for (;;) {
+        if (signals_has_stop != 0) {
+            return VV_SIGNAL_STOP;
+        }
+        if (signals_has_reload != 0) {
+            signals_has_reload = 0; /* one that comes after this is a reload of its own */
+            return VV_SIGNAL_RELOAD;
+        }
+        (void)sem_wait(&signals_came); /* EINTR: asked again */
     }
 }
 
-bool vv_signals_wait_stop_until(int64_t deadline_mono_ns)
+void vv_signals_ask_stop(void)
 {
-    struct timespec deadline = {.tv_sec = (time_t)(deadline_mono_ns / VV_NS_PER_S),
-                                .tv_nsec = (long)(deadline_mono_ns % VV_NS_PER_S)};
-    while (signals_has_stop == 0) {
-        if (sem_clockwait(&signals_stop, CLOCK_MONOTONIC, &deadline) != 0 && errno == ETIMEDOUT) {
-            break;
-        }
-    }
-    return signals_has_stop != 0;
+    int result = kill(getpid(), SIGTERM);
+    VV_ASSERT(result == 0); /* a process may always signal itself */
 }
 
 bool vv_is_terminal(int descriptor)

@@ -13,8 +13,17 @@
 void vv_signals_catch(void);
 /* Whether one of them came. */
 bool vv_signals_is_stop_asked(void);
-/* Waits for one of them. */
-void vv_signals_wait_stop(void);
+/* From now on SIGHUP asks for a reload instead of ending the process. */
+void vv_signals_catch_reload(void);
+
+typedef enum vv_signal {
+    VV_SIGNAL_STOP,   /* and from then on always */
+    VV_SIGNAL_RELOAD, /* once for any number that came together */
+} vv_signal;
+/* Waits for one of them; called by one thread. */
+vv_signal vv_signals_wait(void);
+/* As if SIGTERM came; from any thread. */
+void vv_signals_ask_stop(void);
 /* The same, at most until the moment of vv_mono_now_ns; whether one of them came. */
 bool vv_signals_wait_stop_until(int64_t deadline_mono_ns);
 
