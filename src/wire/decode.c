@@ -29,6 +29,7 @@ struct vv_decoder {
 static const vv_decoder_class *const decode_classes[VV_FORMAT_COUNT] = {
     [VV_FORMAT_LP] = &vv_decoder_lp,
     [VV_FORMAT_JSONL] = &vv_decoder_jsonl,
+    [VV_FORMAT_CSV] = &vv_decoder_csv,
     [VV_FORMAT_NATIVE] = &vv_decoder_native,
 };
 

@@ -337,6 +337,16 @@ static varve_status json_histogram(const json_t *object, vv_arena *arena,
     return VARVE_OK;
 }
 
+varve_status vv_json_histogram_parse(varve_text text, vv_arena *arena,
+                                     const varve_histogram **out_histogram, varve_error *out_err)
+{
+    json_t *root;
+    VV_TRY(vv_json_load(text, &root, out_err));
+    varve_status status = json_histogram(root, arena, out_histogram, out_err);
+    json_decref(root);
+    return status;
+}
+
 /* ---- columns ---- */
 
 /** The type a value has by itself (J5); NONE for null. */

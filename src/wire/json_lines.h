@@ -96,6 +96,13 @@ varve_value vv_column_value(const varve_column *column, size_t row);
  */
 void vv_json_value(vv_json *json, const varve_value *value);
 
+/**
+ * A histogram alone, the members that "histogram" has in a line; in the arena. E_INVALID, E_LIMIT,
+ * E_NOMEM.
+ */
+VV_MUST_CHECK VV_UNTRUSTED varve_status vv_json_histogram_parse(
+    varve_text text, vv_arena *arena, const varve_histogram **out_histogram, varve_error *out_err);
+
 /** The labels with the metric as "__name__" as one object. */
 void vv_json_metric(vv_json *json, varve_text metric, const varve_label *labels, size_t count);
 
