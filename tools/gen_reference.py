@@ -95,7 +95,8 @@ def settings_table(settings):
 def sentence(row):
     """What a manual page says of a setting."""
     text = row["help"][0].upper() + row["help"][1:] + f". Takes {row['takes']}"
-    text += f"; _{row['default']}_ unless given." if row["default"] else "."
+    default = row["default"].replace("_", "\\_")
+    text += f"; _{default}_ unless given." if default else "."
     if row["reload"]:
         text += " A reload applies it."
     return "\t" + text.replace("*", "\\*") + "\n\n"

@@ -52,6 +52,7 @@ void vv_server_options_init(vv_server_options *options)
         .memory_bytes_max = 512 * 1024 * 1024,
         .query_timeout_ms = 30000,
         .influx_db_label = VARVE_STR("db"),
+        .influx_separator = VARVE_STR("_"),
         .query_wait_ms = 10000,
         .query_rows_max = 50 * 1000 * 1000,
         .query_memory_bytes_max = 256 * 1024 * 1024,

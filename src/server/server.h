@@ -61,6 +61,9 @@ typedef struct vv_server_options {
     uint64_t query_memory_bytes_max;      /* 256 MiB */
     uint64_t listing_rows_max;            /* 100000 */
     varve_text influx_db_label;           /* "db": the label for the database of a write */
+    varve_text influx_separator;          /* "_": between measurement and field, if flat */
+    bool influx_flat;                     /* fields of a line become series of their own */
+    bool influx_skip_single;              /* but for one that its line has alone */
     bool allows_public;                   /* listen beyond loopback although nothing is asked of
                                              clients; E_INVALID without */
     struct vv_life *life;                 /* server/life.h; NULL: no settings are shown or read */

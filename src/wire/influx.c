@@ -465,6 +465,19 @@ static influx_result influx_parse_fields(vv_influx *parser, influx_cursor *curso
     return INFLUX_IS_ROW;
 }
 
+/** The unit of a time that comes without one, from its size: now is 1.7e9 seconds. */
+static vv_influx_unit influx_guess_unit(int64_t given)
+{
+    uint64_t size = given < 0 ? 0 - (uint64_t)given : (uint64_t)given;
+    if (size < UINT64_C(5000000000)) {
+        return VV_INFLUX_S;
+    }
+    if (size < UINT64_C(5000000000000)) {
+        return VV_INFLUX_MS;
+    }
+    return size < UINT64_C(5000000000000000) ? VV_INFLUX_US : VV_INFLUX_NS;
+}
+
 /** The time in the precision wanted. */
 static bool influx_convert_time(const vv_influx_options *options, int64_t given, vv_influx_row *row)
 {
@@ -476,11 +489,15 @@ static bool influx_convert_time(const vv_influx_options *options, int64_t given,
         [VV_INFLUX_MS] = {1, VARVE_PRECISION_MS}, [VV_INFLUX_S] = {1, VARVE_PRECISION_S},
         [VV_INFLUX_M] = {60, VARVE_PRECISION_S},  [VV_INFLUX_H] = {3600, VARVE_PRECISION_S},
     };
+    vv_influx_unit unit = options->unit;
+    if (unit == VV_INFLUX_AUTO) {
+        unit = influx_guess_unit(given);
+    }
     int64_t units_of_precision;
-    if (!vv_mul_i64(given, units[options->unit].factor, &units_of_precision)) {
+    if (!vv_mul_i64(given, units[unit].factor, &units_of_precision)) {
         return false;
     }
-    return vv_time_convert(units_of_precision, units[options->unit].precision, options->precision,
+    return vv_time_convert(units_of_precision, units[unit].precision, options->precision,
                            &row->timestamp, &row->has_lost_time, NULL) == VARVE_OK;
 }
 
@@ -881,6 +898,7 @@ bool vv_influx_unit_parse(varve_text text, vv_influx_unit *out_unit)
         {VV_TEXT_INIT("ms"), VV_INFLUX_MS},        {VV_TEXT_INIT("millisecond"), VV_INFLUX_MS},
         {VV_TEXT_INIT("s"), VV_INFLUX_S},          {VV_TEXT_INIT("second"), VV_INFLUX_S},
         {VV_TEXT_INIT("m"), VV_INFLUX_M},          {VV_TEXT_INIT("h"), VV_INFLUX_H},
+        {VV_TEXT_INIT("auto"), VV_INFLUX_AUTO},
     };
     for (size_t index = 0; index < VV_ARRAY_COUNT(units); index++) {
         if (vv_text_equal(text, units[index].word)) {

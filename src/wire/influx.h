@@ -25,7 +25,7 @@
 #define VV_INFLUX_TAGS_MAX         256u
 #define VV_INFLUX_STRING_BYTES_MAX (64u * 1024u)
 
-/** Units of the times in the text. One of them may be the format_options of wire/decode.h. */
+/** Units of the times in the text. */
 typedef enum vv_influx_unit {
     VV_INFLUX_NS,
     VV_INFLUX_US,
@@ -33,7 +33,19 @@ typedef enum vv_influx_unit {
     VV_INFLUX_S,
     VV_INFLUX_M,
     VV_INFLUX_H,
+    VV_INFLUX_AUTO, /* by the magnitude: below 5e9 s, below 5e12 ms, below 5e15 us, else ns */
 } vv_influx_unit;
+
+/** The format_options of wire/decode.h. */
+typedef struct vv_influx_format {
+    vv_influx_unit unit;
+    bool is_strict; /* a bad line ends the text */
+    /* Each field is the field `value` of a series of its own, measurement + separator + field; that
+     * of a field `value` is the measurement, and so is any that its line has alone, if wanted. */
+    bool is_flat;
+    bool skips_single;
+    varve_text separator;
+} vv_influx_format;
 
 typedef struct vv_influx_options {
     vv_influx_unit unit;
@@ -98,7 +110,7 @@ VV_MUST_CHECK VV_UNTRUSTED varve_status vv_influx_key_parse(varve_text key, vv_a
                                                             size_t *out_count,
                                                             varve_error *out_err);
 
-/** The unit of a precision parameter: n ns u us µ ms s m h, and the long names nanosecond...;
+/** The unit of a precision parameter: n ns u us µ ms s m h auto, and the long names nanosecond...;
  * false for another. An empty text is ns. */
 VV_MUST_CHECK VV_UNTRUSTED bool vv_influx_unit_parse(varve_text text, vv_influx_unit *out_unit);
 

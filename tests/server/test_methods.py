@@ -10,15 +10,12 @@
 The program is $VARVE_PROGRAM.
 """
 
-import http.client
-import os
 import re
-import signal
-import subprocess
 import sys
-import tempfile
 import unittest
 from pathlib import Path
+
+from served import Served
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW")
@@ -37,32 +34,7 @@ def routes():
     return rows
 
 
-class Methods(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.directory = tempfile.TemporaryDirectory(prefix="varve-methods-")
-        program = os.environ.get("VARVE_PROGRAM", "build/varve")
-        cls.process = subprocess.Popen(
-            [program, "serve", "--data", os.path.join(cls.directory.name, "data"), "--listen",
-             "127.0.0.1:0", "--sync", "none"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        cls.port = int(cls.process.stdout.readline().decode().rsplit(":", 1)[1])
-        cls.link = http.client.HTTPConnection("127.0.0.1", cls.port, timeout=60)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.link.close()
-        cls.process.send_signal(signal.SIGTERM)
-        code = cls.process.wait(60)
-        cls.process.stdout.close()
-        cls.directory.cleanup()
-        assert code == 0, f"the server ended with {code}"
-
-    def ask(self, method, path, body=None):
-        """(code, headers, body), over the same connection as long as the server keeps it."""
-        self.link.request(method, path, body)
-        answer = self.link.getresponse()
-        return answer.status, answer.headers, answer.read()
-
+class Methods(Served):
     def allowed(self, headers):
         return set((headers["Allow"] or "").split(", "))
 

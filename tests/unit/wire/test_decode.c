@@ -150,6 +150,29 @@ static void decode_gives_the_same_calls_however_the_text_is_cut(void **state)
     end(&w);
 }
 
+static void decode_makes_series_of_the_fields_of_a_line(void **state)
+{
+    (void)state;
+    world w;
+    begin(&w);
+    vv_influx_format format = {.is_flat = true, .separator = VARVE_STR("_")};
+    vv_decoder_options options = {.precision = VARVE_PRECISION_NS, .format_options = &format};
+    static const char text[] = "m\\,n,host=a u=1,value=2,w\\ x=3 5\nnonsense\nm only=4 6\n";
+    expect(&w, VV_FORMAT_LP, &options, text, VARVE_OK,
+           "1 m,n_u{host=a,} @5 value:1:1\n"
+           "1 m,n{host=a,} @5 value:1:2\n"
+           "1 m,n_w x{host=a,} @5 value:1:3\n"
+           "2 bad 1: missing fields\n"
+           "3 m_only{} @6 value:1:4\n");
+    format = (vv_influx_format){.is_flat = true, .skips_single = true, .separator = VARVE_STR("")};
+    expect(&w, VV_FORMAT_LP, &options, "m a=1,b=2 5\nm only=4 6\n", VARVE_OK,
+           "1 ma{} @5 value:1:1\n1 mb{} @5 value:1:2\n2 m{} @6 value:1:4\n");
+    format = (vv_influx_format){.is_strict = true, .unit = VV_INFLUX_AUTO};
+    expect(&w, VV_FORMAT_LP, &options, "m a=1 5\nnonsense\nm a=2 6\n", VARVE_E_INVALID,
+           "1 m{} @5000000000 a:1:1\n");
+    end(&w);
+}
+
 static void decode_adds_labels_to_series_that_lack_them(void **state)
 {
     (void)state;
@@ -248,6 +271,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decode_gives_the_same_calls_however_the_text_is_cut),
+        cmocka_unit_test(decode_makes_series_of_the_fields_of_a_line),
         cmocka_unit_test(decode_adds_labels_to_series_that_lack_them),
         cmocka_unit_test(decode_takes_lines_up_to_their_bound),
         cmocka_unit_test(decode_leaves_out_rows_whose_time_does_not_fit),
