@@ -414,7 +414,8 @@ VARVE_API void varve_options_init(varve_options *options);
  * Threads:  callable from any thread.
  * Blocks:   yes, for recovery of the log.
  * Errors:   E_INVALID, E_NOMEM, E_IO, E_CORRUPT, E_LOCKED, E_CONFLICT, E_NOT_FOUND, E_NOSPACE,
- *           E_UNSUPPORTED (a format from the future, a network file system).
+ *           E_UNSUPPORTED (a format from the future, a network file system), E_READONLY (a snapshot
+ *           opened for writing).
  * Since:    0.1
  *
  * @param path     directory, created when missing (its parent must exist); NULL: in memory
@@ -455,7 +456,9 @@ typedef struct varve_info {
     uint32_t sync;
     uint32_t is_readonly;
     uint8_t store_id[16];
-    int64_t created_ns; /* Unix time */
+    int64_t created_ns;   /* Unix time */
+    uint32_t is_snapshot; /* made by varve_snapshot */
+    uint32_t reserved;
 } varve_info;
 
 VARVE_API void varve_info_init(varve_info *info);
@@ -1038,6 +1041,115 @@ VARVE_API void varve_verified_init(varve_verified *verified);
 /** Read every block, check every checksum, compare index and rows. Errors: E_CORRUPT, E_IO. */
 VARVE_API varve_status varve_verify(varve_db *db, varve_task *task, varve_verified *out_verified,
                                     varve_error *out_err);
+
+/** What a scrub met: bytes of a file that are not what was written. */
+typedef struct varve_damage {
+    varve_text file;  /* within the directory, such as "seg/00000000000000000007.vsg" */
+    const char *part; /* "block", "header", "footer", a section of a segment, or "file" */
+    uint64_t block;   /* UINT64_MAX: not a block */
+    uint64_t offset;  /* in the file */
+    uint64_t bytes;
+    const varve_error *error; /* E_CORRUPT, or E_IO where it cannot be read */
+} varve_damage;
+
+typedef void (*varve_damage_visitor)(void *context, const varve_damage *damage);
+
+typedef struct varve_scrub_options {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t bytes_per_second;  /* 0: 10 MB/s; UINT64_MAX: as fast as it goes */
+    void *context;              /* of visit */
+    varve_damage_visitor visit; /* called in the calling thread for each damage; NULL: counted */
+} varve_scrub_options;
+
+VARVE_API void varve_scrub_options_init(varve_scrub_options *options);
+
+/** What varve_scrub found. */
+typedef struct varve_scrubbed {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t files;
+    uint64_t blocks;
+    uint64_t bytes; /* of segments */
+    uint64_t damaged_files;
+    uint64_t damaged_places;
+} varve_scrubbed;
+
+VARVE_API void varve_scrubbed_init(varve_scrubbed *scrubbed);
+
+/**
+ * Read every file at a bounded rate and check every checksum. Goes on behind damage and tells of
+ * each: finding some is the work of this call, not its failure, so look at damaged_places. Damage
+ * makes the health VARVE_HEALTH_DEGRADED; a writable handle keeps the bytes as evidence in
+ * quarantine/. The log is left out.
+ *
+ * Threads:  callable from any thread, beside everything else.
+ * Blocks:   yes. Progress in bytes.
+ * Errors:   E_CANCELLED, E_NOMEM.
+ * Since:    0.1
+ *
+ * @param options  NULL: defaults
+ */
+VARVE_API varve_status varve_scrub(varve_db *db, const varve_scrub_options *options,
+                                   varve_task *task, varve_scrubbed *out_scrubbed,
+                                   varve_error *out_err);
+
+/** What varve_snapshot or varve_restore made. */
+typedef struct varve_copied {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t sequence;     /* every row and delete up to this row sequence is in it, none above */
+    uint64_t files;        /* segments and lists of deletes */
+    uint64_t files_linked; /* of them, those that share their bytes on the disk with the source */
+    uint64_t bytes;        /* of all segments */
+} varve_copied;
+
+VARVE_API void varve_copied_init(varve_copied *copied);
+
+/**
+ * Make a copy of the database as it is visible now, while writing goes on: a directory of its own,
+ * complete and durable on return, that shares immutable files with the database through hard links
+ * where the file system can and copies them where not. A snapshot is opened read-only and never
+ * written; varve_restore makes a database of it. It appears whole: while it is made it is
+ * <path>.tmp/new, which a later call for the same path clears away if a crash left it. On failure
+ * there is nothing at `path`, and the database is as before. Links share damage on the disk: verify
+ * the snapshot, and copy it to another disk.
+ *
+ * Works for databases in memory and through read-only handles too, and while a full disk refuses
+ * writes.
+ *
+ * Threads:  callable from any thread, beside everything else.
+ * Blocks:   yes. Progress in bytes.
+ * Errors:   E_EXISTS (there is something at path), E_NOT_FOUND (the directory that is to hold it),
+ *           E_INVALID (path lies inside of the database), E_LOCKED (another call is making it),
+ *           E_CONFLICT (<path>.tmp is something else), E_CORRUPT (found while copying),
+ * E_CANCELLED, E_NOMEM, E_NOSPACE, E_IO. Since:    0.1
+ *
+ * @param path        the new directory; its parent must exist
+ * @param out_copied  may be NULL
+ */
+VARVE_API varve_status varve_snapshot(varve_db *db, const char *path, varve_task *task,
+                                      varve_copied *out_copied, varve_error *out_err);
+
+/**
+ * Make a database of a snapshot: everything in it is read, checked and decoded first, then copied;
+ * nothing is shared. The new database has an id of its own and begins a new log; row ids go on. It
+ * appears whole, as with varve_snapshot. `snapshot` may be any directory of a database; of one that
+ * is being written it takes what is visible at the start.
+ *
+ * Threads:  callable from any thread.
+ * Blocks:   yes. Progress in rows, then in bytes.
+ * Errors:   those of varve_snapshot, and E_NOT_FOUND (no database at `snapshot`), E_CORRUPT (names
+ *           what is damaged), E_UNSUPPORTED (a format from the future).
+ * Since:    0.1
+ *
+ * @param path        the new directory; its parent must exist
+ * @param options     NULL: defaults; memory, allocator, log function and environment count
+ * @param out_copied  may be NULL
+ */
+VARVE_API varve_status varve_restore(const char *snapshot, const char *path,
+                                     const varve_options *options, varve_task *task,
+                                     varve_copied *out_copied, varve_error *out_err);
 
 /** Kinds of varve_stat. */
 enum { VARVE_STAT_COUNTER = 0, VARVE_STAT_GAUGE = 1 };

@@ -142,6 +142,7 @@ varve_status varve_db_info(varve_db *db, varve_info *out_info, varve_error *out_
         .sync = db->options.sync,
         .is_readonly = db->is_readonly ? 1 : 0,
         .created_ns = db->created_ns,
+        .is_snapshot = db->is_snapshot ? 1 : 0,
     };
     memcpy(info.store_id, db->store_id, sizeof info.store_id);
     info.struct_size =

@@ -70,6 +70,7 @@ struct varve_db {
     varve_options options; /* defaults filled in */
     bool is_memory, is_readonly;
     bool is_damaged;    /* read-only with ALLOW_DAMAGE: answers are of the intact part */
+    bool is_snapshot;   /* read-only for ever (P11) */
     uint32_t precision; /* VARVE_PRECISION_... */
     uint8_t store_id[16];
     int64_t created_ns;
@@ -82,6 +83,7 @@ struct varve_db {
     struct vv_manifest *manifest;     /* NULL: in memory without files, read-only */
     struct vv_lockfile *lockfile;     /* NULL: in memory, read-only */
     vv_vfs *memory_vfs;               /* owned; in memory only */
+    const vv_vfs *outer_vfs;          /* the caller's files: env.vfs, but for one in memory */
     struct vv_background *background; /* NULL: VARVE_OPEN_NO_BACKGROUND, read-only */
     vv_shard shards[VV_SHARD_COUNT];
 
@@ -104,6 +106,8 @@ struct varve_db {
     vv_db_user *cursors, *batches; /* open ones */
     uint64_t open_cursors, open_batches;
     uint64_t readonly_visible; /* read-only: last sequence replayed */
+
+    atomic_uint_fast64_t policy_changes; /* counted under every shard lock */
 
     vv_counters counters;
 };

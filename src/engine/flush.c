@@ -119,28 +119,11 @@ static varve_status flush_freeze(varve_db *db, varve_error *out_err)
 static varve_status flush_open_view(varve_db *db, vv_head *head, vv_view **out_view,
                                     varve_error *out_err)
 {
-    *out_view = NULL;
-    vv_view *view = vv_alloc_zeroed(&db->alloc, sizeof *view);
-    if (view == NULL) {
-        return vv_fail_nomem(out_err, "flush", sizeof *view);
-    }
-    atomic_init(&view->refs, 1);
-    view->db = db;
-    view->visible = vv_head_last_sequence(head);
     vv_version *current = vv_version_current(db);
     varve_status status =
-        vv_version_edit(db, current, NULL, 0, current->segments, current->segment_count, NULL, 0,
-                        NULL, 0, &view->version, out_err);
+        vv_view_of_heads(db, current, &head, 1, vv_head_last_sequence(head), out_view, out_err);
     vv_version_unref(db, current);
-    if (status != VARVE_OK) {
-        vv_alloc_free(&db->alloc, view, sizeof *view);
-        return status;
-    }
-    vv_head_ref(head);
-    view->heads[0] = head;
-    view->head_count = 1;
-    *out_view = view;
-    return VARVE_OK;
+    return status;
 }
 
 static void flush_count(varve_db *db, const vv_live_segment *segment)

@@ -39,6 +39,13 @@ void vv_ident_encode(const vv_ident *ident, uint8_t target[VV_IDENT_BYTES])
     VV_ASSERT(!vv_writer_is_bad(&writer));
 }
 
+bool vv_ident_is_snapshot(const vv_ident *ident)
+{
+    static const uint8_t none[sizeof ident->parent_id] = {0};
+    return memcmp(ident->parent_id, none, sizeof none) != 0 &&
+           memcmp(ident->store_id, ident->parent_id, sizeof none) == 0;
+}
+
 static void ident_read_id(vv_reader *reader, uint8_t target[16])
 {
     const uint8_t *bytes = vv_reader_bytes(reader, 16);

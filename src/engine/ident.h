@@ -15,7 +15,8 @@ enum { VV_IDENT_BYTES = 68 };
 
 typedef struct vv_ident {
     uint8_t store_id[16];
-    uint8_t parent_id[16]; /* of a snapshot: the database it was taken from; else zero */
+    uint8_t parent_id[16]; /* of the database this one is a copy of, or zero. A snapshot is its
+                              database at one moment and has the same id; a restored one has not */
     int64_t created_ns;    /* Unix time */
 } vv_ident;
 
@@ -34,6 +35,8 @@ VV_MUST_CHECK varve_status vv_ident_read(const vv_env *env, const char *director
 VV_MUST_CHECK varve_status vv_ident_create(const vv_env *env, const char *directory,
                                            const char *tmp_directory, const vv_ident *ident,
                                            varve_error *out_err);
+/** Whether this is a snapshot, which nothing is written to. */
+bool vv_ident_is_snapshot(const vv_ident *ident);
 /** A new identity: random store id, the time of now, no parent. */
 VV_MUST_CHECK varve_status vv_ident_make(const vv_env *env, vv_ident *out_ident,
                                          varve_error *out_err);

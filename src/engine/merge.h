@@ -17,10 +17,26 @@
 VV_MUST_CHECK varve_status vv_merge(varve_db *db, bool all, varve_task *task, varve_error *out_err);
 bool vv_merge_is_due(varve_db *db);
 
-/** Write the rows of one view (segments and heads in it) as one segment, series in order of names;
- *  shared by flush and merge. *out_segment NULL when no row is left. */
 struct vv_view;
 struct vv_live_segment;
+struct vv_segment_info;
+
+/** Where a segment file is written: as <directory>/<id>.part. */
+typedef struct vv_merge_target {
+    const vv_env *env;
+    const char *directory;
+    uint64_t id;
+    uint32_t level;
+} vv_merge_target;
+
+/** Write the rows of one view (segments and heads in it) as one file, series in order of names,
+ *  synced. The active head may be among the heads: it is read under its shards' locks. No row left:
+ *  no file, and out_info->rows is 0. */
+VV_MUST_CHECK varve_status vv_merge_write_file(struct vv_view *view, const vv_merge_target *target,
+                                               varve_task *task, struct vv_segment_info *out_info,
+                                               varve_error *out_err);
+/** The same as a segment of this database, published under its name: what flush and merge share.
+ *  *out_segment NULL when no row is left. */
 VV_MUST_CHECK varve_status vv_merge_write(struct vv_view *view, uint64_t id, uint32_t level,
                                           varve_task *task, struct vv_live_segment **out_segment,
                                           varve_error *out_err);

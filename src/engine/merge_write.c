@@ -59,6 +59,55 @@ typedef struct merge_state {
 
 /* ---- series in order of names ---- */
 
+/** The lock under which a series of this head is read; false: the head is frozen, no lock is taken.
+ */
+static bool merge_lock_series(merge_state *state, const vv_head *head, uint32_t series)
+{
+    bool is_live = !vv_head_is_frozen(head);
+    if (is_live) {
+        vv_mutex_lock(&vv_db_shard(state->db, series)->lock);
+    }
+    return is_live;
+}
+
+static void merge_unlock_series(merge_state *state, bool is_locked, uint32_t series)
+{
+    if (is_locked) {
+        vv_mutex_unlock(&vv_db_shard(state->db, series)->lock);
+    }
+}
+
+/** The series of a head that is written while we look: those of the catalogue that it has. */
+static varve_status merge_collect_live(merge_state *state, const vv_head *head, vv_vec *ids,
+                                       varve_error *out_err)
+{
+    uint32_t count = vv_catalogue_series_count(state->db->catalogue);
+    varve_status status = VARVE_OK;
+    for (uint32_t series = 1; series <= count && status == VARVE_OK; series++) {
+        bool is_locked = merge_lock_series(state, head, series);
+        bool is_there = vv_head_has_series(head, series);
+        merge_unlock_series(state, is_locked, series);
+        if (is_there) {
+            status = vv_vec_push(ids, &series);
+        }
+    }
+    return status == VARVE_OK ? VARVE_OK : vv_vec_fail(ids, status, out_err);
+}
+
+static varve_status merge_collect_head(merge_state *state, const vv_head *head, vv_vec *ids,
+                                       varve_error *out_err)
+{
+    if (!vv_head_is_frozen(head)) {
+        return merge_collect_live(state, head, ids, out_err);
+    }
+    uint32_t *head_ids;
+    size_t count;
+    VV_TRY(vv_head_series_ids(head, &state->db->alloc, &head_ids, &count, out_err));
+    varve_status status = vv_vec_push_many(ids, head_ids, count);
+    vv_alloc_free(&state->db->alloc, head_ids, count * sizeof *head_ids);
+    return status == VARVE_OK ? VARVE_OK : vv_vec_fail(ids, status, out_err);
+}
+
 /** Ids of all sources one behind the other; those of a segment are in the order of names. */
 static varve_status merge_collect(merge_state *state, size_t *out_count, varve_error *out_err)
 {
@@ -74,17 +123,7 @@ static varve_status merge_collect(merge_state *state, size_t *out_count, varve_e
         status = vv_vec_fail(&ids, status, out_err);
     }
     for (size_t i = 0; i < state->view->head_count && status == VARVE_OK; i++) {
-        uint32_t *head_ids;
-        size_t count;
-        status = vv_head_series_ids(state->view->heads[i], &state->db->alloc, &head_ids, &count,
-                                    out_err);
-        if (status == VARVE_OK) {
-            status = vv_vec_push_many(&ids, head_ids, count);
-            vv_alloc_free(&state->db->alloc, head_ids, count * sizeof *head_ids);
-            if (status != VARVE_OK) {
-                status = vv_vec_fail(&ids, status, out_err);
-            }
-        }
+        status = merge_collect_head(state, state->view->heads[i], &ids, out_err);
     }
     /* The vector's memory becomes ours. */
     state->series = VV_VEC_ITEMS(&ids, uint32_t);
@@ -316,8 +355,28 @@ static void merge_bound(merge_sources *sources, uint64_t first, uint64_t last)
     }
 }
 
-static varve_status merge_look(const merge_state *state, uint32_t series,
-                               merge_sources *out_sources, varve_error *out_err)
+/** What the view does not see is no part of the bounds: rows that come later have sequences above
+ *  them. */
+static void merge_look_head(merge_state *state, const vv_head *head, uint32_t series,
+                            merge_sources *sources)
+{
+    bool is_locked = merge_lock_series(state, head, series);
+    uint64_t visible = state->view->visible;
+    uint64_t first = vv_head_first_sequence(head);
+    uint64_t last = vv_head_last_sequence(head);
+    if (vv_head_has_series(head, series) && first <= visible) {
+        uint64_t blocks;
+        uint64_t rows;
+        merge_bound(sources, first, last < visible ? last : visible);
+        vv_head_series_blocks(head, series, &blocks, &rows);
+        sources->rows += rows;
+        sources->vectors += blocks;
+    }
+    merge_unlock_series(state, is_locked, series);
+}
+
+static varve_status merge_look(merge_state *state, uint32_t series, merge_sources *out_sources,
+                               varve_error *out_err)
 {
     *out_sources = (merge_sources){.rows = 0};
     const vv_version *version = state->view->version;
@@ -332,15 +391,7 @@ static varve_status merge_look(const merge_state *state, uint32_t series,
         }
     }
     for (size_t i = 0; i < state->view->head_count; i++) {
-        const vv_head *head = state->view->heads[i];
-        if (vv_head_has_series(head, series)) {
-            uint64_t blocks;
-            uint64_t rows;
-            merge_bound(out_sources, vv_head_first_sequence(head), vv_head_last_sequence(head));
-            vv_head_series_blocks(head, series, &blocks, &rows);
-            out_sources->rows += rows;
-            out_sources->vectors += blocks;
-        }
+        merge_look_head(state, state->view->heads[i], series, out_sources);
     }
     return VARVE_OK;
 }
@@ -451,10 +502,9 @@ static void merge_set_bounds(const vv_view *view, vv_segment_info *info)
     }
 }
 
-static varve_status merge_finish(merge_state *state, uint64_t id, uint32_t level,
-                                 vv_live_segment **out_segment, varve_error *out_err)
+static varve_status merge_finish(merge_state *state, vv_segment_info *out_info,
+                                 varve_error *out_err)
 {
-    varve_db *db = state->db;
     vv_segment_info info;
     vv_segment_writer *writer = state->writer;
     state->writer = NULL;
@@ -463,13 +513,8 @@ static varve_status merge_finish(merge_state *state, uint64_t id, uint32_t level
         return VARVE_OK;
     }
     VV_TRY(vv_segment_writer_finish(writer, &info, out_err));
-    VV_TRY(vv_publish_segment_file(db, id, out_err));
-    varve_status status = vv_live_segment_open_written(db, id, level, out_segment, out_err);
-    if (status != VARVE_OK) {
-        vv_live_segment_unlink(db, id);
-        return status;
-    }
-    merge_set_bounds(state->view, &(*out_segment)->info);
+    merge_set_bounds(state->view, &info);
+    *out_info = info;
     return VARVE_OK;
 }
 
@@ -485,28 +530,49 @@ static void merge_deinit(merge_state *state)
     vv_arena_deinit(&state->arena);
 }
 
+varve_status vv_merge_write_file(vv_view *view, const vv_merge_target *target, varve_task *task,
+                                 vv_segment_info *out_info, varve_error *out_err)
+{
+    varve_db *db = view->db;
+    *out_info = (vv_segment_info){.rows = 0};
+    merge_state state = {.db = db, .view = view, .task = task};
+    vv_buf_init(&state.vector, &db->alloc, VV_VECTOR_BYTES_MAX);
+    vv_arena_init(&state.arena, &db->alloc, SIZE_MAX);
+    varve_status status = merge_prepare(&state, out_err);
+    if (status == VARVE_OK && state.series_count > 0) {
+        status = vv_segment_writer_open(target->env, target->directory, target->id, target->level,
+                                        &state.writer, out_err);
+    }
+    for (size_t i = 0; i < state.series_count && status == VARVE_OK; i++) {
+        status = merge_put_series(&state, state.series[i], out_err);
+    }
+    if (status == VARVE_OK && state.writer != NULL) {
+        status = merge_finish(&state, out_info, out_err);
+    }
+    merge_deinit(&state);
+    return status;
+}
+
 varve_status vv_merge_write(vv_view *view, uint64_t id, uint32_t level, varve_task *task,
                             vv_live_segment **out_segment, varve_error *out_err)
 {
     *out_segment = NULL;
     varve_db *db = view->db;
     char tmp[VV_PATH_BYTES_MAX];
-    merge_state state = {.db = db, .view = view, .task = task};
-    vv_buf_init(&state.vector, &db->alloc, VV_VECTOR_BYTES_MAX);
-    vv_arena_init(&state.arena, &db->alloc, SIZE_MAX);
-    varve_status status = merge_prepare(&state, out_err);
-    if (status == VARVE_OK) {
-        status = vv_db_path(db, "tmp", tmp, out_err);
+    VV_TRY(vv_db_path(db, "tmp", tmp, out_err));
+    vv_merge_target target = {.env = &db->env, .directory = tmp, .id = id, .level = level};
+    vv_segment_info info;
+    VV_TRY(vv_merge_write_file(view, &target, task, &info, out_err));
+    if (info.rows == 0) {
+        return VARVE_OK;
     }
-    if (status == VARVE_OK && state.series_count > 0) {
-        status = vv_segment_writer_open(&db->env, tmp, id, level, &state.writer, out_err);
+    VV_TRY(vv_publish_segment_file(db, id, out_err));
+    varve_status status = vv_live_segment_open_written(db, id, level, out_segment, out_err);
+    if (status != VARVE_OK) {
+        vv_live_segment_unlink(db, id);
+        return status;
     }
-    for (size_t i = 0; i < state.series_count && status == VARVE_OK; i++) {
-        status = merge_put_series(&state, state.series[i], out_err);
-    }
-    if (status == VARVE_OK && state.writer != NULL) {
-        status = merge_finish(&state, id, level, out_segment, out_err);
-    }
-    merge_deinit(&state);
-    return status;
+    (*out_segment)->info.first_sequence = info.first_sequence;
+    (*out_segment)->info.last_sequence = info.last_sequence;
+    return VARVE_OK;
 }

@@ -165,6 +165,7 @@ static varve_status open_create_handle(const char *path, const varve_options *op
     db->fork_generation = vv_process_generation();
     db->is_memory = path == NULL;
     db->is_readonly = (options->flags & VARVE_OPEN_READONLY) != 0;
+    db->outer_vfs = db->env.vfs;
     *out_db = db;
     if (db->is_memory) {
         path = "/memory";
@@ -296,6 +297,12 @@ static varve_status open_identify(varve_db *db, bool *out_is_new, varve_error *o
     }
     memcpy(db->store_id, ident.store_id, sizeof db->store_id);
     db->created_ns = ident.created_ns;
+    db->is_snapshot = vv_ident_is_snapshot(&ident);
+    if (db->is_snapshot && !db->is_readonly) {
+        return vv_fail(out_err, VARVE_E_READONLY,
+                       "%s is a snapshot: open it read-only, or restore it to a new directory",
+                       db->path);
+    }
     return VARVE_OK;
 }
 

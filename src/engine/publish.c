@@ -296,7 +296,7 @@ static varve_status publish_write_tombstones(publish_plan *plan, varve_error *ou
     return VARVE_OK;
 }
 
-static vv_manifest_segment publish_name_segment(const vv_segment_info *info)
+vv_manifest_segment vv_publish_name_segment(const vv_segment_info *info)
 {
     return (vv_manifest_segment){
         .id = info->id,
@@ -327,7 +327,7 @@ static varve_status publish_append_edit(publish_plan *plan, varve_error *out_err
     }
     vv_manifest_segment add = {.id = 0};
     if (change->add != NULL) {
-        add = publish_name_segment(&change->add->info);
+        add = vv_publish_name_segment(&change->add->info);
     }
     vv_manifest_edit edit = {
         .add = &add,

@@ -8,7 +8,10 @@
  */
 
 #include "engine/head.h"
+#include "engine/manifest.h"
 #include "engine/version.h"
+
+struct vv_segment_info;
 
 typedef struct vv_publish_change {
     vv_live_segment *add;         /* NULL: no row was left; the caller keeps its reference */
@@ -21,6 +24,9 @@ typedef struct vv_publish_change {
 
 /** A number for a new file in seg/ or del/, never given again while this database is open. */
 uint64_t vv_publish_file_id(varve_db *db);
+
+/** A segment as the manifest names it. */
+vv_manifest_segment vv_publish_name_segment(const struct vv_segment_info *info);
 
 /** Whether a metric has a policy that the manifest does not have; under manifest_lock. */
 bool vv_publish_lacks_policies_locked(varve_db *db);

@@ -22,6 +22,7 @@
 #include "index/catalogue.h"
 
 enum {
+    TOMBSTONE_NAME_BYTES = 32, /* "<20 digits>.part" and its NUL */
     TOMBSTONE_VERSION = 1,
     TOMBSTONE_HEADER_BYTES = 40,
     TOMBSTONE_CRC_BYTES = 4,
@@ -75,21 +76,19 @@ void vv_tombstone_unref(varve_db *db, vv_tombstone *tombstone)
 
 /* ---- files ---- */
 
-static varve_status tombstone_path(const varve_db *db, const char *directory, const char *suffix,
-                                   uint64_t id, char out_path[VV_PATH_BYTES_MAX],
-                                   varve_error *out_err)
+static void tombstone_name(uint64_t id, const char *suffix, char out_name[TOMBSTONE_NAME_BYTES])
 {
-    char name[32];
-    char path[VV_PATH_BYTES_MAX];
-    vv_text_format(name, sizeof name, "%020llu.%s", (unsigned long long)id, suffix);
-    VV_TRY(vv_db_path(db, directory, path, out_err));
-    return vv_path_join(path, name, out_path, out_err);
+    vv_text_format(out_name, TOMBSTONE_NAME_BYTES, "%020llu.%s", (unsigned long long)id, suffix);
 }
 
 varve_status vv_tombstone_file_path(const varve_db *db, uint64_t id,
                                     char out_path[VV_PATH_BYTES_MAX], varve_error *out_err)
 {
-    return tombstone_path(db, "del", "vtb", id, out_path, out_err);
+    char name[TOMBSTONE_NAME_BYTES];
+    char directory[VV_PATH_BYTES_MAX];
+    tombstone_name(id, "vtb", name);
+    VV_TRY(vv_db_path(db, "del", directory, out_err));
+    return vv_path_join(directory, name, out_path, out_err);
 }
 
 /* ---- writing ---- */
@@ -133,28 +132,45 @@ static varve_status tombstone_encode(varve_db *db, uint64_t id, vv_tombstone *co
     return vv_buf_check(out, out_err);
 }
 
-varve_status vv_tombstone_file_write(varve_db *db, uint64_t id, vv_tombstone *const *tombstones,
-                                     size_t count, varve_error *out_err)
+varve_status vv_tombstone_file_write_to(varve_db *db, const vv_tombstone_target *target,
+                                        vv_tombstone *const *tombstones, size_t count,
+                                        varve_error *out_err)
 {
     VV_ASSERT(count > 0 && count <= UINT32_MAX);
+    char part[TOMBSTONE_NAME_BYTES];
+    char name[TOMBSTONE_NAME_BYTES];
     char temporary[VV_PATH_BYTES_MAX];
-    char target[VV_PATH_BYTES_MAX];
-    VV_TRY(tombstone_path(db, "tmp", "part", id, temporary, out_err));
-    VV_TRY(vv_tombstone_file_path(db, id, target, out_err));
+    char final[VV_PATH_BYTES_MAX];
+    tombstone_name(target->id, "part", part);
+    tombstone_name(target->id, "vtb", name);
+    VV_TRY(vv_path_join(target->tmp_directory, part, temporary, out_err));
+    VV_TRY(vv_path_join(target->directory, name, final, out_err));
     vv_buf bytes;
     vv_buf_init(&bytes, &db->alloc, TOMBSTONE_FILE_BYTES_MAX);
-    varve_status status = tombstone_encode(db, id, tombstones, count, &bytes, out_err);
+    varve_status status = tombstone_encode(db, target->id, tombstones, count, &bytes, out_err);
     if (status == VARVE_OK) {
         vv_publish_sites sites = {
             .file = VV_SITE_DEL_FILE,
             .rename = VV_SITE_DEL_RENAME,
             .dir = VV_SITE_DEL_DIR,
         };
-        status = vv_vfs_write_file_atomically(db->env.vfs, &db->alloc, temporary, target,
-                                              bytes.data, bytes.size, &sites, out_err);
+        status = vv_vfs_write_file_atomically(target->vfs, &db->alloc, temporary, final, bytes.data,
+                                              bytes.size, &sites, out_err);
     }
     vv_buf_deinit(&bytes);
     return status;
+}
+
+varve_status vv_tombstone_file_write(varve_db *db, uint64_t id, vv_tombstone *const *tombstones,
+                                     size_t count, varve_error *out_err)
+{
+    char tmp[VV_PATH_BYTES_MAX];
+    char directory[VV_PATH_BYTES_MAX];
+    VV_TRY(vv_db_path(db, "tmp", tmp, out_err));
+    VV_TRY(vv_db_path(db, "del", directory, out_err));
+    vv_tombstone_target target = {
+        .vfs = db->env.vfs, .tmp_directory = tmp, .directory = directory, .id = id};
+    return vv_tombstone_file_write_to(db, &target, tombstones, count, out_err);
 }
 
 /* ---- reading ---- */

@@ -19,6 +19,19 @@ VV_MUST_CHECK varve_status vv_tombstone_file_path(const varve_db *db, uint64_t i
 VV_MUST_CHECK varve_status vv_tombstone_file_write(varve_db *db, uint64_t id,
                                                    vv_tombstone *const *tombstones, size_t count,
                                                    varve_error *out_err);
+/** Where a tombstone file goes that is not of the database itself. */
+typedef struct vv_tombstone_target {
+    const vv_vfs *vfs;
+    const char *tmp_directory; /* written here first */
+    const char *directory;     /* as <id>.vtb */
+    uint64_t id;
+} vv_tombstone_target;
+
+/** The same at another place. */
+VV_MUST_CHECK varve_status vv_tombstone_file_write_to(varve_db *db,
+                                                      const vv_tombstone_target *target,
+                                                      vv_tombstone *const *tombstones, size_t count,
+                                                      varve_error *out_err);
 /** Append the tombstones of a file to out (of vv_tombstone *, the caller's references), resolved
  * against the catalogue, file_id set. E_CORRUPT, E_UNSUPPORTED, E_NOT_FOUND; out is then as before.
  */

@@ -40,6 +40,34 @@ varve_status vv_view_open(varve_db *db, vv_view **out_view, varve_error *out_err
     return VARVE_OK;
 }
 
+varve_status vv_view_of_heads(varve_db *db, const vv_version *version, vv_head *const *heads,
+                              size_t head_count, uint64_t visible, vv_view **out_view,
+                              varve_error *out_err)
+{
+    *out_view = NULL;
+    vv_view *view = vv_alloc_zeroed(&db->alloc, sizeof *view);
+    if (view == NULL) {
+        return vv_fail_nomem(out_err, "view of heads", sizeof *view);
+    }
+    atomic_init(&view->refs, 1);
+    view->db = db;
+    view->visible = visible;
+    varve_status status =
+        vv_version_edit(db, version, NULL, 0, version->segments, version->segment_count, NULL, 0,
+                        NULL, 0, &view->version, out_err);
+    if (status != VARVE_OK) {
+        vv_alloc_free(&db->alloc, view, sizeof *view);
+        return status;
+    }
+    for (size_t i = 0; i < head_count; i++) {
+        vv_head_ref(heads[i]);
+        view->heads[i] = heads[i];
+    }
+    view->head_count = head_count;
+    *out_view = view;
+    return VARVE_OK;
+}
+
 void vv_view_ref(vv_view *view)
 {
     atomic_fetch_add_explicit(&view->refs, 1, memory_order_relaxed);

@@ -21,6 +21,11 @@ typedef struct vv_view {
 } vv_view;
 
 VV_MUST_CHECK varve_status vv_view_open(varve_db *db, vv_view **out_view, varve_error *out_err);
+/** A view of these heads alone, with the tombstones of a version and none of its segments. */
+VV_MUST_CHECK varve_status vv_view_of_heads(varve_db *db, const vv_version *version,
+                                            vv_head *const *heads, size_t head_count,
+                                            uint64_t visible, vv_view **out_view,
+                                            varve_error *out_err);
 void vv_view_ref(vv_view *view);
 void vv_view_unref(vv_view *view);
 

@@ -105,6 +105,7 @@ static varve_status policy_apply_locked(policy_change *change, vv_wal_ticket *ou
                                         varve_error *out_err)
 {
     varve_db *db = change->db;
+    atomic_fetch_add(&db->policy_changes, 1); /* first: see snapshot.c */
     vv_metric_policy old = vv_catalogue_policy(db->catalogue, change->metric_id);
     vv_catalogue_set_policy(db->catalogue, change->metric_id, change->policy);
     varve_status status = vv_head_set_policy(db->head, change->metric_id, change->visible, out_err);

@@ -162,4 +162,34 @@ typedef bool (*vv_segment_check)(void *context, uint64_t bytes_done);
 VV_MUST_CHECK varve_status vv_segment_verify(vv_segment *segment, vv_segment_check check,
                                              void *context, varve_error *out_err);
 
+/** Who is asked between two reads of a long walk over one file; check may be NULL. */
+typedef struct vv_segment_progress {
+    vv_segment_check check; /* false: the walk ends with E_CANCELLED */
+    void *context;          /* also of what else the walk calls */
+} vv_segment_progress;
+
+/** Copy the file to `path`, which must not exist, and sync it; its directory is the caller's.
+ *  Compares with the digest. E_CORRUPT names what is damaged; after a failure there is no file. */
+VV_MUST_CHECK varve_status vv_segment_copy(vv_segment *segment, const vv_env *env, const char *path,
+                                           const vv_segment_progress *progress,
+                                           varve_error *out_err);
+
+/** A part of the file whose bytes are not what was written; until the visitor returns. */
+typedef struct vv_segment_damage {
+    const char *part; /* "block", "header", "footer", or the name of a section */
+    uint64_t number;  /* of the frame within the part */
+    uint64_t offset;
+    uint64_t size;
+    vv_bytes bytes; /* as they were read; empty: they could not be */
+    const varve_error *error;
+} vv_segment_damage;
+
+typedef void (*vv_segment_damage_visitor)(void *context, const vv_segment_damage *damage);
+
+/** Read every frame of the file and check its checksum; tells `visit` what is damaged, and goes on.
+ *  E_CANCELLED, E_NOMEM. */
+VV_MUST_CHECK varve_status vv_segment_scrub(vv_segment *segment,
+                                            const vv_segment_progress *progress,
+                                            vv_segment_damage_visitor visit, varve_error *out_err);
+
 #endif

@@ -2,7 +2,7 @@
 #ifndef VV_SEGMENT_SEGMENT_PRIV_H
 #define VV_SEGMENT_SEGMENT_PRIV_H
 
-/* An open segment, for reader.c and segment_verify.c. */
+/* An open segment, for reader.c and the walks over the whole file. */
 
 #include <stdatomic.h>
 
@@ -25,5 +25,16 @@ struct vv_segment {
 
     atomic_uint refs;
 };
+
+/** Where the footer begins: behind the last section. */
+static inline uint64_t vv_segment_footer_offset(const vv_segment_footer *footer)
+{
+    const vv_segment_section *last = &footer->sections[footer->section_count - 1];
+    return last->offset + vv_segment_section_bytes(last->size);
+}
+
+/** Footer and trailer as they are now. */
+VV_MUST_CHECK varve_status vv_segment_footer_check(const vv_segment *segment, vv_bytes bytes,
+                                                   varve_error *out_err);
 
 #endif

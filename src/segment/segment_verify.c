@@ -459,16 +459,27 @@ static varve_status verify_header_and_footer(verify_state *state, varve_error *o
     /* The footer as it is now; what was believed is what was read when the file was opened. */
     size_t size = (size_t)(info->bytes - state->offset);
     VV_TRY(verify_read(state, size, out_err));
+    return vv_segment_footer_check(state->segment, vv_bytes_make(state->frame, size), out_err);
+}
+
+varve_status vv_segment_footer_check(const vv_segment *segment, vv_bytes bytes,
+                                     varve_error *out_err)
+{
+    const vv_segment_info *info = &segment->footer.info;
+    const char *path = segment->file->path;
+    VV_ASSERT(bytes.size > VV_SEGMENT_TRAILER_BYTES);
     uint32_t size_again;
     VV_TRY(vv_segment_trailer_read(
-        vv_bytes_make(state->frame + size - VV_SEGMENT_TRAILER_BYTES, VV_SEGMENT_TRAILER_BYTES),
+        vv_bytes_make(bytes.data + bytes.size - VV_SEGMENT_TRAILER_BYTES, VV_SEGMENT_TRAILER_BYTES),
         path, info->bytes, &size_again, out_err));
-    vv_segment_footer *again = vv_arena_new(&state->arena, sizeof *again);
+    vv_segment_footer *again = vv_alloc_new(segment->alloc, sizeof *again);
     if (again == NULL) {
-        return vv_arena_fail(&state->arena, sizeof *again, out_err);
+        return vv_fail_nomem(out_err, "footer of a segment", sizeof *again);
     }
-    return vv_segment_footer_read(vv_bytes_make(state->frame, size), path, info->bytes, info->id,
-                                  again, out_err);
+    varve_status status =
+        vv_segment_footer_read(bytes, path, info->bytes, info->id, again, out_err);
+    vv_alloc_free(segment->alloc, again, sizeof *again);
+    return status;
 }
 
 static varve_status verify_prepare(verify_state *state, varve_error *out_err)

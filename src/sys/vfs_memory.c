@@ -83,6 +83,11 @@ static int memory_check_parent(memory_fs *fs, const char *path)
     return ENOENT;
 }
 
+static bool memory_is_root(const char *path)
+{
+    return strcmp(path, "/") == 0 || strcmp(path, ".") == 0;
+}
+
 /** True when `path` lies below `directory`, at any depth. */
 static bool memory_is_below(const char *directory, const char *path)
 {
@@ -560,8 +565,7 @@ static varve_status memory_sync_dir(void *context, const char *path, vv_sync_sit
     memory_fs *fs = context;
     vv_mutex_lock(&fs->lock);
     const memory_node *node = memory_find(fs, path);
-    bool is_root = strcmp(path, "/") == 0 || strcmp(path, ".") == 0;
-    bool is_there = is_root || (node != NULL && node->is_directory);
+    bool is_there = memory_is_root(path) || (node != NULL && node->is_directory);
     vv_mutex_unlock(&fs->lock);
     return is_there ? VARVE_OK : vv_os_fail(out_err, ENOENT, "sync directory", path);
 }
@@ -572,11 +576,15 @@ static varve_status memory_stat(void *context, const char *path, vv_file_info *o
     memory_fs *fs = context;
     vv_mutex_lock(&fs->lock);
     memory_node *node = memory_find(fs, path);
+    bool is_there = node != NULL || memory_is_root(path);
     if (node != NULL) {
         *out_info = memory_info(fs, node);
+    } else if (is_there) {
+        *out_info =
+            (vv_file_info){.kind = VV_KIND_DIRECTORY, .device = fs->device, .inode = UINT64_MAX};
     }
     vv_mutex_unlock(&fs->lock);
-    return node != NULL ? VARVE_OK : vv_os_fail(out_err, ENOENT, "stat", path);
+    return is_there ? VARVE_OK : vv_os_fail(out_err, ENOENT, "stat", path);
 }
 
 static varve_status memory_statvfs(void *context, const char *path, vv_fs_info *out_info,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Four writers, two readers, flushes and merges in the background. Every batch holds SPREAD rows of
- * one time in as many series, so whatever moment a reader sees, rows come in multiples of SPREAD;
- * at the end every row is there once. To be run under the thread sanitizer too.
+ * Four writers, two readers, snapshots, flushes and merges in the background. Every batch holds
+ * SPREAD rows of one time in as many series, so whatever moment a reader sees, rows come in
+ * multiples of SPREAD; at the end every row is there once, and each snapshot holds exactly what has
+ * a sequence up to its own. To be run under the thread sanitizer too.
  */
 #include "support/check.h"
 
@@ -15,7 +16,7 @@
 #include "support/memory_world.h"
 #include "sys/thread.h"
 
-enum { WRITERS = 4, READERS = 2, SPREAD = 5, BATCHES = 300, DELETED_EVERY = 10 };
+enum { WRITERS = 4, READERS = 2, SPREAD = 5, BATCHES = 300, DELETED_EVERY = 10, SNAPSHOTS_MAX = 8 };
 
 typedef struct concurrency {
     varve_db *db;
@@ -25,6 +26,10 @@ typedef struct concurrency {
     char failure[300]; /* of the first; written by whoever counts failures to 1 */
     varve_series series[WRITERS][SPREAD];
     varve_field field;
+    uint64_t sequences[WRITERS][BATCHES]; /* of the first row; by its writer */
+    varve_options options;
+    uint64_t snapshots[SNAPSHOTS_MAX]; /* sequence of each */
+    uint32_t snapshot_count;
 } concurrency;
 
 static void fail_once(concurrency *c, const char *what, const varve_error *err)
@@ -49,8 +54,11 @@ static varve_status write_batch(concurrency *c, unsigned writer, int64_t time, v
                          .count = 1};
         status = varve_batch_row(batch, &row, err);
     }
+    varve_written written;
+    varve_written_init(&written);
     if (status == VARVE_OK) {
-        status = varve_batch_commit(batch, NULL, NULL, err);
+        status = varve_batch_commit(batch, NULL, &written, err);
+        c->sequences[writer][time] = written.first_row_id;
     }
     varve_batch_free(batch);
     return status;
@@ -161,6 +169,82 @@ static void read_main(void *context)
     }
 }
 
+static void snapshot_main(void *context)
+{
+    concurrency *c = context;
+    while (!atomic_load(&c->stops) && c->snapshot_count < SNAPSHOTS_MAX) {
+        varve_error err;
+        char path[32];
+        varve_copied copied;
+        varve_copied_init(&copied);
+        snprintf(path, sizeof path, "/copy%u", c->snapshot_count);
+        if (varve_snapshot(c->db, path, NULL, &copied, &err) != VARVE_OK) {
+            fail_once(c, "snapshot", &err);
+            return;
+        }
+        c->snapshots[c->snapshot_count++] = copied.sequence;
+    }
+}
+
+/* Whether a batch is in a database at a sequence; 2: the delete that follows it decides, whose
+ * sequence is not known. */
+static int is_in_snapshot(const concurrency *c, unsigned writer, int64_t time, uint64_t sequence)
+{
+    bool is_last = time == BATCHES - 1;
+    if (c->sequences[writer][time] > sequence) {
+        return 0;
+    }
+    if (time % DELETED_EVERY != DELETED_EVERY - 1) {
+        return 1;
+    }
+    return !is_last && c->sequences[writer][time + 1] <= sequence ? 0 : 2;
+}
+
+static void check_snapshot(const concurrency *c, uint32_t number)
+{
+    static uint8_t found[WRITERS][BATCHES];
+    memset(found, 0, sizeof found);
+    varve_error err;
+    varve_db *db;
+    char path[32];
+    varve_options options = c->options;
+    options.flags = VARVE_OPEN_READONLY;
+    snprintf(path, sizeof path, "/copy%u", number);
+    check_ok(varve_open(path, &options, &db, &err), &err);
+    varve_query_options query;
+    varve_query_options_init(&query);
+    varve_cursor *cursor;
+    check_ok(varve_query(db, &query, &cursor, &err), &err);
+    for (;;) {
+        const varve_block *block;
+        check_ok(varve_cursor_next(cursor, &block, &err), &err);
+        if (block == NULL) {
+            break;
+        }
+        size_t series = 0;
+        for (size_t i = 0; i < block->labels[0].value.size; i++) {
+            series = series * 10 + (size_t)(block->labels[0].value.data[i] - '0');
+        }
+        for (size_t row = 0; row < block->rows; row++) {
+            found[series / SPREAD][block->timestamps[row]]++;
+        }
+    }
+    varve_cursor_close(cursor);
+    check_ok(varve_close(db, &err), &err);
+    for (unsigned writer = 0; writer < WRITERS; writer++) {
+        for (int64_t time = 0; time < BATCHES; time++) {
+            int wanted = is_in_snapshot(c, writer, time, c->snapshots[number]);
+            uint8_t rows = found[writer][time];
+            bool is_right =
+                wanted == 2 ? rows == 0 || rows == SPREAD : rows == (wanted == 1 ? SPREAD : 0);
+            if (!is_right) {
+                fail_msg("snapshot %u at %llu: %u rows of batch %lld of writer %u", number,
+                         (unsigned long long)c->snapshots[number], rows, (long long)time, writer);
+            }
+        }
+    }
+}
+
 static void writers_and_readers_do_not_disturb_each_other(void **state)
 {
     (void)state;
@@ -175,6 +259,7 @@ static void writers_and_readers_do_not_disturb_each_other(void **state)
     options.merge_fan_in = 2;
     options.log_file_bytes = 64 * 1024;
     options.memory_limit_bytes = UINT64_C(64) << 20;
+    c.options = options;
     check_ok(varve_open("/db", &options, &c.db, &err), &err);
     for (size_t i = 0; i < WRITERS * SPREAD; i++) {
         char name[32];
@@ -184,20 +269,27 @@ static void writers_and_readers_do_not_disturb_each_other(void **state)
     c.field = dump_field(c.db, "v");
     vv_thread writers[WRITERS];
     vv_thread readers[READERS];
+    vv_thread copier;
     for (size_t i = 0; i < READERS; i++) {
         check_ok(vv_thread_start(&readers[i], "reader", read_main, &c, &err), &err);
     }
     for (size_t i = 0; i < WRITERS; i++) {
         check_ok(vv_thread_start(&writers[i], "writer", write_main, &c, &err), &err);
     }
+    check_ok(vv_thread_start(&copier, "copier", snapshot_main, &c, &err), &err);
     for (size_t i = 0; i < WRITERS; i++) {
         vv_thread_join(&writers[i]);
     }
     atomic_store(&c.stops, true);
+    vv_thread_join(&copier);
     for (size_t i = 0; i < READERS; i++) {
         vv_thread_join(&readers[i]);
     }
     assert_string_equal(c.failure, "");
+    assert_true(c.snapshot_count > 0);
+    for (uint32_t i = 0; i < c.snapshot_count; i++) {
+        check_snapshot(&c, i);
+    }
     const uint64_t expected = WRITERS * SPREAD * (BATCHES - BATCHES / DELETED_EVERY);
     for (int round = 0; round < 2; round++) {
         assert_int_equal(count_rows(&c), expected);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Random programs against the naive twin: rows of all types, late, sparse and doubled, deletes,
- * flushes, merges, reopening, old cursors. A seed is a program; on failure the seed and step are
- * printed, and VARVE_TEST_SEED=N runs that one alone. VARVE_TEST_SEEDS=N sets how many run (default
- * 1000).
+ * flushes, merges, reopening, old cursors, snapshots. A seed is a program; on failure the seed and
+ * step are printed, and VARVE_TEST_SEED=N runs that one alone. VARVE_TEST_SEEDS=N sets how many run
+ * (default 1000).
  */
 #include "support/check.h"
 
@@ -41,6 +41,9 @@ typedef struct program {
     varve_cursor *old_cursor;
     twin_model old_twin;
     varve_range old_range;
+    uint32_t copies;    /* directories made so far */
+    bool has_snapshot;  /* the youngest of them, with ... */
+    twin_model snapped; /* ... what it must hold */
 } program;
 
 static uint64_t pick(program *p, uint64_t bound)
@@ -811,10 +814,71 @@ static void step_verify(program *p)
     assert_int_equal(before.digest[1], after.digest[1]);
 }
 
+static void path_of_copy(uint32_t copy, char path[24])
+{
+    snprintf(path, 24, "/copy%u", copy);
+}
+
+/* What lies there is the twin, and stays it when it is merged. */
+static void check_copy(program *p, uint32_t copy, bool is_restored)
+{
+    varve_error err;
+    varve_db *db;
+    char path[24];
+    varve_options options;
+    varve_query_options query;
+    varve_options_init(&options);
+    options.environment = memory_world_environment(p->world);
+    options.flags = VARVE_OPEN_NO_BACKGROUND | (is_restored ? 0u : (uint32_t)VARVE_OPEN_READONLY);
+    options.memory_limit_bytes = UINT64_C(256) << 20;
+    path_of_copy(copy, path);
+    check_ok(varve_open(path, &options, &db, &err), &err);
+    if (is_restored) {
+        check_ok(varve_compact(db, VARVE_COMPACT_ALL, NULL, &err), &err);
+    }
+    varve_query_options_init(&query);
+    varve_cursor *cursor;
+    check_ok(varve_query(db, &query, &cursor, &err), &err);
+    compare_all(p, &p->snapped, cursor, query.range, (1u << TWIN_FIELDS_MAX) - 1, false);
+    varve_cursor_close(cursor);
+    check_ok(varve_close(db, &err), &err);
+}
+
+/* A snapshot made now and looked at later, as it is or restored, holds the database as of now. */
+static void step_snapshot(program *p)
+{
+    varve_error err;
+    char path[24];
+    char restored[24];
+    if (!p->has_snapshot) {
+        path_of_copy(p->copies++, path);
+        check_ok(varve_snapshot(p->db, path, NULL, NULL, &err), &err);
+        twin_copy(&p->twin, &p->snapped);
+        p->has_snapshot = true;
+        return;
+    }
+    check_copy(p, p->copies - 1, /* is_restored */ false);
+    if (pick(p, 2) == 0) {
+        varve_options options;
+        varve_options_init(&options);
+        options.environment = memory_world_environment(p->world);
+        path_of_copy(p->copies - 1, path);
+        path_of_copy(p->copies++, restored);
+        check_ok(varve_restore(path, restored, &options, NULL, NULL, &err), &err);
+        check_copy(p, p->copies - 1, /* is_restored */ true);
+    }
+    twin_deinit(&p->snapped);
+    p->has_snapshot = false;
+}
+
 static void program_step(program *p)
 {
     varve_error err;
-    switch (pick(p, 20)) {
+    switch (pick(p, 22)) {
+    case 20:
+    case 21:
+        step_snapshot(p);
+        break;
     case 0:
     case 1:
     case 2:
@@ -880,6 +944,9 @@ static void run_program(uint64_t seed)
         program_step(&p);
     }
     drop_old_cursor(&p);
+    if (p.has_snapshot) {
+        step_snapshot(&p);
+    }
     step_compare(&p);
     step_aggregate(&p);
     varve_error err;

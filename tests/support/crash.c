@@ -16,7 +16,8 @@ enum {
     CRASH_SERIES = 6,
     CRASH_POINTS_MAX = 20000,
     CRASH_BATCHES_MAX = 1000,
-    CRASH_ROWS_AFTER = 100
+    CRASH_ROWS_AFTER = 100,
+    CRASH_COPIES_MAX = 16
 };
 
 const crash_workload crash_workloads[] = {
@@ -96,14 +97,34 @@ const crash_workload crash_workloads[] = {
      .reopens = 4,
      .flush_rows = 200,
      .log_file_bytes = 65536},
+    {.name = "snapshots",
+     .seed = 9,
+     .steps = 36,
+     .sync = VARVE_SYNC_GROUP,
+     .deletes = 12,
+     .flushes = 12,
+     .merges = 6,
+     .reopens = 3,
+     .bulks = 4,
+     .snapshots = 14,
+     .restores = 8,
+     .flush_rows = 200,
+     .log_file_bytes = 65536},
 };
 const size_t crash_workload_count = sizeof crash_workloads / sizeof crash_workloads[0];
 
 typedef struct crash_moment {
     vv_sim_point *point;
     uint32_t issued, durable; /* batches */
+    uint32_t copies_begun, copies_done;
     uint64_t call;
 } crash_moment;
+
+/* A snapshot, or what was restored from one. */
+typedef struct crash_copy {
+    uint32_t batch; /* expected[batch] is in it */
+    bool is_restored;
+} crash_copy;
 
 typedef struct crash_digest {
     uint64_t digest[2];
@@ -127,6 +148,8 @@ typedef struct crash_script {
     int64_t time;
     uint32_t issued, durable;
     crash_digest expected[CRASH_BATCHES_MAX + 1];
+    crash_copy copies[CRASH_COPIES_MAX];
+    uint32_t copies_begun, copies_done;
     crash_moment *moments;
     size_t moment_count;
     bool has_failed;
@@ -348,6 +371,47 @@ static void crash_reopen(crash_script *script)
     (void)crash_open(script);
 }
 
+static const char *crash_copy_path(uint32_t copy, char buffer[16])
+{
+    snprintf(buffer, 16, "/copy%u", copy);
+    return buffer;
+}
+
+static void crash_snapshot(crash_script *script)
+{
+    varve_error err;
+    char path[16];
+    uint32_t copy = script->copies_begun;
+    if (copy == CRASH_COPIES_MAX) {
+        return;
+    }
+    script->copies[copy].batch = script->issued;
+    script->copies_begun++;
+    if (varve_snapshot(script->db, crash_copy_path(copy, path), NULL, NULL, &err) != VARVE_OK) {
+        crash_fail(script, "snapshot", &err);
+    }
+    script->copies_done = script->copies_begun;
+}
+
+static void crash_restore(crash_script *script)
+{
+    varve_error err;
+    char from[16];
+    char to[16];
+    uint32_t copy = script->copies_begun;
+    if (copy == CRASH_COPIES_MAX || copy == 0) {
+        return;
+    }
+    script->copies[copy] = (crash_copy){script->copies[copy - 1].batch, true};
+    script->copies_begun++;
+    varve_options options = crash_options(script->workload, &script->world);
+    if (varve_restore(crash_copy_path(copy - 1, from), crash_copy_path(copy, to), &options, NULL,
+                      NULL, &err) != VARVE_OK) {
+        crash_fail(script, "restore", &err);
+    }
+    script->copies_done = script->copies_begun;
+}
+
 static void crash_step(crash_script *script)
 {
     const crash_workload *workload = script->workload;
@@ -355,8 +419,13 @@ static void crash_step(crash_script *script)
     uint64_t kind = vv_random_below(&script->random, 100);
     uint64_t maintenance = workload->flushes + workload->merges + workload->reopens;
     manual_clock_advance(&script->world.clock, 1000000);
-    if (kind >= maintenance) {
+    uint64_t copies = maintenance + workload->snapshots;
+    if (kind >= copies + workload->restores) {
         crash_commit(script, vv_random_below(&script->random, 100));
+    } else if (kind >= copies) {
+        crash_restore(script);
+    } else if (kind >= maintenance) {
+        crash_snapshot(script);
     } else if (kind < workload->flushes) {
         if (varve_flush(script->db, NULL, &err) == VARVE_OK) {
             script->durable = script->issued;
@@ -387,6 +456,8 @@ static void crash_hook(void *context, uint64_t changing_call, vv_vfs_op op, cons
             .point = vv_sim_capture(script->world.sim),
             .issued = script->issued,
             .durable = script->durable,
+            .copies_begun = script->copies_begun,
+            .copies_done = script->copies_done,
             .call = changing_call,
         };
     }
@@ -510,6 +581,73 @@ static bool crash_write_after(const crash_case *c, varve_db *db)
     return true;
 }
 
+/* One copy of the image: whole, or, where that is allowed, not there. */
+static bool crash_check_copy(crash_case *c, const crash_world *world, uint32_t copy)
+{
+    varve_error err;
+    varve_db *db;
+    varve_verified verified;
+    char path[16];
+    bool exists = false;
+    bool is_done = copy < c->moment->copies_done;
+    varve_verified_init(&verified);
+    if (vv_vfs_exists(world->env.vfs, crash_copy_path(copy, path), &exists, &err) == VARVE_OK &&
+        !exists && !is_done) {
+        return true;
+    }
+    varve_options options = crash_options(c->script->workload, world);
+    bool is_writer = c->script->copies[copy].is_restored;
+    options.flags |= is_writer ? VARVE_OPEN_NO_CREATE : VARVE_OPEN_READONLY;
+    if (varve_open(path, &options, &db, &err) != VARVE_OK) {
+        crash_report_failure(c, "opening a copy:", err.message);
+        return false;
+    }
+    varve_status status = varve_verify(db, NULL, &verified, &err);
+    varve_abandon(db);
+    const crash_digest *expected = &c->script->expected[c->script->copies[copy].batch];
+    if (status != VARVE_OK) {
+        crash_report_failure(c, "verifying a copy:", err.message);
+    } else if (verified.digest[0] != expected->digest[0] ||
+               verified.digest[1] != expected->digest[1] || verified.rows != expected->rows) {
+        crash_report_failure(c, "a copy", "has other rows than it was made with");
+        status = VARVE_E_CORRUPT;
+    }
+    return status == VARVE_OK;
+}
+
+/* The youngest two, all of them where is_deep. */
+static bool crash_check_copies(crash_case *c, const crash_world *world, bool is_deep)
+{
+    uint32_t begun = c->moment->copies_begun;
+    uint32_t first = is_deep || begun < 2 ? 0 : begun - 2;
+    for (uint32_t copy = first; copy < begun; copy++) {
+        if (!crash_check_copy(c, world, copy)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The call that was cut can be made again, over what it left. */
+static bool crash_copy_again(crash_case *c, const crash_world *world, varve_db *db)
+{
+    varve_error err;
+    char path[16];
+    bool exists = true;
+    if (c->moment->copies_begun == c->moment->copies_done) {
+        return true;
+    }
+    crash_copy_path(c->moment->copies_begun - 1, path);
+    varve_status status = vv_vfs_exists(world->env.vfs, path, &exists, &err);
+    if (status == VARVE_OK && !exists) {
+        status = varve_snapshot(db, path, NULL, NULL, &err);
+    }
+    if (status != VARVE_OK) {
+        crash_report_failure(c, "a snapshot again:", err.message);
+    }
+    return status == VARVE_OK;
+}
+
 /* Open, compare, write, cut everything unsynced away, open again: all of it must be there. */
 static void crash_check_image(crash_case *c, const vv_sim_image *image, bool is_deep)
 {
@@ -521,12 +659,17 @@ static void crash_check_image(crash_case *c, const vv_sim_image *image, bool is_
     varve_db *db;
     varve_error err;
     varve_verified first;
+    if (!crash_check_copies(c, &world, is_deep)) {
+        crash_world_deinit(&world);
+        return;
+    }
     if (varve_open("/db", &options, &db, &err) != VARVE_OK) {
         crash_report_failure(c, "open:", err.message);
         crash_world_deinit(&world);
         return;
     }
-    bool is_right = crash_check_digest(c, db, &first);
+    bool is_right =
+        crash_check_digest(c, db, &first) && (!is_deep || crash_copy_again(c, &world, db));
     bool goes_on = is_right && is_deep && crash_write_after(c, db);
     vv_sim_point *point = goes_on ? vv_sim_capture(world.sim) : NULL;
     varve_abandon(db);

@@ -9,6 +9,10 @@
  * must open, in strict mode and without help, to the contents after k batches for one k in
  * [durable, issued] (promises P1 to P5, P7). Opening again must show the same (P10), and rows
  * written afterwards must survive the next cut (I8).
+ *
+ * Snapshots and restored databases of the workload: one that was answered is there with the digest
+ * of its moment (I9), one that had begun is there as a whole or not at all, and making it again
+ * succeeds.
  */
 #ifndef VV_TESTS_SUPPORT_CRASH_H
 #define VV_TESTS_SUPPORT_CRASH_H
@@ -23,9 +27,10 @@ typedef struct crash_workload {
     const char *name;
     uint64_t seed;
     uint32_t steps;
-    uint32_t sync;                                     /* VARVE_SYNC_... */
-    bool keeps_all;                                    /* policy `all` */
-    uint32_t deletes, flushes, merges, reopens, bulks; /* chance of each in 100 steps */
+    uint32_t sync;  /* VARVE_SYNC_... */
+    bool keeps_all; /* policy `all` */
+    /* Chance of each in 100 steps. */
+    uint32_t deletes, flushes, merges, reopens, bulks, snapshots, restores;
     uint64_t flush_rows;
     uint64_t log_file_bytes;
 } crash_workload;

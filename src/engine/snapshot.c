@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Snapshots (durability.md 5.5) and restoring.
+ *
+ *   view (heads, version, visible sequence S) and policies, pinned
+ *     segments of the version  -> linked, else copied      -> new/seg
+ *     rows of the heads up to S -> one segment of level 0  -> new/seg
+ *     deletes up to S           -> one file                -> new/del
+ *     all that                  -> manifest, then IDENT    -> new -> renamed
+ *
+ *   X1  What is in it is what a reader saw at S: every row and delete up to S, none above. Writing,
+ *       flushing and merging go on; the view keeps the files and heads it refers to.
+ *   X2  The source is only read. Its log is not needed: rows that are only there are in the heads.
+ * So it also works on a full disk (to another device), beside a writer and from memory. X3  IDENT
+ * of a snapshot is that of its database with itself as the parent, which says that nothing is
+ * written to it (P11). What is restored has an id of its own, a log that begins at LSN 1, and names
+ * where it came from; its row sequences go on. X4  Links share what is on the disk, damage
+ * included. A copy is compared with the digest of its file; a restore reads and decodes everything
+ * before.
+ *
+ * (A log that is rotated and linked, as durability.md describes, has the same content, but keeps
+ * the sealing of the log within the call, and would leave a snapshot that is replayed by each
+ * open.)
+ */
+
+#include "engine/snapshot.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "base/vec.h"
+#include "engine/ident.h"
+#include "engine/live_segment_priv.h"
+#include "engine/manifest.h"
+#include "engine/merge.h"
+#include "engine/publish.h"
+#include "engine/snapshot_stage.h"
+#include "engine/task.h"
+#include "engine/tombstone.h"
+#include "engine/verify.h"
+#include "engine/view.h"
+#include "index/catalogue.h"
+#include "segment/segment.h"
+
+enum { SNAPSHOT_TRIES_MAX = 100 }; /* each further one needs a change of policy at this moment */
+
+typedef struct snapshot_state {
+    varve_db *db;
+    varve_task *task;
+    bool restores;
+    bool may_link; /* until a link was refused; a restore copies */
+    vv_ident ident;
+    vv_view *view;
+    vv_arena arena;
+    vv_manifest_policy *policies; /* at the moment of the view */
+    size_t policy_count;
+    vv_vec segments;               /* vv_manifest_segment */
+    vv_manifest_tombstone deletes; /* id 0: none */
+    uint64_t next_id;
+    char tmp[VV_PATH_BYTES_MAX], seg[VV_PATH_BYTES_MAX], del[VV_PATH_BYTES_MAX];
+    char manifest[VV_PATH_BYTES_MAX];
+    vv_stage stage;
+    varve_copied done;
+} snapshot_state;
+
+/* ---- the moment (X1) ---- */
+
+static varve_status snapshot_copy_policies(snapshot_state *state, varve_error *out_err)
+{
+    const vv_catalogue *catalogue = state->db->catalogue;
+    uint32_t count = vv_catalogue_metric_count(catalogue);
+    vv_arena_reset(&state->arena);
+    state->policy_count = 0;
+    state->policies = vv_arena_array(&state->arena, count, sizeof *state->policies);
+    if (state->policies == NULL) {
+        return vv_arena_fail(&state->arena, count * sizeof *state->policies, out_err);
+    }
+    for (uint32_t metric = 1; metric <= count; metric++) {
+        vv_metric_policy policy = vv_catalogue_policy(catalogue, metric);
+        if (policy.is_own) {
+            state->policies[state->policy_count++] = (vv_manifest_policy){
+                .metric = vv_catalogue_metric_name(catalogue, metric),
+                .duplicates = policy.duplicates,
+                .row_ids = policy.has_row_ids ? VARVE_ROW_IDS_ON : VARVE_ROW_IDS_OFF,
+            };
+        }
+    }
+    return VARVE_OK;
+}
+
+/** View and policies of one moment. A change of policy counts before it changes anything, with
+ *  every shard locked; opening a view takes such a lock. So when the count stays the same around
+ *  both, no policy changed between them. */
+static varve_status snapshot_try_pin(snapshot_state *state, varve_error *out_err)
+{
+    varve_db *db = state->db;
+    for (int tries = 0; tries < SNAPSHOT_TRIES_MAX; tries++) {
+        uint64_t before = atomic_load(&db->policy_changes);
+        vv_view_unref(state->view);
+        state->view = NULL;
+        VV_TRY(vv_view_open(db, &state->view, out_err));
+        VV_TRY(snapshot_copy_policies(state, out_err));
+        if (atomic_load(&db->policy_changes) == before) {
+            return VARVE_OK;
+        }
+    }
+    return vv_fail(out_err, VARVE_E_BUSY, "snapshot: policies of metrics keep changing");
+}
+
+static varve_status snapshot_pin(snapshot_state *state, varve_error *out_err)
+{
+    varve_db *db = state->db;
+    if (!db->is_readonly) {
+        return snapshot_try_pin(state, out_err);
+    }
+    vv_mutex_lock(&db->flush_lock); /* a refresh changes policies as it goes */
+    varve_status status = snapshot_try_pin(state, out_err);
+    vv_mutex_unlock(&db->flush_lock);
+    return status;
+}
+
+/* ---- segments ---- */
+
+typedef struct snapshot_progress {
+    varve_task *task;
+    uint64_t reported;
+} snapshot_progress;
+
+static bool snapshot_check(void *context, uint64_t bytes_done)
+{
+    snapshot_progress *progress = context;
+    if (bytes_done > progress->reported) { /* a damaged file is read a second time */
+        vv_task_add(progress->task, bytes_done - progress->reported);
+        progress->reported = bytes_done;
+    }
+    return vv_task_poll(progress->task, NULL) == VARVE_OK;
+}
+
+static varve_status snapshot_copy_segment(snapshot_state *state, const vv_live_segment *segment,
+                                          const char *target, varve_error *out_err)
+{
+    snapshot_progress context = {.task = state->task};
+    vv_segment_progress progress = {.check = snapshot_check, .context = &context};
+    VV_TRY(vv_segment_copy(segment->segment, &state->stage.env, target, &progress, out_err));
+    vv_task_add(state->task, segment->info.bytes - context.reported);
+    return VARVE_OK;
+}
+
+/** A link where that is possible; *out_is_linked says so. */
+static varve_status snapshot_try_link(snapshot_state *state, const char *name, const char *target,
+                                      bool *out_is_linked, varve_error *out_err)
+{
+    char directory[VV_PATH_BYTES_MAX];
+    char source[VV_PATH_BYTES_MAX];
+    *out_is_linked = false;
+    VV_TRY(vv_db_path(state->db, "seg", directory, out_err));
+    VV_TRY(vv_path_join(directory, name, source, out_err));
+    varve_error error;
+    varve_status status = vv_vfs_link(state->stage.env.vfs, source, target, &error);
+    if (status == VARVE_E_UNSUPPORTED) {
+        state->may_link = false; /* another file system, or one without links */
+        return VARVE_OK;
+    }
+    /* As many links as it may have; or dropped by a writer beside this reader, who has it open. */
+    if (status == VARVE_E_LIMIT || (status == VARVE_E_NOT_FOUND && state->db->is_readonly)) {
+        return VARVE_OK;
+    }
+    if (status != VARVE_OK && out_err != NULL) {
+        *out_err = error;
+    }
+    *out_is_linked = status == VARVE_OK;
+    return status;
+}
+
+static varve_status snapshot_add_segment(snapshot_state *state, const vv_segment_info *info,
+                                         varve_error *out_err)
+{
+    vv_manifest_segment named = vv_publish_name_segment(info);
+    varve_status status = vv_vec_push(&state->segments, &named);
+    if (status != VARVE_OK) {
+        return vv_vec_fail(&state->segments, status, out_err);
+    }
+    state->next_id = info->id >= state->next_id ? info->id + 1 : state->next_id;
+    state->done.files += 1;
+    state->done.bytes += info->bytes;
+    return VARVE_OK;
+}
+
+static varve_status snapshot_put_segments(snapshot_state *state, varve_error *out_err)
+{
+    const vv_version *version = state->view->version;
+    for (size_t i = 0; i < version->segment_count; i++) {
+        const vv_live_segment *segment = version->segments[i];
+        char name[VV_SEGMENT_NAME_BYTES];
+        char target[VV_PATH_BYTES_MAX];
+        bool is_linked = false;
+        VV_TRY(vv_task_poll(state->task, out_err));
+        vv_segment_name(segment->info.id, name);
+        VV_TRY(vv_path_join(state->seg, name, target, out_err));
+        if (state->may_link) {
+            VV_TRY(snapshot_try_link(state, name, target, &is_linked, out_err));
+        }
+        if (is_linked) {
+            state->done.files_linked += 1;
+            vv_task_add(state->task, segment->info.bytes);
+        } else {
+            VV_TRY(snapshot_copy_segment(state, segment, target, out_err));
+        }
+        VV_TRY(snapshot_add_segment(state, &segment->info, out_err));
+    }
+    return VARVE_OK;
+}
+
+/* ---- what is in memory ---- */
+
+static varve_status snapshot_name_rows(snapshot_state *state, uint64_t id, varve_error *out_err)
+{
+    char part[VV_SEGMENT_NAME_BYTES];
+    char name[VV_SEGMENT_NAME_BYTES];
+    char source[VV_PATH_BYTES_MAX];
+    char target[VV_PATH_BYTES_MAX];
+    vv_segment_part_name(id, part);
+    vv_segment_name(id, name);
+    VV_TRY(vv_path_join(state->tmp, part, source, out_err));
+    VV_TRY(vv_path_join(state->seg, name, target, out_err));
+    return vv_vfs_rename(state->stage.env.vfs, source, target, VV_SITE_SNAPSHOT_RENAME, out_err);
+}
+
+/** The rows of the heads, as the flush of this moment would write them. */
+static varve_status snapshot_put_rows(snapshot_state *state, varve_error *out_err)
+{
+    const vv_view *view = state->view;
+    vv_view *heads;
+    VV_TRY(vv_view_of_heads(state->db, view->version, view->heads, view->head_count, view->visible,
+                            &heads, out_err));
+    vv_merge_target target = {
+        .env = &state->stage.env, .directory = state->tmp, .id = state->next_id};
+    vv_segment_info info;
+    varve_status status = vv_merge_write_file(heads, &target, state->task, &info, out_err);
+    vv_view_unref(heads);
+    VV_TRY(status);
+    if (info.rows == 0) {
+        return VARVE_OK;
+    }
+    VV_TRY(snapshot_name_rows(state, info.id, out_err));
+    return snapshot_add_segment(state, &info, out_err);
+}
+
+/** Deletes up to S; those above hide nothing yet. */
+static varve_status snapshot_put_deletes(snapshot_state *state, varve_error *out_err)
+{
+    const vv_version *version = state->view->version;
+    size_t count = 0;
+    while (count < version->tombstone_count &&
+           version->tombstones[count]->sequence <= state->view->visible) {
+        count++; /* they ascend */
+    }
+    if (count == 0) {
+        return VARVE_OK;
+    }
+    vv_tombstone_target target = {
+        .vfs = state->stage.env.vfs,
+        .tmp_directory = state->tmp,
+        .directory = state->del,
+        .id = state->next_id,
+    };
+    VV_TRY(vv_tombstone_file_write_to(state->db, &target, version->tombstones, count, out_err));
+    state->deletes = (vv_manifest_tombstone){.id = state->next_id,
+                                             .sequence = version->tombstones[count - 1]->sequence};
+    state->next_id += 1;
+    state->done.files += 1;
+    return VARVE_OK;
+}
+
+/* ---- what names it all ---- */
+
+static varve_status snapshot_put_manifest(snapshot_state *state, varve_error *out_err)
+{
+    const varve_db *db = state->db;
+    vv_manifest_database database = {
+        .precision = db->precision,
+        .duplicates = db->options.duplicates,
+        .row_ids = db->options.row_ids,
+    };
+    vv_manifest_edit edit = {
+        .add = (const vv_manifest_segment *)(const void *)state->segments.items,
+        .add_count = state->segments.count,
+        .add_tombstones = &state->deletes,
+        .add_tombstone_count = state->deletes.id != 0 ? 1 : 0,
+        .policies = state->policies,
+        .policy_count = state->policy_count,
+        .database = &database,
+        .log_start = 1,
+        .next_file_id = state->next_id,
+        .next_sequence = state->view->visible + 1,
+        .set_flags = db->is_damaged ? (uint32_t)VV_MANIFEST_LOG_HOLES : 0,
+    };
+    vv_manifest_options options = {.directory = state->manifest, .tmp_directory = state->tmp};
+    memcpy(options.store_id, state->ident.store_id, sizeof options.store_id);
+    vv_manifest *manifest = NULL;
+    VV_TRY(vv_manifest_create(&state->stage.env, &options, &edit, &manifest, out_err));
+    vv_manifest_close(manifest);
+    return VARVE_OK;
+}
+
+static varve_status snapshot_put_ident(snapshot_state *state, varve_error *out_err)
+{
+    static const vv_publish_sites sites = {.file = VV_SITE_SNAPSHOT_FILE,
+                                           .rename = VV_SITE_SNAPSHOT_RENAME,
+                                           .dir = VV_SITE_SNAPSHOT_DIR};
+    char part[VV_PATH_BYTES_MAX];
+    char path[VV_PATH_BYTES_MAX];
+    uint8_t bytes[VV_IDENT_BYTES];
+    VV_TRY(vv_path_join(state->tmp, "IDENT.part", part, out_err));
+    VV_TRY(vv_path_join(state->stage.root, "IDENT", path, out_err));
+    vv_ident_encode(&state->ident, bytes);
+    return vv_vfs_write_file_atomically(state->stage.env.vfs, &state->db->alloc, part, path, bytes,
+                                        sizeof bytes, &sites, out_err);
+}
+
+/* ---- all of it ---- */
+
+/** A copy inside of the database would be taken for a part of it. */
+static varve_status snapshot_check_place(const snapshot_state *state, const char *path,
+                                         varve_error *out_err)
+{
+    const varve_db *db = state->db;
+    const vv_vfs *vfs = state->stage.env.vfs;
+    if (db->is_memory) {
+        return VARVE_OK;
+    }
+    char place[VV_PATH_BYTES_MAX];
+    vv_file_info own;
+    vv_file_info info;
+    VV_TRY(vv_vfs_stat(vfs, db->path, &own, out_err));
+    VV_TRY(vv_path_parent(path, place, out_err));
+    for (;;) {
+        /* What cannot be looked at is no place for a copy either; making it will say why. */
+        bool is_same = vv_vfs_stat(vfs, place, &info, NULL) == VARVE_OK &&
+                       info.device == own.device && info.inode == own.inode;
+        if (is_same) {
+            return vv_fail(out_err, VARVE_E_INVALID, "%s lies inside of the database %s", path,
+                           db->path);
+        }
+        size_t before = strlen(place);
+        VV_TRY(vv_path_parent(place, place, out_err));
+        if (strcmp(place, ".") == 0 || strlen(place) >= before) {
+            return VARVE_OK;
+        }
+    }
+}
+
+static varve_status snapshot_make_directories(snapshot_state *state, varve_error *out_err)
+{
+    char path[VV_PATH_BYTES_MAX];
+    VV_TRY(vv_stage_mkdir(&state->stage, "tmp", state->tmp, out_err));
+    VV_TRY(vv_stage_mkdir(&state->stage, "manifest", state->manifest, out_err));
+    VV_TRY(vv_stage_mkdir(&state->stage, "wal", path, out_err));
+    VV_TRY(vv_stage_mkdir(&state->stage, "seg", state->seg, out_err));
+    VV_TRY(vv_stage_mkdir(&state->stage, "del", state->del, out_err));
+    return vv_stage_mkdir(&state->stage, "quarantine", path, out_err);
+}
+
+static void snapshot_begin_task(snapshot_state *state)
+{
+    const vv_view *view = state->view;
+    uint64_t total = vv_version_sum(view->version).bytes;
+    for (size_t i = 0; i < view->head_count; i++) {
+        total += vv_head_rows(view->heads[i]);
+    }
+    vv_task_begin(state->task, total);
+}
+
+static varve_status snapshot_run(snapshot_state *state, const char *path, varve_error *out_err)
+{
+    VV_TRY(snapshot_check_place(state, path, out_err));
+    VV_TRY(snapshot_pin(state, out_err));
+    VV_TRY(vv_stage_open(&state->stage, path, out_err));
+    VV_TRY(snapshot_make_directories(state, out_err));
+    if (state->restores) {
+        varve_verified verified = {.struct_size = sizeof verified};
+        VV_TRY(vv_verify(state->db, state->task, &verified, out_err)); /* X4 */
+    }
+    snapshot_begin_task(state);
+    VV_TRY(snapshot_put_segments(state, out_err));
+    VV_TRY(snapshot_put_rows(state, out_err));
+    VV_TRY(vv_vfs_sync_dir(state->stage.env.vfs, state->seg, VV_SITE_SNAPSHOT_DIR, out_err));
+    VV_TRY(snapshot_put_deletes(state, out_err));
+    VV_TRY(snapshot_put_manifest(state, out_err));
+    VV_TRY(snapshot_put_ident(state, out_err));
+    VV_TRY(vv_task_poll(state->task, out_err));
+    VV_TRY(vv_stage_publish(&state->stage, out_err));
+    state->done.sequence = state->view->visible;
+    return VARVE_OK;
+}
+
+/** ident: of the copy, which says whether it is a snapshot or restored. */
+static varve_status snapshot_make(varve_db *db, const char *path, const vv_ident *ident,
+                                  varve_task *task, varve_copied *out_copied, varve_error *out_err)
+{
+    snapshot_state *state = vv_alloc_zeroed(&db->alloc, sizeof *state);
+    if (state == NULL) {
+        return vv_fail_nomem(out_err, "snapshot", sizeof *state);
+    }
+    state->db = db;
+    state->task = task;
+    state->ident = *ident;
+    state->next_id = 1;
+    state->stage.env = db->env;
+    state->stage.env.vfs = db->outer_vfs;
+    state->restores = !vv_ident_is_snapshot(ident);
+    state->may_link = !state->restores && db->outer_vfs == db->env.vfs;
+    vv_arena_init(&state->arena, &db->alloc, SIZE_MAX);
+    vv_vec_init(&state->segments, &db->alloc, sizeof(vv_manifest_segment), SIZE_MAX);
+    varve_status status = snapshot_run(state, path, out_err);
+    if (status == VARVE_OK) {
+        state->done.struct_size = out_copied->struct_size;
+        memcpy(out_copied, &state->done, sizeof state->done);
+    }
+    vv_stage_close(&state->stage);
+    vv_view_unref(state->view);
+    vv_vec_deinit(&state->segments);
+    vv_arena_deinit(&state->arena);
+    vv_alloc_free(&db->alloc, state, sizeof *state);
+    return status;
+}
+
+varve_status vv_snapshot(varve_db *db, const char *path, varve_task *task, varve_copied *out_copied,
+                         varve_error *out_err)
+{
+    vv_ident ident = {.created_ns = db->created_ns}; /* X3 */
+    memcpy(ident.store_id, db->store_id, sizeof ident.store_id);
+    memcpy(ident.parent_id, db->store_id, sizeof ident.parent_id);
+    return snapshot_make(db, path, &ident, task, out_copied, out_err);
+}
+
+varve_status vv_restore(const char *source, const char *path, const varve_options *options,
+                        varve_task *task, varve_copied *out_copied, varve_error *out_err)
+{
+    varve_options reading = {.struct_size = sizeof reading};
+    if (options != NULL) {
+        reading.allocator = options->allocator;
+        reading.environment = options->environment;
+        reading.log = options->log;
+        reading.log_context = options->log_context;
+        reading.memory_limit_bytes = options->memory_limit_bytes;
+        reading.cache_bytes = options->cache_bytes;
+    }
+    reading.flags = VARVE_OPEN_READONLY;
+    varve_db *db;
+    VV_TRY(vv_db_open(source, &reading, &db, out_err));
+    vv_ident ident;
+    varve_status status = vv_ident_make(&db->env, &ident, out_err);
+    if (status == VARVE_OK) {
+        memcpy(ident.parent_id, db->store_id, sizeof ident.parent_id);
+        status = snapshot_make(db, path, &ident, task, out_copied, out_err);
+    }
+    vv_db_abandon(db); /* it was only read */
+    return status;
+}

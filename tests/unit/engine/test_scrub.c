@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Promises of engine/scrub.c (B1 to B3) and of segment/damage.c (S1 to S3). */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/check.h"
+#include "support/engine_fixture.h"
+#include "support/manual_clock.h"
+#include "sys/vfs.h"
+
+static int setup(void **state)
+{
+    engine_fixture *f = calloc(1, sizeof *f);
+    engine_fixture_create(f);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    engine_fixture_free(*state);
+    free(*state);
+    return 0;
+}
+
+/* Two segments and a list of deletes. */
+static void fill(engine_fixture *f)
+{
+    varve_error err;
+    for (uint32_t series = 0; series < 8; series++) {
+        engine_fixture_write(f, series, 1000, 3, 900, series * 0.37);
+    }
+    check_ok(varve_flush(f->db, NULL, &err), &err);
+    engine_fixture_write(f, 3, 50000, 10, 300, 1);
+    engine_fixture_delete(f, 3, 1000, 1100);
+    check_ok(varve_flush(f->db, NULL, &err), &err);
+}
+
+/* Invert a bit of a file. */
+static void flip(engine_fixture *f, const char *path, int64_t offset)
+{
+    varve_error err;
+    vv_file *file;
+    uint8_t byte;
+    check_ok(vv_file_open(f->files, &f->alloc, path, VV_OPEN_READ | VV_OPEN_WRITE, &file, &err),
+             &err);
+    check_ok(vv_file_read_exact(file, offset, &byte, 1, &err), &err);
+    byte ^= 16;
+    check_ok(vv_file_write_all(file, offset, &byte, 1, &err), &err);
+    check_ok(vv_file_close(file, &err), &err);
+}
+
+static int64_t size_of(engine_fixture *f, const char *path)
+{
+    varve_error err;
+    vv_file_info info;
+    check_ok(vv_vfs_stat(f->files, path, &info, &err), &err);
+    return info.size;
+}
+
+/* The only file of a directory whose name ends so; the first. */
+static void find_file(engine_fixture *f, const char *directory, char path[128])
+{
+    varve_error err;
+    vv_dir_list list;
+    check_ok(vv_vfs_list(f->files, &f->alloc, directory, &list, &err), &err);
+    assert_true(list.count > 0);
+    snprintf(path, 128, "%.20s/%.90s", directory, list.entries[list.count - 1].name);
+    vv_dir_list_deinit(&list);
+}
+
+typedef struct tale {
+    size_t count;
+    char files[16][64];
+    char parts[16][16];
+    uint64_t blocks[16], offsets[16];
+    varve_status statuses[16];
+} tale;
+
+static void listen(void *context, const varve_damage *damage)
+{
+    tale *heard = context;
+    assert_true(heard->count < 16);
+    size_t i = heard->count++;
+    snprintf(heard->files[i], sizeof heard->files[i], "%.*s", (int)damage->file.size,
+             damage->file.data);
+    snprintf(heard->parts[i], sizeof heard->parts[i], "%s", damage->part);
+    heard->blocks[i] = damage->block;
+    heard->offsets[i] = damage->offset;
+    heard->statuses[i] = damage->error->status;
+}
+
+static varve_scrubbed scrub(engine_fixture *f, tale *heard)
+{
+    varve_error err;
+    varve_scrubbed found;
+    varve_scrub_options options;
+    varve_scrubbed_init(&found);
+    varve_scrub_options_init(&options);
+    memset(heard, 0, sizeof *heard);
+    options.bytes_per_second = UINT64_MAX;
+    options.visit = listen;
+    options.context = heard;
+    check_ok(varve_scrub(f->db, &options, NULL, &found, &err), &err);
+    assert_int_equal(found.damaged_places, heard->count);
+    return found;
+}
+
+static void what_is_whole_is_said_to_be_whole(void **state)
+{
+    engine_fixture *f = *state;
+    tale heard;
+    fill(f);
+    varve_scrubbed found = scrub(f, &heard);
+    assert_int_equal(found.files, 5); /* IDENT, manifest, two segments, deletes */
+    assert_int_equal(found.damaged_files, 0);
+    assert_true(found.blocks >= 2);
+    int64_t bytes = size_of(f, "db/seg/00000000000000000001.vsg") +
+                    size_of(f, "db/seg/00000000000000000002.vsg");
+    assert_int_equal(found.bytes, bytes);
+    assert_int_equal(varve_health(f->db, NULL), VARVE_HEALTH_OK);
+}
+
+static void every_damaged_place_is_told_and_reading_goes_on(void **state)
+{
+    engine_fixture *f = *state;
+    tale heard;
+    fill(f);
+    const char *first = "db/seg/00000000000000000001.vsg";
+    const char *second = "db/seg/00000000000000000002.vsg";
+    flip(f, first, 20);                    /* header */
+    flip(f, first, 200);                   /* block 0 */
+    flip(f, first, size_of(f, first) - 1); /* trailer */
+    flip(f, second, 90);
+    varve_scrubbed found = scrub(f, &heard);
+    assert_int_equal(found.files, 5);
+    assert_int_equal(found.damaged_files, 2);
+    assert_int_equal(found.damaged_places, 4);
+    assert_string_equal(heard.parts[0], "header");
+    assert_string_equal(heard.parts[1], "block");
+    assert_int_equal(heard.blocks[1], 0);
+    assert_int_equal(heard.offsets[1], 64);
+    assert_string_equal(heard.parts[2], "footer");
+    assert_int_equal(heard.blocks[2], UINT64_MAX);
+    assert_string_equal(heard.files[2], "seg/00000000000000000001.vsg");
+    assert_string_equal(heard.files[3], "seg/00000000000000000002.vsg");
+    varve_error reason;
+    assert_int_equal(varve_health(f->db, &reason), VARVE_HEALTH_DEGRADED);
+    assert_int_equal(reason.status, VARVE_E_CORRUPT);
+    /* B2: the evidence */
+    assert_int_equal(engine_fixture_files(f, "quarantine"), 4);
+    assert_int_equal(size_of(f, "db/quarantine/00000000000000000001.vsg.0"), 64);
+    found = scrub(f, &heard);
+    assert_int_equal(found.damaged_places, 4);
+    assert_int_equal(engine_fixture_files(f, "quarantine"), 4);
+}
+
+/* S1 to S3, and that no byte is left out. */
+static void a_flipped_byte_anywhere_is_one_damaged_place(void **state)
+{
+    engine_fixture *f = *state;
+    tale heard;
+    fill(f);
+    const char *path = "db/seg/00000000000000000001.vsg";
+    int64_t size = size_of(f, path);
+    for (int64_t offset = 0; offset < size; offset += 1 + size / 500) {
+        flip(f, path, offset);
+        varve_scrubbed found = scrub(f, &heard);
+        flip(f, path, offset);
+        if (found.damaged_places != 1) {
+            fail_msg("offset %lld: %llu places", (long long)offset,
+                     (unsigned long long)found.damaged_places);
+        }
+        assert_true(heard.offsets[0] <= (uint64_t)offset);
+    }
+    assert_int_equal(scrub(f, &heard).damaged_places, 0);
+}
+
+static void lists_of_deletes_manifest_and_ident_are_read_too(void **state)
+{
+    engine_fixture *f = *state;
+    static const char *const directories[] = {"db/del", "db/manifest"};
+    tale heard;
+    char path[128];
+    fill(f);
+    for (size_t i = 0; i < 2; i++) {
+        find_file(f, directories[i], path);
+        flip(f, path, 40);
+        varve_scrubbed found = scrub(f, &heard);
+        flip(f, path, 40);
+        assert_int_equal(found.damaged_places, 1);
+        assert_string_equal(heard.parts[0], "file");
+        assert_int_equal(strncmp(heard.files[0], directories[i] + 3, 3), 0);
+    }
+    flip(f, "db/IDENT", 30);
+    assert_int_equal(scrub(f, &heard).damaged_places, 1);
+    assert_string_equal(heard.files[0], "IDENT");
+}
+
+static void what_cannot_be_read_is_damage(void **state)
+{
+    engine_fixture *f = *state;
+    tale heard;
+    fill(f);
+    vv_fault_rule rule = {
+        .ops = VV_VFS_OP_BIT(VV_VFS_OP_READ),
+        .path_part = "00000000000000000002.vsg",
+        .first_call = 2,
+        .call_count = 1,
+        .kind = VV_FAULT_ERRNO,
+        .os_errno = EIO,
+    };
+    vv_fault_add(f->fault, &rule);
+    assert_int_equal(scrub(f, &heard).damaged_places, 1);
+    assert_int_equal(heard.statuses[0], VARVE_E_IO);
+    assert_int_equal(engine_fixture_files(f, "quarantine"), 0); /* nothing was read */
+}
+
+static void a_reader_scrubs_and_keeps_no_evidence(void **state)
+{
+    engine_fixture *f = *state;
+    varve_error err;
+    tale heard;
+    fill(f);
+    varve_db *writer = f->db;
+    varve_options options = f->options;
+    options.flags = VARVE_OPEN_READONLY;
+    check_ok(varve_open("db", &options, &f->db, &err), &err);
+    check_ok(varve_compact(writer, VARVE_COMPACT_ALL, NULL, &err), &err); /* B3 */
+    assert_int_equal(scrub(f, &heard).damaged_places, 0);
+    check_ok(varve_close(f->db, &err), &err);
+    check_ok(varve_open("db", &options, &f->db, &err), &err);
+    flip(f, "db/seg/00000000000000000004.vsg", 100);
+    assert_int_equal(scrub(f, &heard).damaged_places, 1);
+    check_ok(varve_close(f->db, &err), &err);
+    f->db = writer;
+    assert_int_equal(engine_fixture_files(f, "quarantine"), 0);
+}
+
+typedef struct pace {
+    manual_clock *clock;
+    uint64_t asked, stops_at;
+} pace;
+
+static bool tick(void *context)
+{
+    pace *p = context;
+    p->asked++;
+    manual_clock_advance(p->clock, 10 * VV_NS_PER_MS);
+    return p->stops_at == 0 || p->asked < p->stops_at;
+}
+
+static void the_rate_is_kept_and_waiting_can_be_cancelled(void **state)
+{
+    engine_fixture *f = *state;
+    varve_error err;
+    fill(f);
+    engine_fixture_close(f);
+    manual_clock clock;
+    manual_clock_init(&clock, INT64_C(1700000000000000000));
+    f->env.clock = manual_clock_of(&clock);
+    engine_fixture_open(f);
+    int64_t bytes = size_of(f, "db/seg/00000000000000000001.vsg") +
+                    size_of(f, "db/seg/00000000000000000002.vsg");
+    pace p = {.clock = &clock};
+    varve_task *task = varve_task_create();
+    varve_scrubbed found;
+    varve_scrub_options options;
+    varve_scrubbed_init(&found);
+    varve_scrub_options_init(&options);
+    options.bytes_per_second = (uint64_t)bytes * 10; /* a tenth of a second */
+    varve_task_set_check(task, tick, &p);
+    int64_t begin_ns = (int64_t)atomic_load(&clock.mono_ns);
+    check_ok(varve_scrub(f->db, &options, task, &found, &err), &err);
+    int64_t took_ns = (int64_t)atomic_load(&clock.mono_ns) - begin_ns;
+    /* B1: all but the last read had to be due. */
+    assert_true(took_ns > 50 * VV_NS_PER_MS);
+    uint64_t done;
+    uint64_t total;
+    varve_task_progress(task, &done, &total);
+    assert_int_equal(done, bytes);
+    assert_int_equal(total, bytes);
+
+    options.bytes_per_second = 1; /* for days */
+    p = (pace){.clock = &clock, .stops_at = 40};
+    check_status(VARVE_E_CANCELLED, varve_scrub(f->db, &options, task, &found, &err));
+    varve_task_free(task);
+}
+
+static void each_failing_allocation_is_reported(void **state)
+{
+    engine_fixture *f = *state;
+    fill(f);
+    uint64_t live = atomic_load(&f->source.live);
+    bool is_end = false;
+    for (uint64_t number = 1; !is_end; number++) {
+        varve_error err;
+        varve_scrubbed found;
+        varve_scrub_options options;
+        varve_scrubbed_init(&found);
+        varve_scrub_options_init(&options);
+        options.bytes_per_second = UINT64_MAX;
+        failing_alloc_plan(&f->source, number, /* fails_once */ true);
+        varve_status status = varve_scrub(f->db, &options, NULL, &found, &err);
+        is_end = atomic_load(&f->source.failures) == 0;
+        failing_alloc_plan(&f->source, 0, true);
+        check_status(is_end ? VARVE_OK : VARVE_E_NOMEM, status);
+        assert_int_equal(atomic_load(&f->source.live), live);
+        assert_int_equal(varve_health(f->db, NULL), VARVE_HEALTH_OK);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_whole_is_said_to_be_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_damaged_place_is_told_and_reading_goes_on, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_flipped_byte_anywhere_is_one_damaged_place, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(lists_of_deletes_manifest_and_ident_are_read_too, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_be_read_is_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_reader_scrubs_and_keeps_no_evidence, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_rate_is_kept_and_waiting_can_be_cancelled, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(each_failing_allocation_is_reported, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
