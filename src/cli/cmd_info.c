@@ -74,6 +74,9 @@ static void info_print_lines(const info_facts *facts, vv_buf *buf)
     if (strcmp(facts->health, "ok") != 0) {
         vv_buf_append_format(buf, "             %s\n", facts->reason.message);
     }
+    if (facts->info.is_snapshot != 0) {
+        vv_buf_append_format(buf, "snapshot     yes\n");
+    }
     vv_buf_append_char(buf, '\n');
     for (size_t i = 0; i < facts->stat_count; i++) {
         vv_buf_append_format(buf, "%-42s ", facts->stats[i].name);
@@ -96,6 +99,7 @@ static void info_print_json(const info_facts *facts, vv_buf *buf)
     vv_json_key_text(&json, VV_TEXT("duplicates"),
                      vv_text_from_string(info_duplicates(facts->info.duplicates)));
     vv_json_key_bool(&json, VV_TEXT("row_ids"), facts->info.row_ids == VARVE_ROW_IDS_ON);
+    vv_json_key_bool(&json, VV_TEXT("snapshot"), facts->info.is_snapshot != 0);
     vv_json_key_text(&json, VV_TEXT("health"), vv_text_from_string(facts->health));
     vv_json_key(&json, VV_TEXT("stats"));
     vv_json_object_begin(&json);

@@ -81,8 +81,9 @@ static const char every_value[] = "all,host=a f=-0.0 1\n"
 static void every_verb_has_help_that_fits_a_screen(void **state)
 {
     (void)state;
-    static const char *const verbs[] = {"serve",  "write",   "import", "query",  "export", "config",
-                                        "series", "metrics", "info",   "verify", "version"};
+    static const char *const verbs[] = {"serve",   "write",    "import",  "query", "export",
+                                        "config",  "series",   "metrics", "info",  "verify",
+                                        "version", "snapshot", "restore", "scrub"};
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         program_result result = PROGRAM_RUN(verbs[i], "--help");
         assert_int_equal(result.exit_code, 0);
@@ -458,6 +459,17 @@ static int find_segment(const char *path, const struct stat *info, int kind, str
     return 0;
 }
 
+static void flip_segment(off_t offset)
+{
+    char byte;
+    int fd = open(segment_path, O_RDWR);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &byte, 1, offset), 1);
+    byte = (char)(byte ^ 0x40);
+    assert_int_equal(pwrite(fd, &byte, 1, offset), 1);
+    close(fd);
+}
+
 static void damage_is_found_and_exits_with_1(void **state)
 {
     const temp_dir *dir = *state;
@@ -470,17 +482,43 @@ static void damage_is_found_and_exits_with_1(void **state)
     segment_path[0] = '\0';
     assert_int_equal(nftw(data, find_segment, 8, FTW_PHYS), 0);
     assert_true(segment_path[0] != '\0');
-    int fd = open(segment_path, O_RDWR);
-    assert_true(fd >= 0);
     struct stat info;
-    assert_int_equal(fstat(fd, &info), 0);
-    char byte;
-    off_t at = info.st_size / 2;
-    assert_int_equal(pread(fd, &byte, 1, at), 1);
-    byte = (char)(byte ^ 0x40);
-    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-    close(fd);
+    assert_int_equal(stat(segment_path, &info), 0);
+    flip_segment(info.st_size / 2);
     expect(PROGRAM_RUN("verify", "--data", data), 1, "", "verify");
+    expect(PROGRAM_RUN("scrub", "--data", data), 1, "", "checksum");
+    flip_segment(info.st_size / 2);
+    flip_segment(100); /* in the first block */
+    expect(PROGRAM_RUN("verify", "--data", data), 1, "", "verify");
+    expect(PROGRAM_RUN("scrub", "--data", data, "--rate", "0"), 1, "damaged places  1\n",
+           "block 0");
+}
+
+/* ---- snapshot and restore ---- */
+
+static void a_snapshot_beside_a_server_is_restored_to_the_same_rows(void **state)
+{
+    const temp_dir *dir = *state;
+    const char *data = temp_dir_path(dir, "live");
+    const char *copy = temp_dir_path(dir, "copy");
+    const char *again = temp_dir_path(dir, "again");
+    program server;
+    PROGRAM_SERVE(&server, "--data", data, "--listen", "127.0.0.1:0");
+    expect(PROGRAM_FEED(every_value, "write", "--url", server.url), 0, "", NULL);
+    expect(PROGRAM_RUN("snapshot", "--data", data, copy), 0, "sequence  12\n", NULL);
+    expect(PROGRAM_RUN("write", "--url", server.url, "later v=1"), 0, "", NULL);
+    assert_int_equal(program_stop(&server, SIGTERM), 0);
+    expect(PROGRAM_RUN("snapshot", "--data", data, copy), 1, "", "exists");
+    expect(PROGRAM_RUN("write", "--data", copy, "m v=1"), 1, NULL, "is a snapshot");
+    expect(PROGRAM_RUN("info", "--data", copy), 0, "snapshot     yes\n", NULL);
+    expect(PROGRAM_RUN("restore", copy, again, "--json"), 0, "\"linked\":0", NULL);
+    expect_same(PROGRAM_RUN("verify", "--data", copy), PROGRAM_RUN("verify", "--data", again));
+    expect_same(PROGRAM_RUN("export", "--data", copy), PROGRAM_RUN("export", "--data", again));
+    expect(PROGRAM_RUN("write", "--data", again, "m v=1"), 0, NULL, NULL);
+    expect(PROGRAM_RUN("scrub", "--data", again, "--json"), 0, "\"damaged_places\":0", NULL);
+    expect(PROGRAM_RUN("restore", temp_dir_path(dir, "none"), copy), 1, "", "no database");
+    expect(PROGRAM_RUN("restore", copy), 2, "", "takes a snapshot and");
+    expect(PROGRAM_RUN("snapshot", "--data", data), 2, "", "takes one directory");
 }
 
 int main(void)
@@ -501,6 +539,7 @@ int main(void)
         cmocka_unit_test(a_server_that_cannot_start_says_why),
         cmocka_unit_test(acknowledged_rows_survive_kill_9),
         cmocka_unit_test(damage_is_found_and_exits_with_1),
+        cmocka_unit_test(a_snapshot_beside_a_server_is_restored_to_the_same_rows),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
