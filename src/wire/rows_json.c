@@ -347,7 +347,11 @@ static varve_status rows_options(const rows_parse *parse, const char *key, const
         varve_text text;
         int64_t ns;
         VV_TRY(rows_text(parse, key, value, &text));
-        VV_TRY(vv_duration_text_parse(text, &ns, parse->err));
+        varve_status status = vv_duration_text_parse(text, &ns, parse->err);
+        if (status != VARVE_OK) {
+            vv_error_prefix(parse->err, "\"%s\"", key);
+            return status;
+        }
         request->timeout_ms = ns <= 0 ? 1 : (uint64_t)ns / 1000000 + 1;
         return VARVE_OK;
     }

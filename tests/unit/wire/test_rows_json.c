@@ -100,7 +100,7 @@ static void rows_json_names_the_bad_member(void **state)
         {"{\"limit\":1.5}", "limit"},
         {"{\"descending\":1}", "descending"},
         {"{\"precision\":\"m\"}", "precision"},
-        {"{\"timeout\":\"soon\"}", "soon"},
+        {"{\"timeout\":\"soon\"}", "\"timeout\": at 1: "},
         {"{\"nan\":\"keep\"}", "nan"},
         {"nothing", "no JSON"},
     };
