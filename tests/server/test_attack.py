@@ -388,19 +388,19 @@ class Attack(unittest.TestCase):
         self.check_health(rss)
         self.assertEqual(self.server.count("left"), 0)
 
-    def test_a_hundred_requests_at_once(self):
+    def test_a_thousand_requests_at_once(self):
         rss = self.server.status("VmRSS")
         begin = time.monotonic()
         with self.server.connect() as link:
-            lines = (b"piped value=%d %d\n" % (index, index) for index in range(100))
+            lines = (b"piped value=%d %d\n" % (index, index) for index in range(1000))
             keep = [write(line).replace(b"Connection: close\r\n", b"") for line in lines]
             self.server.send(link, b"".join(keep) + request())
             answer = self.server.receive(link)
-        self.assertEqual(answer.count(b"HTTP/1.1 204"), 100)
+        self.assertEqual(answer.count(b"HTTP/1.1 204"), 1000)
         self.assertEqual(answer.count(b"HTTP/1.1 200"), 1)
         self.assertLess(time.monotonic() - begin, PATIENCE_S)
         self.check_health(rss)
-        self.assertEqual(self.server.count("piped"), 100)
+        self.assertEqual(self.server.count("piped"), 1000)
 
     # ---- encodings ----
 

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
 
 #include "support/server_fixture.h"
 #include "support/temp_dir.h"
@@ -376,6 +378,68 @@ static void answers_above_a_kibibyte_are_compressed(void **state)
     }
 }
 
+/** Inflate by either library; what comes is terminated. */
+static size_t unpack(const char *encoding, const http_reply *reply, char *target, size_t capacity)
+{
+    if (strcmp(encoding, "zstd") == 0) {
+        ZSTD_DStream *zstd = ZSTD_createDStream();
+        assert_non_null(zstd);
+        ZSTD_inBuffer in = {.src = reply->body, .size = reply->body_size};
+        ZSTD_outBuffer out = {.dst = target, .size = capacity};
+        assert_int_equal(ZSTD_decompressStream(zstd, &out, &in), 0);
+        assert_int_equal(in.pos, in.size);
+        ZSTD_freeDStream(zstd);
+        return out.pos;
+    }
+    z_stream zlib = {0};
+    assert_int_equal(inflateInit2(&zlib, 15 + 16), Z_OK);
+    zlib.next_in = (unsigned char *)reply->body;
+    zlib.avail_in = (unsigned)reply->body_size;
+    zlib.next_out = (unsigned char *)target;
+    zlib.avail_out = (unsigned)capacity;
+    assert_int_equal(inflate(&zlib, Z_FINISH), Z_STREAM_END);
+    assert_int_equal(zlib.avail_in, 0);
+    inflateEnd(&zlib);
+    return capacity - zlib.avail_out;
+}
+
+static void a_long_answer_is_compressed_as_it_comes(void **state)
+{
+    server_fixture *f = *state;
+    server_fixture_start(f);
+    enum { ROWS = 50000 };
+    char *text = malloc((size_t)ROWS * 32);
+    assert_non_null(text);
+    size_t size = 0;
+    for (int row = 0; row < ROWS; row++) {
+        size += (size_t)sprintf(text + size, "long value=%d.5 %d\n", row * 7919 % 10007, row);
+    }
+    expect(http_call(f->port, "POST", "/write?precision=s", "", text, size), 204, NULL);
+    free(text);
+    static const char target[] = "/api/v1/export?match[]=long";
+    http_reply plain = http_get(f->port, target);
+    assert_true(plain.is_complete && plain.body_size > 500000);
+    char *unpacked = malloc(plain.body_size + 1);
+    assert_non_null(unpacked);
+    static const char *const encodings[] = {"gzip", "zstd"};
+    for (size_t index = 0; index < 2; index++) {
+        char header[64];
+        snprintf(header, sizeof header, "Accept-Encoding: %s\r\n", encodings[index]);
+        http_reply reply = get_with(f, target, header);
+        expect_header(&reply, "Content-Encoding", encodings[index]);
+        expect_header(&reply, "Transfer-Encoding", "chunked");
+        expect_header(&reply, "Vary", "Accept-Encoding");
+        assert_true(reply.is_complete);
+        assert_true(reply.body_size < plain.body_size);
+        assert_int_equal(unpack(encodings[index], &reply, unpacked, plain.body_size + 1),
+                         plain.body_size);
+        assert_memory_equal(unpacked, plain.body, plain.body_size);
+        http_reply_free(&reply);
+    }
+    free(unpacked);
+    http_reply_free(&plain);
+}
+
 /* ---- connections ---- */
 
 static void one_connection_too_many_is_told_at_once(void **state)
@@ -529,6 +593,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_form_may_have_ten_mebibytes, begin, end),
         cmocka_unit_test_setup_teardown(bodies_of_all_requests_have_a_bound, begin, end),
         cmocka_unit_test_setup_teardown(answers_above_a_kibibyte_are_compressed, begin, end),
+        cmocka_unit_test_setup_teardown(a_long_answer_is_compressed_as_it_comes, begin, end),
         cmocka_unit_test_setup_teardown(one_connection_too_many_is_told_at_once, begin, end),
         cmocka_unit_test_setup_teardown(a_second_head_has_a_deadline_too, begin, end),
         cmocka_unit_test_setup_teardown(a_server_listens_on_several_addresses, begin, end),

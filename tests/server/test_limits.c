@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bounds of the server, on both sides; clients that are slow, greedy or hostile; its end. */
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -387,6 +389,30 @@ static void slow_clients_are_cut(void **state)
     http_reply_free(&reply);
 }
 
+/** One that always sends a little, but less than it must. */
+static void a_body_that_drips_is_cut(void **state)
+{
+    server_fixture *f = *state;
+    f->options.header_timeout_ms = 100; /* the time before the rate counts; idle stays a minute */
+    server_fixture_start(f);
+    int fd = http_connect(f->port);
+    struct timeval pace = {.tv_usec = 5000};
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &pace, sizeof pace), 0);
+    assert_true(send_text(fd, "POST /write HTTP/1.1\r\nHost: 1\r\nContent-Length: 100000\r\n\r\n"));
+    size_t sent = 0;
+    char byte;
+    bool is_open = true;
+    while (is_open && sent < 100000) {
+        is_open = send_text(fd, "#");
+        sent += 1;
+        ssize_t got = recv(fd, &byte, 1, 0); /* a byte each time that nothing comes */
+        is_open = is_open && got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    }
+    assert_true(sent < 100000);
+    close(fd);
+    expect(http_get(f->port, "/healthz"), 200, NULL);
+}
+
 static void write_many(server_fixture *f, size_t rows)
 {
     char *text = malloc(rows * 64);
@@ -576,6 +602,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(other_sites_write_nothing, begin, end),
         cmocka_unit_test_setup_teardown(names_of_series_are_bounded, begin, end),
         cmocka_unit_test_setup_teardown(slow_clients_are_cut, begin, end),
+        cmocka_unit_test_setup_teardown(a_body_that_drips_is_cut, begin, end),
         cmocka_unit_test_setup_teardown(an_answer_nobody_reads_is_cut, begin, end),
         cmocka_unit_test_setup_teardown(connections_are_counted, begin, end),
         cmocka_unit_test_setup_teardown(an_address_may_have_so_many, begin, end),
