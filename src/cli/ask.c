@@ -146,6 +146,11 @@ bool vv_ask_aggregation(varve_text word, uint32_t *out_aggregation, double *out_
     return false;
 }
 
+const char *vv_ask_aggregation_name(size_t index)
+{
+    return index < VV_ARRAY_COUNT(ask_aggregations) ? ask_aggregations[index].name : NULL;
+}
+
 static bool ask_needs_numbers(uint32_t aggregation)
 {
     for (size_t i = 0; i < VV_ARRAY_COUNT(ask_aggregations); i++) {

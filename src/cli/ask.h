@@ -56,4 +56,7 @@ VV_MUST_CHECK varve_status vv_ask_output_columns(const vv_ask *ask, vv_arena *ar
 /** "avg", "p99.9" and kin; false for another word. */
 bool vv_ask_aggregation(varve_text word, uint32_t *out_aggregation, double *out_parameter);
 
+/** The names of the aggregations in turn, but for percentiles; NULL behind the last. */
+const char *vv_ask_aggregation_name(size_t index);
+
 #endif

@@ -40,14 +40,8 @@ static void remote_url(vv_buf *url, const char *server, const char *path)
     vv_buf_append_text(url, vv_text_from_string(path));
 }
 
-/** "?name=value" or "&name=value". */
-static void remote_param(vv_buf *url, const char *name, varve_text value)
+static void remote_encode(vv_buf *url, varve_text value)
 {
-    varve_text so_far = vv_buf_text(url);
-    bool is_first = vv_text_find_char(so_far, '?') == so_far.size;
-    vv_buf_append_char(url, is_first ? '?' : '&');
-    vv_buf_append_text(url, vv_text_from_string(name));
-    vv_buf_append_char(url, '=');
     for (size_t i = 0; i < value.size; i++) {
         char c = value.data[i];
         bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
@@ -58,6 +52,17 @@ static void remote_param(vv_buf *url, const char *name, varve_text value)
             vv_buf_append_format(url, "%%%02X", (unsigned)(unsigned char)c);
         }
     }
+}
+
+/** "?name=value" or "&name=value". */
+static void remote_param(vv_buf *url, const char *name, varve_text value)
+{
+    varve_text so_far = vv_buf_text(url);
+    bool is_first = vv_text_find_char(so_far, '?') == so_far.size;
+    vv_buf_append_char(url, is_first ? '?' : '&');
+    vv_buf_append_text(url, vv_text_from_string(name));
+    vv_buf_append_char(url, '=');
+    remote_encode(url, value);
 }
 
 static void remote_params(vv_buf *url, const vv_ask_words *words)
@@ -141,17 +146,18 @@ static varve_status remote_collect(void *context, vv_bytes piece, varve_error *o
     return vv_buf_check(buf, out_err);
 }
 
-/** A GET whose answer is a JSON document; the caller ends it with json_decref. */
-static varve_status remote_get_json(vv_alloc *alloc, vv_buf *url, json_t **out_root,
-                                    bool *out_is_reached, varve_error *out_err)
+/** A request whose answer is a JSON document; the caller ends it with json_decref. */
+static varve_status remote_run_json(vv_http_fetch_request *request, vv_alloc *alloc, vv_buf *url,
+                                    json_t **out_root, bool *out_is_reached, varve_error *out_err)
 {
     vv_buf body;
     vv_http_fetch_answer answer;
     json_error_t why;
     *out_root = NULL;
     vv_buf_init(&body, alloc, REMOTE_DOCUMENT_BYTES_MAX);
-    vv_http_fetch_request request = {.sink = remote_collect, .sink_context = &body};
-    varve_status status = remote_run(&request, url, &answer, out_is_reached, out_err);
+    request->sink = remote_collect;
+    request->sink_context = &body;
+    varve_status status = remote_run(request, url, &answer, out_is_reached, out_err);
     if (status == VARVE_OK) {
         *out_root = json_loadb((const char *)body.data, body.size, JSON_ALLOW_NUL, &why);
         status = *out_root != NULL ? VARVE_OK
@@ -160,6 +166,13 @@ static varve_status remote_get_json(vv_alloc *alloc, vv_buf *url, json_t **out_r
     }
     vv_buf_deinit(&body);
     return status;
+}
+
+static varve_status remote_get_json(vv_alloc *alloc, vv_buf *url, json_t **out_root,
+                                    bool *out_is_reached, varve_error *out_err)
+{
+    vv_http_fetch_request request = {.url = NULL};
+    return remote_run_json(&request, alloc, url, out_root, out_is_reached, out_err);
 }
 
 /** The precision of the server's database. */
@@ -442,6 +455,63 @@ varve_status vv_remote_list(const char *url, bool is_metrics, bool is_json, char
     vv_buf_deinit(&address);
     if (status == VARVE_OK) {
         *out_lines = lines;
+        *out_count = count;
+    }
+    return status;
+}
+
+/* ---- names for completion ------------------------------------------------------------------- */
+
+/** /api/v1/labels, or /api/v1/label/NAME/values, of the series of a metric. */
+static void remote_names_url(const vv_remote_names_request *wanted, vv_alloc *alloc, vv_buf *url)
+{
+    char limit[VV_TEXT_I64_BYTES_MAX];
+    remote_url(url, wanted->url, wanted->is_names ? "/api/v1/labels" : "/api/v1/label/");
+    if (!wanted->is_names) {
+        remote_encode(url, wanted->label);
+        vv_buf_append_text(url, VV_TEXT("/values"));
+    }
+    remote_param(url, "limit", vv_text_make(limit, vv_text_print_u64(limit, wanted->limit)));
+    if (wanted->metric.size > 0) {
+        vv_buf selector;
+        vv_buf_init(&selector, alloc, REMOTE_URL_BYTES_MAX);
+        vv_listing_print_series(&selector, wanted->metric, NULL, 0);
+        remote_param(url, "match[]", vv_buf_text(&selector));
+        vv_buf_deinit(&selector);
+    }
+}
+
+varve_status vv_remote_names(const vv_remote_names_request *wanted, vv_arena *arena,
+                             varve_text **out_names, size_t *out_count, varve_error *out_err)
+{
+    vv_alloc alloc;
+    vv_buf url;
+    json_t *root = NULL;
+    bool is_reached = true;
+    vv_alloc_init(&alloc, NULL);
+    vv_buf_init(&url, &alloc, REMOTE_URL_BYTES_MAX);
+    remote_names_url(wanted, &alloc, &url);
+    vv_http_fetch_request request = {.check = wanted->goes_on,
+                                     .check_context = wanted->goes_on_context};
+    varve_status status = remote_run_json(&request, &alloc, &url, &root, &is_reached, out_err);
+    const json_t *data = json_object_get(root, "data");
+    size_t count = json_array_size(data);
+    varve_text *names =
+        status == VARVE_OK ? vv_arena_zeroed(arena, (count + 1) * sizeof *names) : NULL;
+    if (status == VARVE_OK && names == NULL) {
+        status = vv_fail_nomem(out_err, "names", count);
+    }
+    for (size_t i = 0; i < count && status == VARVE_OK; i++) {
+        const json_t *item = json_array_get(data, i);
+        varve_text name = {json_string_value(item), json_string_length(item)};
+        if (vv_arena_copy(arena, name, &names[i]) != VARVE_OK) {
+            status = vv_fail_nomem(out_err, "names", count);
+        }
+    }
+    json_decref(root);
+    vv_buf_deinit(&url);
+    if (status == VARVE_OK) {
+        *out_names = names;
         *out_count = count;
     }
     return status;

@@ -48,4 +48,20 @@ VV_MUST_CHECK varve_status vv_remote_list(const char *url, bool is_metrics, bool
                                           size_t *out_count, bool *out_is_reached,
                                           varve_error *out_err);
 
+/** What vv_remote_names asks for. */
+typedef struct vv_remote_names_request {
+    const char *url;
+    bool is_names;     /* of labels; else values of the label */
+    varve_text label;  /* "__name__": metrics */
+    varve_text metric; /* of its series; empty: of all */
+    uint64_t limit;
+    bool (*goes_on)(void *context); /* asked about once a second; false gives up */
+    void *goes_on_context;
+} vv_remote_names_request;
+
+/** Names or values of labels, sorted as the server gives them. */
+VV_MUST_CHECK varve_status vv_remote_names(const vv_remote_names_request *wanted, vv_arena *arena,
+                                           varve_text **out_names, size_t *out_count,
+                                           varve_error *out_err);
+
 #endif

@@ -12,14 +12,18 @@
 #include "sys/clock.h"
 
 static volatile sig_atomic_t signals_has_stop;
+static volatile sig_atomic_t signals_has_end; /* it was a SIGTERM */
+static bool signals_are_often;
 static volatile sig_atomic_t signals_has_reload;
 static sem_t signals_came; /* the one way out of a handler that any thread may run */
 
 static void signals_on_stop(int number)
 {
     int saved = errno;
-    (void)number;
     signals_has_stop = 1;
+    if (number == SIGTERM) {
+        signals_has_end = 1;
+    }
     (void)sem_post(&signals_came); /* fails when nobody has listened for INT_MAX signals */
     errno = saved;
 }
@@ -49,13 +53,29 @@ void vv_signals_catch(void)
     int result = sem_init(&signals_came, 0, 0);
     VV_ASSERT(result == 0); /* fails for a value that is too large */
     signals_set(SIGTERM, signals_on_stop, 0);
-    signals_set(SIGINT, signals_on_stop, (int)SA_RESETHAND);
+    signals_set(SIGINT, signals_on_stop, signals_are_often ? 0 : (int)SA_RESETHAND);
     signals_set(SIGPIPE, SIG_IGN, 0);
+}
+
+void vv_signals_catch_often(void)
+{
+    signals_are_often = true;
+    vv_signals_catch();
+}
+
+void vv_signals_forget_interrupt(void)
+{
+    signals_has_stop = 0;
 }
 
 bool vv_signals_is_stop_asked(void)
 {
-    return signals_has_stop != 0;
+    return signals_has_stop != 0 || signals_has_end != 0;
+}
+
+bool vv_signals_is_end_asked(void)
+{
+    return signals_has_end != 0;
 }
 
 void vv_signals_catch_reload(void)
@@ -66,7 +86,7 @@ void vv_signals_catch_reload(void)
 vv_signal vv_signals_wait(void)
 {
     for (;;) {
-        if (signals_has_stop != 0) {
+        if (vv_signals_is_stop_asked()) {
             return VV_SIGNAL_STOP;
         }
         if (signals_has_reload != 0) {

@@ -11,8 +11,17 @@
  * left is an error of the write. A second SIGINT ends the process at once.
  */
 void vv_signals_catch(void);
+/*
+ * As vv_signals_catch, now and whenever that is called later, but for a process that outlives what
+ * a SIGINT stops: none ends the process.
+ */
+void vv_signals_catch_often(void);
+/* A SIGINT that came is forgotten. A SIGTERM is not. */
+void vv_signals_forget_interrupt(void);
 /* Whether one of them came. */
 bool vv_signals_is_stop_asked(void);
+/* Whether a SIGTERM came. */
+bool vv_signals_is_end_asked(void);
 /* From now on SIGHUP asks for a reload instead of ending the process. */
 void vv_signals_catch_reload(void);
 
