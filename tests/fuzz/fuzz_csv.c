@@ -7,6 +7,7 @@
  *      decoded, and the sink sees the same however it is cut
  *   2  a cell under each type: what is read is written and read again the same
  *   3  a form of times and a cell
+ *   4  a guess; the text is decoded by it
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "base/hash.h"
 #include "base/slice.h"
 #include "model/value.h"
+#include "wire/csv_guess.h"
 #include "wire/csv_write.h"
 #include "wire/decode.h"
 #include "wire/json_lines.h"
@@ -231,6 +233,24 @@ static void fuzz_csv_times(vv_alloc *alloc, varve_text text)
     vv_buf_deinit(&written);
 }
 
+static void fuzz_csv_guess(vv_alloc *alloc, vv_arena *arena, varve_text text, uint32_t options)
+{
+    vv_csv_guess guess;
+    vv_csv_wish wish = {.fallback = VV_TEXT("m"),
+                        .has_no_header = (options & 1) != 0,
+                        .labels = (options & 2) != 0 ? "1" : NULL,
+                        .fields = (options & 4) != 0 ? "2:string" : NULL,
+                        .time = (options & 8) != 0 ? "3:%Y-%m-%d" : NULL};
+    vv_bytes sample = vv_bytes_of_text(text);
+    if (vv_csv_guess_make(&wish, sample, true, alloc, arena, &guess, NULL) != VARVE_OK ||
+        guess.rows == 0) {
+        return;
+    }
+    fuzz_csv_require(vv_csv_mapping_check(&guess.mapping, NULL) == VARVE_OK);
+    uint64_t whole = fuzz_csv_decode(alloc, &guess.options, text, text.size + 1);
+    fuzz_csv_require(fuzz_csv_decode(alloc, &guess.options, text, 3) == whole);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     vv_alloc alloc;
@@ -241,9 +261,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     vv_alloc_init(&alloc, NULL);
     vv_arena_init(&arena, &alloc, SIZE_MAX);
     varve_text text = vv_text_make((const char *)data + 1, size - 1);
-    switch (data[0] % 4) {
+    switch (data[0] % 5) {
     case 0: {
-        uint64_t skip = data[0] / 4 % 3;
+        uint64_t skip = data[0] / 5 % 3;
         uint64_t whole = fuzz_csv_records(&alloc, text, text.size + 1, skip);
         fuzz_csv_require(fuzz_csv_records(&alloc, text, 1, skip) == whole);
         fuzz_csv_require(fuzz_csv_records(&alloc, text, 5, skip) == whole);
@@ -256,8 +276,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 2:
         fuzz_csv_values(&alloc, &arena, text);
         break;
-    default:
+    case 3:
         fuzz_csv_times(&alloc, text);
+        break;
+    default:
+        fuzz_csv_guess(&alloc, &arena, text, data[0] / 5u);
         break;
     }
     vv_arena_deinit(&arena);
