@@ -91,9 +91,12 @@ class Install(unittest.TestCase):
         self.assertIn("0.1.0", self.output(self.prefix / "bin/varve", "version"))
 
     def test_installed_files_name_no_place_of_the_build(self):
+        # With what lies in it: /varve alone is also the end of /var/lib/varve.
+        places = re.compile(b"|".join(re.escape(f"{ROOT}/{entry.name}".encode())
+                                      for entry in ROOT.iterdir()))
         for path in self.prefix.rglob("*"):
             if path.is_file():
-                self.assertNotIn(str(ROOT).encode(), path.read_bytes(), path)
+                self.assertIsNone(places.search(path.read_bytes()), path)
 
 
 if __name__ == "__main__":

@@ -330,7 +330,7 @@ static void host_metrics_are_there_within_seconds(void **state)
     /* The directory is read beside the server, and written by it alone. */
     expect(PROGRAM_RUN("query", "mem_used_percent", "--data", data, "--csv"), 0, "time,host,value",
            NULL);
-    expect(PROGRAM_RUN("metrics", "--data", data), 0, "disk_used_percent", NULL);
+    expect(PROGRAM_RUN("metrics", "--data", data), 0, "load_avg_1m", NULL);
     expect(PROGRAM_RUN("verify", "--data", data), 0, "digest", NULL);
     expect(PROGRAM_RUN("write", "--data", data, "m v=1"), 1, "", "--url");
     expect(PROGRAM_RUN("import", "--data", data, "--format", "lp"), 1, "", "--url");

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -103,9 +104,15 @@ void program_start(program *running, const char *const *argv)
     memset(running, 0, sizeof *running);
     assert_int_equal(pipe2(in, O_CLOEXEC), 0);
     assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+    pid_t parent = getpid();
     running->pid = fork();
     assert_true(running->pid >= 0);
     if (running->pid == 0) {
+        /* A test that fails leaves it running: it ends with the test's process, so that nobody
+         * waits for what it still holds open. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) {
+            _exit(126);
+        }
         program_exec(argv, in[0], out[1], -1);
     }
     close(in[0]);
