@@ -13,6 +13,9 @@ install(TARGETS varve_shared EXPORT VarveTargets INCLUDES DESTINATION ${CMAKE_IN
 install(TARGETS varve_static EXPORT VarveStaticTargets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 if(TARGET varve)
   install(TARGETS varve)
+  # Paths inside are those of CMAKE_INSTALL_PREFIX, whatever prefix is installed to.
+  configure_file(packaging/systemd/varve.service.in varve.service @ONLY)
+  install(FILES ${CMAKE_BINARY_DIR}/varve.service DESTINATION lib/systemd/system)
 endif()
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE TYPE DOC)
 

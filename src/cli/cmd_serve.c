@@ -6,20 +6,36 @@
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/slice.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/log_lines.h"
 #include "cli/settings_priv.h"
+#include "net/notify.h"
 #include "server/collect_host.h"
 #include "server/life.h"
 #include "server/server.h"
+#include "server/watchdog.h"
+#include "sys/clock.h"
+#include "sys/harden.h"
 #include "sys/process.h"
 #include "sys/signals.h"
 
 /* Connections and files of segments: far above the bound of the former. */
 #define SERVE_FILES_WANTED 65536u
+/* Files besides connections; with less there is a warning. */
+#define SERVE_FILES_SPARE 256u
+
+/** What lasts as long as the command. */
+typedef struct serve_context {
+    vv_settings_flags flags;
+    vv_notify notify;
+    vv_alloc alloc;
+    vv_life *life;
+} serve_context;
 
 static void serve_report_collector(void *context, const varve_error *why)
 {
@@ -37,7 +53,8 @@ static void serve_report_collector(void *context, const varve_error *why)
 static varve_status serve_load(void *context, vv_alloc *alloc, vv_config *out_config,
                                varve_error *out_err)
 {
-    return vv_settings_load(context, alloc, out_config, out_err);
+    const serve_context *serve = context;
+    return vv_settings_load(&serve->flags, alloc, out_config, out_err);
 }
 
 static void serve_apply(void *context, const vv_config *config)
@@ -51,16 +68,66 @@ static void serve_apply(void *context, const vv_config *config)
     vv_log_lines_set((uint32_t)config->values[VV_SETTING_LOG_LEVEL].number, form, forms[requests]);
 }
 
+static void serve_reloading(void *context, bool is_begin)
+{
+    const serve_context *serve = context;
+    if (is_begin) {
+        VV_IGNORE(vv_notify_send(&serve->notify, NULL, "RELOADING=1\nMONOTONIC_USEC=%lld",
+                                 (long long)(vv_mono_now_ns() / 1000)));
+    } else {
+        VV_IGNORE(vv_notify_send(&serve->notify, NULL, "READY=1"));
+    }
+}
+
 static void serve_quit(void *context)
 {
     (void)context;
     vv_signals_ask_stop();
 }
 
+/* ---- before anything is opened ---- */
+
+static void serve_warn(const char *event, const char *text)
+{
+    vv_log_lines_event(NULL, VARVE_LOG_WARN, event, text);
+}
+
+/** Give up what is not needed; before the first thread. */
+static void serve_harden(const vv_config *config)
+{
+    varve_error error;
+    bool may_be_root = config->values[VV_SETTING_ALLOW_ROOT].number != 0;
+    const vv_harden_options options = {
+        .keeps_core = config->values[VV_SETTING_ALLOW_CORE].number != 0,
+        .keeps_capabilities = may_be_root,
+    };
+    if (vv_process_is_root() && !may_be_root) {
+        serve_warn("serve.root", "this process is root; better is a user of its own. Capabilities "
+                                 "are dropped, so only files of root can be used");
+    }
+    if (vv_harden_process(&options, &error) != VARVE_OK) {
+        serve_warn("serve.harden_failed", error.message);
+    }
+}
+
+/** Room for connections and files. */
+static void serve_raise_files(const vv_config *config)
+{
+    uint64_t wanted = config->values[VV_SETTING_CONNECTIONS_MAX].number + SERVE_FILES_SPARE;
+    uint64_t granted = vv_process_raise_files_max(SERVE_FILES_WANTED);
+    if (granted < wanted) {
+        char text[160];
+        vv_text_format(text, sizeof text,
+                       "at most %llu files can be open; connections-max asks for %llu",
+                       (unsigned long long)granted, (unsigned long long)wanted);
+        serve_warn("serve.files", text);
+    }
+}
+
 /* ---- serving ---- */
 
 /** Say where the server is, then do what it is asked until that is to stop. */
-static void serve_until_asked(vv_life *life, vv_server *server)
+static void serve_until_asked(const serve_context *serve, vv_server *server)
 {
     for (size_t index = 0; index < vv_server_address_count(server); index++) {
         varve_text address = vv_text_from_string(vv_server_address_at(server, index));
@@ -68,58 +135,101 @@ static void serve_until_asked(vv_life *life, vv_server *server)
         printf("listening http %s%s\n", is_unix ? "" : "http://", address.data);
     }
     fflush(stdout); /* who waits for the line may be gone; that does not concern the server */
-    while (vv_signals_wait() == VV_SIGNAL_RELOAD) {
-        VV_IGNORE(vv_life_reload(life, server, NULL)); /* logged; the old settings stay */
+    varve_error error;
+    if (vv_notify_send(&serve->notify, &error, "READY=1\nSTATUS=serving on %s",
+                       vv_server_address(server)) != VARVE_OK) {
+        serve_warn("serve.notify_failed", error.message);
     }
+    while (vv_signals_wait() == VV_SIGNAL_RELOAD) {
+        VV_IGNORE(vv_life_reload(serve->life, server, NULL)); /* logged; the old ones stay */
+    }
+    VV_IGNORE(vv_notify_send(&serve->notify, NULL, "STOPPING=1\nSTATUS=stopping"));
     vv_log_lines_event(NULL, VARVE_LOG_INFO, "serve.stopping", "requests under way may finish");
 }
 
-static varve_status serve_run(varve_db *db, vv_life *life, varve_error *out_err)
+/** The options of the server; texts are borrowed from the settings. */
+static void serve_server_options(const serve_context *serve, vv_server_options *out_options)
 {
-    const vv_config *config = vv_life_first(life);
+    const vv_config *config = vv_life_first(serve->life);
+    vv_server_options_init(out_options);
+    vv_config_apply(config, out_options, NULL);
+    out_options->refuses_public_root =
+        vv_process_is_root() && config->values[VV_SETTING_ALLOW_ROOT].number == 0;
+    out_options->life = serve->life;
+    out_options->log = vv_log_lines_request;
+}
+
+static varve_status serve_start_watchdog(serve_context *serve, const vv_server *server, char path[],
+                                         size_t capacity, vv_watchdog **out_watchdog,
+                                         varve_error *out_err)
+{
+    const vv_config *config = vv_life_first(serve->life);
+    varve_text prefix = config->values[VV_SETTING_HTTP_PREFIX].text;
+    size_t size = vv_text_format(path, capacity, "%.*s/healthz", VV_TEXT_ARGS(prefix));
+    const vv_watchdog_options options = {
+        .alloc = &serve->alloc,
+        .notify = &serve->notify,
+        .address = vv_server_address(server),
+        .path = vv_text_make(path, size),
+        .period_us = vv_watchdog_period_us(getenv("WATCHDOG_USEC"), getenv("WATCHDOG_PID")),
+        .log = vv_log_lines_event,
+    };
+    *out_watchdog = NULL;
+    return options.period_us == 0 ? VARVE_OK : vv_watchdog_start(&options, out_watchdog, out_err);
+}
+
+static varve_status serve_run(serve_context *serve, varve_db *db, varve_error *out_err)
+{
+    const vv_config *config = vv_life_first(serve->life);
     vv_server_options server_options;
     vv_collect_host_options collect_options;
     vv_server *server = NULL;
     vv_collect_host *collector = NULL;
-    vv_server_options_init(&server_options);
-    vv_config_apply(config, &server_options, NULL);
-    server_options.life = life;
-    server_options.log = vv_log_lines_request;
+    vv_watchdog *watchdog = NULL;
+    char watched_path[512];
+    serve_server_options(serve, &server_options);
     vv_collect_host_options_init(&collect_options);
     collect_options.interval_s = (uint32_t)config->values[VV_SETTING_COLLECT_HOST].number;
     collect_options.report = serve_report_collector;
     varve_status status = vv_server_start(db, &server_options, &server, out_err);
-    if (status != VARVE_OK) {
-        return status;
-    }
-    if (collect_options.interval_s > 0) {
+    if (status == VARVE_OK && collect_options.interval_s > 0) {
         status = vv_collect_host_start(db, &collect_options, &collector, out_err);
     }
     if (status == VARVE_OK) {
-        serve_until_asked(life, server);
+        status = serve_start_watchdog(serve, server, watched_path, sizeof watched_path, &watchdog,
+                                      out_err);
     }
+    if (status == VARVE_OK) {
+        serve_until_asked(serve, server);
+    }
+    vv_watchdog_stop(watchdog);
     vv_collect_host_stop(collector);
     vv_server_stop(server);
     return status;
 }
 
 /** Open what the settings name and serve it. */
-static int serve_settings(vv_life *life)
+static int serve_settings(serve_context *serve)
 {
-    const vv_config *config = vv_life_first(life);
+    const vv_config *config = vv_life_first(serve->life);
+    const char *data = config->values[VV_SETTING_DATA].text.data;
     varve_options options;
+    varve_error error;
     varve_options_init(&options);
     vv_config_apply(config, NULL, &options);
     options.log = vv_log_lines_event;
     vv_signals_catch();
     vv_signals_catch_reload();
-    vv_process_raise_files_max(SERVE_FILES_WANTED); /* what is granted has to do */
-    varve_error error;
+    serve_raise_files(config); /* before the capability to raise them goes */
+    serve_harden(config);
+    if (vv_notify_init(&serve->notify, getenv("NOTIFY_SOCKET"), &error) != VARVE_OK) {
+        serve_warn("serve.notify_failed", error.message);
+    }
+    VV_IGNORE(vv_notify_send(&serve->notify, NULL, "STATUS=opening %.256s", data));
     varve_db *db = NULL;
-    varve_status status =
-        varve_open(config->values[VV_SETTING_DATA].text.data, &options, &db, &error);
+    varve_status status = varve_open(data, &options, &db, &error);
     if (status == VARVE_OK) {
-        status = serve_run(db, life, &error);
+        status = serve_run(serve, db, &error);
     }
     int exit_code = vv_cli_report("serve", status, &error);
     return db == NULL ? exit_code : vv_cli_close("serve", db, exit_code);
@@ -127,9 +237,9 @@ static int serve_settings(vv_life *life)
 
 int vv_cmd_serve(int argc, char **argv)
 {
-    vv_settings_flags flags;
+    serve_context serve = {.life = NULL};
     vv_option table[VV_SETTINGS_OPTIONS_MAX];
-    vv_settings_options(&flags, table);
+    vv_settings_options(&serve.flags, table);
     int operands;
     int exit_code;
     if (!vv_cli_begin("serve", "varve serve --collect-host --data /var/lib/varve", table,
@@ -139,18 +249,18 @@ int vv_cmd_serve(int argc, char **argv)
     if (!vv_cli_takes_none("serve", operands, argv)) {
         return VV_EXIT_USAGE;
     }
-    vv_alloc alloc;
-    vv_life *life;
     varve_error error;
-    vv_alloc_init(&alloc, NULL);
-    const vv_life_options options = {.alloc = &alloc,
-                                     .context = &flags,
+    vv_alloc_init(&serve.alloc, NULL);
+    const vv_life_options options = {.alloc = &serve.alloc,
+                                     .context = &serve,
                                      .load = serve_load,
                                      .apply = serve_apply,
+                                     .reloading = serve_reloading,
                                      .quit = serve_quit,
                                      .log = vv_log_lines_event};
-    varve_status status = vv_life_open(&options, &life, &error);
-    exit_code = status == VARVE_OK ? serve_settings(life) : vv_cli_report("serve", status, &error);
-    vv_life_close(life);
+    varve_status status = vv_life_open(&options, &serve.life, &error);
+    exit_code =
+        status == VARVE_OK ? serve_settings(&serve) : vv_cli_report("serve", status, &error);
+    vv_life_close(serve.life);
     return exit_code;
 }

@@ -51,7 +51,8 @@ typedef struct vv_http_options {
     uint64_t pending_bytes_max; /* documents of all requests that are collected, inflated */
     uint64_t seed;              /* of the ids that requests get */
     bool allows_public;
-    vv_alloc *alloc; /* borrowed */
+    bool refuses_public_root; /* the process is root, and nobody said that it may */
+    vv_alloc *alloc;          /* borrowed */
     void *context;
     void (*head)(void *context, vv_http_request *request);
     void (*finished)(void *context,

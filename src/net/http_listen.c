@@ -126,6 +126,12 @@ static varve_status listen_parse(http_listener *listener, varve_text listen,
                        "are: allow it explicitly or listen on 127.0.0.1",
                        VV_TEXT_ARGS(listen));
     }
+    if (!out_target->is_loopback && listener->http->options.refuses_public_root) {
+        return vv_fail(out_err, VARVE_E_INVALID,
+                       "%.*s can be reached from other machines, and this process is root: run it "
+                       "as another user, or --allow-root",
+                       VV_TEXT_ARGS(listen));
+    }
     return VARVE_OK;
 }
 

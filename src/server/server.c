@@ -144,6 +144,7 @@ static varve_status server_open(vv_server *server, varve_error *out_err)
         .pending_bytes_max = server->options.memory_bytes_max / 4,
         .seed = seed,
         .allows_public = server->options.allows_public,
+        .refuses_public_root = server->options.refuses_public_root,
         .alloc = &server->alloc,
         .context = server,
         .head = vv_routes_head,

@@ -66,6 +66,7 @@ typedef struct vv_server_options {
     bool influx_skip_single;              /* but for one that its line has alone */
     bool allows_public;                   /* listen beyond loopback although nothing is asked of
                                              clients; E_INVALID without */
+    bool refuses_public_root;             /* the same: the process is root, and was not to be */
     struct vv_life *life;                 /* server/life.h; NULL: no settings are shown or read */
     bool allows_lifecycle;                /* POST /-/reload and /-/quit */
     vv_server_log log;                    /* NULL: none */

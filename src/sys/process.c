@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -178,6 +180,21 @@ uint64_t vv_process_raise_files_max(uint64_t wanted)
         (void)setrlimit(RLIMIT_NOFILE, &limit); /* the answer tells whether it worked */
     }
     return vv_process_files_max();
+}
+
+bool vv_process_wait_fd(int fd, bool for_writing, int64_t deadline_mono_ns)
+{
+    struct pollfd wanted = {.fd = fd, .events = for_writing ? POLLOUT : POLLIN};
+    for (;;) {
+        int64_t left_ms = (deadline_mono_ns - vv_mono_now_ns()) / VV_NS_PER_MS + 1;
+        if (left_ms <= 0) {
+            return false;
+        }
+        int result = poll(&wanted, 1, left_ms < INT_MAX ? (int)left_ms : INT_MAX);
+        if (result > 0 || (result < 0 && errno != EINTR)) {
+            return result > 0;
+        }
+    }
 }
 
 void vv_sleep_until(int64_t deadline_mono_ns)

@@ -30,6 +30,9 @@ uint64_t vv_process_raise_files_max(uint64_t wanted);
 /* Close a descriptor that nothing was written through, such as a listening socket. */
 void vv_process_close(int fd);
 
+/* Wait until a descriptor can be read, or written; false when the deadline came first. */
+bool vv_process_wait_fd(int fd, bool for_writing, int64_t deadline_mono_ns);
+
 /* For the program and tests; the engine waits on conditions. */
 void vv_sleep_until(int64_t deadline_mono_ns);
 

@@ -83,7 +83,7 @@ static void every_verb_has_help_that_fits_a_screen(void **state)
     (void)state;
     static const char *const verbs[] = {"serve",   "write",    "import",  "query", "export",
                                         "config",  "series",   "metrics", "info",  "verify",
-                                        "version", "snapshot", "restore", "scrub"};
+                                        "version", "snapshot", "restore", "scrub", "ping"};
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         program_result result = PROGRAM_RUN(verbs[i], "--help");
         assert_int_equal(result.exit_code, 0);
@@ -419,7 +419,8 @@ static void a_server_that_cannot_start_says_why(void **state)
            1, "", "no/such");
     expect(PROGRAM_RUN("serve", "--data", data, "--listen", "127.0.0.1:0"), 1, "", data);
     assert_int_equal(program_stop(&server, SIGTERM), 0);
-    PROGRAM_SERVE(&server, "--data", other, "--listen", "0.0.0.0:0", "--insecure-no-auth");
+    PROGRAM_SERVE(&server, "--data", other, "--listen", "0.0.0.0:0", "--insecure-no-auth",
+                  "--allow-root");
     assert_int_equal(program_stop(&server, SIGTERM), 0);
 }
 

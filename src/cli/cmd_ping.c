@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* varve ping: whether a server is ready, by its exit code; for scripts and health checks. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/slice.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "net/http_fetch.h"
+#include "sys/clock.h"
+
+#define PING_URL_DEFAULT "http://127.0.0.1:9428"
+/* A server that takes longer is not ready. */
+#define PING_TIMEOUT_NS    (INT64_C(5) * VV_NS_PER_S)
+#define PING_URL_BYTES_MAX 2048u
+
+static bool ping_goes_on(void *context)
+{
+    return vv_mono_now_ns() < *(const int64_t *)context;
+}
+
+static int ping_server(const char *url)
+{
+    char ready[PING_URL_BYTES_MAX];
+    varve_text base = vv_text_from_string(url);
+    while (base.size > 0 && base.data[base.size - 1] == '/') {
+        base.size -= 1;
+    }
+    if (base.size + 8 > sizeof ready) {
+        vv_cli_fail("ping", "the URL is too long");
+        return VV_EXIT_USAGE;
+    }
+    vv_text_format(ready, sizeof ready, "%.*s/ready", VV_TEXT_ARGS(base));
+    varve_error error;
+    vv_http_fetch_answer answer;
+    int64_t deadline = vv_deadline_after_ns(PING_TIMEOUT_NS);
+    const vv_http_fetch_request request = {
+        .url = ready, .check = ping_goes_on, .check_context = &deadline};
+    varve_status status = vv_http_fetch_run(&request, &answer, &error);
+    if (answer.code == 0) {
+        bool is_late = status == VARVE_E_CANCELLED;
+        vv_cli_fail("ping", "%s%s", is_late ? url : error.message,
+                    is_late ? " does not answer" : "");
+        return status == VARVE_E_INVALID ? VV_EXIT_USAGE : VV_EXIT_CONNECTION;
+    }
+    if (answer.code != 200) {
+        vv_cli_fail("ping", "%s is not ready: %u %.*s", url, answer.code, (int)answer.body_size,
+                    answer.body);
+        return VV_EXIT_FAILED;
+    }
+    printf("%s is ready\n", url);
+    return VV_EXIT_OK;
+}
+
+int vv_cmd_ping(int argc, char **argv)
+{
+    const char *url = getenv(VV_URL_VARIABLE);
+    url = url == NULL || url[0] == '\0' ? PING_URL_DEFAULT : url;
+    const vv_option table[] = {
+        {"url", VV_OPTION_TEXT, &url, "URL",
+         "the server (" VV_URL_VARIABLE ", " PING_URL_DEFAULT ")"},
+    };
+    int operands;
+    int exit_code;
+    if (!vv_cli_begin("ping", "varve ping --url http://127.0.0.1:9428", table,
+                      VV_ARRAY_COUNT(table), argc, argv, &operands, &exit_code)) {
+        return exit_code;
+    }
+    return vv_cli_takes_none("ping", operands, argv) ? ping_server(url) : VV_EXIT_USAGE;
+}
