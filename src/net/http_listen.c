@@ -26,6 +26,8 @@
 #include "sys/process.h"
 
 #define LISTEN_BACKLOG 511
+/* Of an address that is far too long. */
+#define LISTEN_SHOWN_BYTES 64u
 
 typedef struct listen_target {
     struct sockaddr_storage address;
@@ -56,7 +58,8 @@ static varve_status listen_parse_unix(varve_text listen, http_listener *listener
         vv_text_find_char(path, '\0') < path.size) {
         return vv_fail(out_err, VARVE_E_INVALID,
                        "\"%.*s\" is no path of a socket: 1 to %zu bytes behind \"unix:\"",
-                       VV_TEXT_ARGS(listen), sizeof local.sun_path - 1);
+                       VV_TEXT_ARGS(vv_text_sub(listen, 0, LISTEN_SHOWN_BYTES)),
+                       sizeof local.sun_path - 1);
     }
     memcpy(local.sun_path, path.data, path.size);
     memcpy(&out_target->address, &local, sizeof local);
@@ -123,7 +126,7 @@ static varve_status listen_parse(http_listener *listener, varve_text listen,
     if (!out_target->is_loopback && !listener->http->options.allows_public) {
         return vv_fail(out_err, VARVE_E_INVALID,
                        "%.*s can be reached from other machines, and nothing asks clients who they "
-                       "are: allow it explicitly or listen on 127.0.0.1",
+                       "are: --insecure-no-auth allows it, 127.0.0.1 needs no leave",
                        VV_TEXT_ARGS(listen));
     }
     if (!out_target->is_loopback && listener->http->options.refuses_public_root) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every format of wire/decode.h: no bytes break a decoder, and how they are cut into pieces changes
- * no call of the sink. The first byte of the input chooses the format, the second the cuts.
+ * no call of the sink. The first byte of the input chooses the format (from 128 on, of line
+ * protocol with fields as series of their own), the second the cuts.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/slice.h"
 #include "base/status.h"
 #include "wire/decode.h"
+#include "wire/influx.h"
 #include "wire/lines.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -104,15 +106,21 @@ static void fuzz_decode_lines(void *context, uint64_t line)
     out->lines = line;
 }
 
-static void fuzz_decode_run(vv_format format, vv_bytes text, size_t piece, vv_alloc *alloc,
+static void fuzz_decode_run(uint8_t chosen, vv_bytes text, size_t piece, vv_alloc *alloc,
                             fuzz_decode_outcome *out)
 {
+    static const vv_influx_format flat = {
+        .unit = VV_INFLUX_AUTO, .is_flat = true, .separator = VV_TEXT_INIT("_")};
+    vv_format format = (vv_format)(chosen % VV_FORMAT_COUNT);
     varve_label extra = {VARVE_STR("extra"), VARVE_STR("x")};
     vv_decoder_options options = {.precision = VARVE_PRECISION_MS,
                                   .unit = VARVE_PRECISION_STORED,
                                   .line_bytes_max = 4096,
                                   .extra = &extra,
                                   .extra_count = 1};
+    if (format == VV_FORMAT_LP && chosen >= 128) {
+        options.format_options = &flat;
+    }
     vv_wire_sink sink = {.context = out,
                          .rows = fuzz_decode_rows,
                          .reject = fuzz_decode_reject,
@@ -158,13 +166,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     vv_alloc alloc;
     vv_alloc_init(&alloc, NULL);
-    vv_format format = (vv_format)(data[0] % VV_FORMAT_COUNT);
     size_t piece = 1 + data[1];
     vv_bytes text = vv_bytes_make(data + 2, size - 2);
     fuzz_decode_outcome whole;
     fuzz_decode_outcome cut;
-    fuzz_decode_run(format, text, text.size + 1, &alloc, &whole);
-    fuzz_decode_run(format, text, piece, &alloc, &cut);
+    fuzz_decode_run(data[0], text, text.size + 1, &alloc, &whole);
+    fuzz_decode_run(data[0], text, piece, &alloc, &cut);
     fuzz_decode_require(whole.status == cut.status && whole.digest == cut.digest);
     uint64_t lines;
     uint64_t cut_lines;
