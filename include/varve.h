@@ -1122,8 +1122,9 @@ VARVE_API void varve_copied_init(varve_copied *copied);
  * Blocks:   yes. Progress in bytes.
  * Errors:   E_EXISTS (there is something at path), E_NOT_FOUND (the directory that is to hold it),
  *           E_INVALID (path lies inside of the database), E_LOCKED (another call is making it),
- *           E_CONFLICT (<path>.tmp is something else), E_CORRUPT (found while copying),
- * E_CANCELLED, E_NOMEM, E_NOSPACE, E_IO. Since:    0.1
+ *           E_CONFLICT (<path>.tmp is something else), E_CORRUPT (found while copying), E_NOSPACE,
+ *           E_CANCELLED, E_NOMEM, E_IO.
+ * Since:    0.1
  *
  * @param path        the new directory; its parent must exist
  * @param out_copied  may be NULL

@@ -8,8 +8,11 @@
  *
  *   N1  All levels give the same bits. Integer results do not depend on order; float sums are kept
  *       in 8 lanes, value i in lane i % 8, and the lanes are added as ((0+4)+(2+6)) +
- * ((1+5)+(3+7)). N2  No kernel reads or writes beyond what its comment says. N3  Arithmetic on
- * integers is modulo 2^64 and cannot trap.
+ *       ((1+5)+(3+7)).
+ *
+ *   N2  No kernel reads or writes beyond what its comment says.
+ *
+ *   N3  Arithmetic on integers is modulo 2^64 and cannot trap.
  */
 
 #include "base/compiler.h"

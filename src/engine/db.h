@@ -8,17 +8,24 @@
  *
  *        catalogue (names)          wal (order, safety, visibility)
  *             |                       |
- *   write --> shards --> active head generation --freeze--> frozen heads --flush--> segments
- * --merge--> |                                 |                      | view  =  visible sequence +
- * references to heads + reference to a version (segments, tombstones)
+ *   write --> shards --> active head --freeze--> frozen heads --flush--> segments --merge--+
+ *             |                                                             ^              |
+ *   read  --> view = visible sequence, the heads, a version (segments       +--------------+
+ *             and tombstones); each counted while it is looked at
  *
  * Invariants:
+ *
  *   E1  A row is in the active head, a frozen head or segments of the current version; a version
- * and the list of frozen heads change together, under `state_lock`, so that a view sees each row
- * once. E2  Heads and versions are counted; nothing that a view references changes, but for the
- * active head, whose later rows the view leaves out by sequence. E3  A tombstone hides the rows of
- * its series and range with a smaller sequence, wherever they are. E4  Freezing happens with every
- * shard locked, at one sequence and LSN.
+ *       and the list of frozen heads change together, under `state_lock`, so that a view sees each
+ *       row once.
+ *
+ *   E2  Heads and versions are counted; nothing that a view references changes, but for the active
+ *       head, whose later rows the view leaves out by sequence.
+ *
+ *   E3  A tombstone hides the rows of its series and range with a smaller sequence, wherever they
+ *       are.
+ *
+ *   E4  Freezing happens with every shard locked, at one sequence and LSN.
  */
 
 #include <stdatomic.h>

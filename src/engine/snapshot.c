@@ -11,13 +11,16 @@
  *
  *   X1  What is in it is what a reader saw at S: every row and delete up to S, none above. Writing,
  *       flushing and merging go on; the view keeps the files and heads it refers to.
+ *
  *   X2  The source is only read. Its log is not needed: rows that are only there are in the heads.
- * So it also works on a full disk (to another device), beside a writer and from memory. X3  IDENT
- * of a snapshot is that of its database with itself as the parent, which says that nothing is
- * written to it (P11). What is restored has an id of its own, a log that begins at LSN 1, and names
- * where it came from; its row sequences go on. X4  Links share what is on the disk, damage
- * included. A copy is compared with the digest of its file; a restore reads and decodes everything
- * before.
+ *       So it also works on a full disk (to another device), beside a writer and from memory.
+ *
+ *   X3  IDENT of a snapshot is that of its database with itself as the parent, which says that
+ *       nothing is written to it (P11). What is restored has an id of its own, a log that begins at
+ *       LSN 1, and names where it came from; its row sequences go on.
+ *
+ *   X4  Links share what is on the disk, damage included. A copy is compared with the digest of its
+ *       file; a restore reads and decodes everything before.
  *
  * (A log that is rotated and linked, as durability.md describes, has the same content, but keeps
  * the sealing of the log within the call, and would leave a snapshot that is replayed by each

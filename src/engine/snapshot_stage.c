@@ -4,10 +4,13 @@
  * Staging (see snapshot_stage.h).
  *
  *   A1  Nothing that existed before the call is changed or removed, but for what an earlier call
- * for the same target left in <target>.tmp. A2  The rename is the moment: before it there is
- * nothing at the target, after it everything, and everything below it was durable before. A3  The
- * lock is held until nothing is left to do. Its file goes before it is unlocked, so that who comes
- * next begins with a directory of his own.
+ *       for the same target left in <target>.tmp.
+ *
+ *   A2  The rename is the moment: before it there is nothing at the target, after it everything,
+ *       and everything below it was durable before.
+ *
+ *   A3  The lock is held until nothing is left to do. Its file goes before it is unlocked, so that
+ *       who comes next begins with a directory of his own.
  */
 
 #include "engine/snapshot_stage.h"

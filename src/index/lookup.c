@@ -2,9 +2,11 @@
 /*
  * A hash table that is read without a lock; the picture stands in the header.
  *
- * K1  A slot changes once, from 0 to its entry, and a table is never shrunk: a probe that ends at
- * an empty slot has seen every entry that was published before it began. K2  The entry is stored
- * after the thing it stands for was completed, so who finds the id may read the thing.
+ *   K1  A slot changes once, from 0 to its entry, and a table is never shrunk: a probe that ends
+ *       at an empty slot has seen every entry that was published before it began.
+ *
+ *   K2  The entry is stored after the thing it stands for was completed, so who finds the id may
+ *       read the thing.
  */
 #include "index/lookup.h"
 

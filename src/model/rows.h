@@ -6,16 +6,22 @@
  * Rows between the rooms: decoded, columnar, in the forms that codec, log, head and query share.
  *
  *   vv_rows   rows of ONE series, ascending in time (what a vector encodes and a scan gives)
- *   vv_run    rows of one or many series in the order of arrival (what a batch holds and the log
- * keeps)
+ *   vv_run    rows of one or many series in the order of arrival (what a batch and the log hold)
  *
  * In both a column is a varve_column with these restrictions:
- *   R1  stride is 0 and offsets, codes, dictionary, approximate are NULL;
- *   R2  F64, I64, U64 are packed 8-byte values, BOOL packed uint8_t of 0 or 1;
+ *
+ *   R1  stride is 0 and offsets, codes, dictionary, approximate are NULL.
+ *
+ *   R2  F64, I64, U64 are packed 8-byte values, BOOL packed uint8_t of 0 or 1.
+ *
  *   R3  BYTES and STRING are varve_text[]; marks tells the kind of each row (bit set: BYTES) and is
- * NULL when every row has the column's type; R4  HISTOGRAM is varve_text[] of the canonical bytes
- * of model/histogram.h; R5  where present says a row has no value, the slot is zero (an empty
- * text); R6  fields are ids of the catalogue, ascending and distinct.
+ *       NULL when every row has the column's type.
+ *
+ *   R4  HISTOGRAM is varve_text[] of the canonical bytes of model/histogram.h.
+ *
+ *   R5  Where present says a row has no value, the slot is zero (an empty text).
+ *
+ *   R6  fields are ids of the catalogue, ascending and distinct.
  */
 
 #include "varve.h"

@@ -5,18 +5,22 @@
  * A vv_vfs is a table of functions and a context. All file access of the engine goes through it, so
  * that tests can put a failing or a simulated file system below an unchanged engine:
  *
- *      engine -> vv_file_* / vv_vfs_* (this header) -> vv_vfs_ops -> vfs_posix   the real one
- *                                                                  -> vfs_fault   fails on request
- *                                                                  -> vfs_sim     has a power
- * switch
+ *      engine -> vv_file_* and vv_vfs_* (here) -> vv_vfs_ops
+ *                                                   -> vfs_posix  the real one
+ *                                                   -> vfs_fault  fails on request
+ *                                                   -> vfs_sim    has a power switch
  *
- * V1  A file is a regular file: links are not followed, devices, pipes and directories are refused.
- * V2  Every operation that fails fills varve_error with path, operation and reason; os_errno holds
- *     the errno. Pointer outputs are then NULL, other outputs untouched.
- * V3  The _all and _exact helpers continue after short results and EINTR. A write of zero bytes
- *     counts as EIO. Syncs and renames are never repeated: after a failed sync nothing written
- * since the last good one is trusted. V4  Paths are UTF-8 without "..", below VV_PATH_BYTES_MAX,
- * '/' between names.
+ *   V1  A file is a regular file: links are not followed, devices, pipes and directories are
+ *       refused.
+ *
+ *   V2  Every operation that fails fills varve_error with path, operation and reason; os_errno
+ *       holds the errno. Pointer outputs are then NULL, other outputs untouched.
+ *
+ *   V3  The _all and _exact helpers continue after short results and EINTR. A write of zero bytes
+ *       counts as EIO. Syncs and renames are never repeated: after a failed sync nothing written
+ *       since the last good one is trusted.
+ *
+ *   V4  Paths are UTF-8 without "..", below VV_PATH_BYTES_MAX, '/' between names.
  *
  * Offsets are given with each call; there is no file position. A vv_file may be used by several
  * threads at once, except that closing it ends all use. The size of a file that is read grows

@@ -6,9 +6,13 @@
  * loops n = 1, 2, ... with a rule for the n-th call until a run ends without the rule having fired:
  * then every call has failed once.
  *
- * F1  A call that a rule of kind ERRNO hits does not reach the inner file system, unless
- * is_done_first. F2  Closing always closes the inner file, whatever it reports. F3  Rules are tried
- * in the order of adding; the first that fires decides. Each counts its own calls.
+ *   F1  A call that a rule of kind ERRNO hits does not reach the inner file system, unless
+ *       is_done_first.
+ *
+ *   F2  Closing always closes the inner file, whatever it reports.
+ *
+ *   F3  Rules are tried in the order of adding; the first that fires decides. Each counts its own
+ *       calls.
  */
 #ifndef VV_SYS_VFS_FAULT_H
 #define VV_SYS_VFS_FAULT_H

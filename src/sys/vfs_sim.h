@@ -15,14 +15,19 @@
  *  vv_sim --capture--> vv_sim_point --cut--> vv_sim_image --create--> vv_sim of the next life
  *  (live)              (a frozen moment)     (a legal disk)           (volatile = durable = image)
  *
- * S1  A point and an image never change and share memory with what they came from; all three are
- *     cheap (a few microseconds for a small database) and may be used by different threads.
- * S2  Without ignored sites and failed syncs, what was synced is in every image.
- * S3  A rename is one change: an image has both halves or none. Syncing either directory makes both
- *     durable, with the earlier changes of those two names.
- * S4  Choosing changes out of order is applied in order: for one sector, size or name the last
- * chosen change decides. A sector carries the bytes of earlier unsynced writes to it, as a page
- * does. S5  Same calls, same images, byte for byte.
+ *   S1  A point and an image never change and share memory with what they came from; all three are
+ *       cheap (a few microseconds for a small database) and may be used by different threads.
+ *
+ *   S2  Without ignored sites and failed syncs, what was synced is in every image.
+ *
+ *   S3  A rename is one change: an image has both halves or none. Syncing either directory makes
+ *       both durable, with the earlier changes of those two names.
+ *
+ *   S4  Choosing changes out of order is applied in order: for one sector, size or name the last
+ *       chosen change decides. A sector carries the bytes of earlier unsynced writes to it, as a
+ *       page does.
+ *
+ *   S5  Same calls, same images, byte for byte.
  *
  * Not simulated: permissions, links other than hard ones, times, "..", files without a name that
  * are opened again. Its memory must not fail: give it an allocator of its own; it asserts success.

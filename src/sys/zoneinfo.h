@@ -2,11 +2,14 @@
 /*
  * Time zones from the system's TZif files.
  *
- * Z1  A name is one or more parts of [A-Za-z0-9_+-] joined by '/', 64 bytes at most; nothing else
- * ever reaches the file system. Z2  File bytes are untrusted: bounded, every count compared with
- * the bytes left, refused with E_CORRUPT as a whole or usable as a whole. Z3  Versions 2 and 3
- * (64-bit times and the rule for later times in the footer) and 1 are read. Leap seconds are not
- * applied: unix time has none.
+ *   Z1  A name is one or more parts of [A-Za-z0-9_+-] joined by '/', 64 bytes at most; nothing
+ *       else ever reaches the file system.
+ *
+ *   Z2  File bytes are untrusted: bounded, every count compared with the bytes left, refused with
+ *       E_CORRUPT as a whole or usable as a whole.
+ *
+ *   Z3  Versions 2 and 3 (64-bit times and the rule for later times in the footer) and 1 are read.
+ *       Leap seconds are not applied: unix time has none.
  */
 #ifndef VV_SYS_ZONEINFO_H
 #define VV_SYS_ZONEINFO_H

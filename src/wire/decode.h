@@ -15,10 +15,13 @@
  * is the sink's business. It allocates for its longest line or block and nothing for the length of
  * the text.
  *
- * D1  A piece may end anywhere: the same bytes give the same calls of the sink, however they are
- * cut. D2  A line that is bad is given to sink->reject, and the rest goes on, unless the format
- * says that it is good as a whole or not at all (OpenMetrics, native). D3  After a failure, of the
- * sink or its own, a decoder is only good for vv_decoder_free.
+ *   D1  A piece may end anywhere: the same bytes give the same calls of the sink, however they are
+ *       cut.
+ *
+ *   D2  A line that is bad is given to sink->reject, and the rest goes on, unless the format says
+ *       that it is good as a whole or not at all (OpenMetrics, native).
+ *
+ *   D3  After a failure, of the sink or its own, a decoder is only good for vv_decoder_free.
  */
 
 #include "base/alloc.h"
