@@ -7,12 +7,12 @@
  * its time and its labels. It is read whole before anything of it is given away, so a bad cell
  * leaves out the record and nothing else.
  *
- * The key of a series, which vv_decoder_series reads back:
+ * The key of a series says all of it, names of labels too, since a server remembers keys of many
+ * texts, each with columns of its own:
  *
- *     varint 0, or number of the METRIC column from 1 | where a column has the metric: varint size,
- *     bytes | for each label by name: varint 0 (absent) or size + 1, bytes
+ *     varint size, metric | varint size, name | varint size, value | ...   labels by name
  *
- * M1  Equal metric and labels give equal keys, and the other way round, within one decoder.
+ * M1  Equal metric and labels give equal keys, and the other way round, whatever the columns.
  * M2  Every record has as many cells as the header; without one, as many as the mapping asks for,
  *     or more.
  */
@@ -235,25 +235,32 @@ static varve_status csv_read_record(csv_decoder *decoder, const vv_csv_record *r
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
+static void csv_key_text(vv_buf *key, varve_text text)
+{
+    vv_buf_append_varint(key, text.size);
+    vv_buf_append_text(key, text);
+}
+
+/** metric 0: of the row; else of that METRIC column, from 1. */
 static varve_status csv_make_key(csv_decoder *decoder, size_t metric, varve_error *out_err)
 {
+    const vv_csv_column *columns = decoder->mapping.columns;
     vv_buf *key = &decoder->key;
     vv_buf_reset(key);
-    vv_buf_append_varint(key, metric);
-    if (metric == 0 && decoder->has_name) {
-        vv_buf_append_varint(key, decoder->name.size);
-        vv_buf_append_text(key, decoder->name);
-    }
+    csv_key_text(key, metric > 0          ? columns[decoder->metrics[metric - 1]].name
+                      : decoder->has_name ? decoder->name
+                                          : decoder->mapping.metric);
     for (size_t i = 0; i < decoder->label_count; i++) {
         const vv_csv_cell *cell = decoder->cells[i];
-        bool is_there = cell->text.size > 0 || cell->is_quoted;
-        vv_buf_append_varint(key, is_there ? cell->text.size + 1 : 0);
-        vv_buf_append_text(key, cell->text);
+        if (cell->text.size > 0 || cell->is_quoted) {
+            csv_key_text(key, columns[decoder->labels[i]].name);
+            csv_key_text(key, cell->text);
+        }
     }
     return vv_buf_check(key, out_err);
 }
 
-/** Give a row away, unless it has no value; metric 0: that of the fields. */
+/** Give a row away, unless it has no value; metric as csv_make_key. */
 static varve_status csv_give(csv_decoder *decoder, uint64_t line, size_t metric,
                              const varve_text *names, const varve_value *values, size_t count,
                              varve_error *out_err)
@@ -428,23 +435,14 @@ static varve_status csv_decoder_series(void *state, const vv_wire_rows *rows, vv
     if (labels == NULL) {
         return vv_arena_fail(arena, decoder->label_count * sizeof *labels, out_err);
     }
-    size_t metric = (size_t)vv_reader_varint_max(&reader, decoder->metric_count);
-    *out_metric = decoder->mapping.metric;
-    if (metric > 0) {
-        *out_metric = decoder->mapping.columns[decoder->metrics[metric - 1]].name;
-    } else if (decoder->has_name) {
-        *out_metric = vv_reader_text(&reader, (size_t)vv_reader_varint(&reader));
-    }
+    *out_metric = vv_reader_text(&reader, (size_t)vv_reader_varint(&reader));
     size_t count = 0;
-    for (size_t i = 0; i < decoder->label_count; i++) {
-        uint64_t size = vv_reader_varint(&reader);
-        if (size > 0) {
-            labels[count].name = decoder->mapping.columns[decoder->labels[i]].name;
-            labels[count].value = vv_reader_text(&reader, (size_t)size - 1);
-            count += 1;
-        }
+    while (vv_reader_left(&reader) > 0 && count < decoder->label_count) {
+        labels[count].name = vv_reader_text(&reader, (size_t)vv_reader_varint(&reader));
+        labels[count].value = vv_reader_text(&reader, (size_t)vv_reader_varint(&reader));
+        count += 1;
     }
-    if (vv_reader_is_bad(&reader)) {
+    if (!vv_reader_is_done(&reader)) {
         return vv_fail(out_err, VARVE_E_INVALID, "no key of a series of this text");
     }
     *out_labels = labels;

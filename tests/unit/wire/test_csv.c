@@ -333,6 +333,60 @@ static void csv_keys_differ_where_series_do(void **state)
     end(&w);
 }
 
+/** Remembers the keys it is given. */
+static varve_status note_key(void *context, vv_decoder *decoder, const vv_wire_rows *rows,
+                             varve_error *out_err)
+{
+    world *w = context;
+    (void)decoder;
+    vv_buf_append_text(&w->log, rows->key);
+    return vv_buf_check(&w->log, out_err);
+}
+
+static void csv_keys_mean_the_same_whatever_the_columns(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *format;
+        const char *line;
+        bool is_same;
+    } cases[] = {
+        {"1:label:a,2:label:b,3:f64:v", "x,y,1\n", true},
+        {"3:label:a,1:label:b,2:f64:w", "y,1,x\n", true},
+        {"1:label:a,2:label:b,3:metric:m", "x,y,1\n", true},
+        {"4:name,1:label:a,2:label:b,3:f64:v,5:label:c", "x,y,1,m,\n", true},
+        {"1:label:b,2:label:a,3:f64:v", "x,y,1\n", false},
+        {"1:label:a,2:label:c,3:f64:v", "x,y,1\n", false},
+        {"1:label:a,2:label:b,3:metric:n", "x,y,1\n", false},
+        {"1:label:a,2:label:b,3:f64:v", "xy,,1\n", false},
+        {"1:label:a,2:label:b,3:f64:v", "xy,\"\",1\n", false},
+    };
+    world w;
+    begin(&w, NULL);
+    char first[64];
+    size_t first_size = 0;
+    for (size_t i = 0; i < VV_ARRAY_COUNT(cases); i++) {
+        vv_wire_sink sink = {.context = &w, .rows = note_key, .reject = note_reject};
+        vv_decoder *decoder;
+        map(&w, cases[i].format, "m");
+        vv_buf_reset(&w.log);
+        check_ok(vv_decoder_create(VV_FORMAT_CSV, &w.alloc, &w.options, &sink, &decoder, NULL),
+                 NULL);
+        check_ok(
+            vv_decoder_feed(decoder, vv_bytes_of_text(vv_text_from_string(cases[i].line)), NULL),
+            NULL);
+        check_ok(vv_decoder_end(decoder, NULL), NULL);
+        vv_decoder_free(decoder);
+        if (i == 0) {
+            first_size = w.log.size;
+            memcpy(first, w.log.data, first_size);
+        }
+        bool is_same = vv_text_equal(vv_text_make(first, first_size), vv_buf_text(&w.log));
+        assert_int_equal(is_same, cases[i].is_same);
+    }
+    end(&w);
+}
+
 static void csv_notes_lost_digits_and_bounds_lines(void **state)
 {
     (void)state;
@@ -415,6 +469,7 @@ int main(void)
         cmocka_unit_test(csv_typed_headers_tell_all),
         cmocka_unit_test(csv_headers_must_have_what_is_asked_for),
         cmocka_unit_test(csv_keys_differ_where_series_do),
+        cmocka_unit_test(csv_keys_mean_the_same_whatever_the_columns),
         cmocka_unit_test(csv_notes_lost_digits_and_bounds_lines),
         cmocka_unit_test(csv_ends_with_the_failure_of_its_sink),
         cmocka_unit_test(csv_numbers_are_bounded),
