@@ -2,6 +2,7 @@
 
 #include "server/csv_columns.h"
 
+#include "wire/csv_write.h"
 #include "wire/json_lines.h"
 
 static varve_text csv_columns_cell(const varve_block *block, size_t column, size_t row)

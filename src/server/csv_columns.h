@@ -2,7 +2,11 @@
 #ifndef VV_SERVER_CSV_COLUMNS_H
 #define VV_SERVER_CSV_COLUMNS_H
 
-#include "wire/csv_write.h"
+#include "base/arena.h"
+#include "base/compiler.h"
+#include "varve.h"
+
+typedef struct vv_csv_column vv_csv_column; /* wire/csv.h */
 
 /**
  * The columns that a CSV export of a whole selection has: time, metric, every label and every field

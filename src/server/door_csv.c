@@ -9,7 +9,7 @@
 #include "net/params.h"
 #include "server/csv_columns.h"
 #include "server/import_priv.h"
-#include "wire/csv.h"
+#include "wire/csv_write.h"
 
 /* ---- import --------------------------------------------------------------------------------- */
 
