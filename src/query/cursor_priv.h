@@ -210,12 +210,12 @@ VV_MUST_CHECK varve_status vv_plan_make(varve_cursor *cursor, const varve_query_
  */
 VV_MUST_CHECK varve_status vv_plan_copy(varve_cursor *part, const vv_plan *plan, size_t begin,
                                         size_t end, vv_plan **out_plan, varve_error *out_err);
-/** The type that a field has over some series: NONE, one type, MIXED (several). is_numeric: numbers
- * only. E_INVALID when numbers and others meet and it is to be aggregated. */
-VV_MUST_CHECK varve_status vv_plan_type(const varve_cursor *cursor, const uint32_t *series,
-                                        size_t count, uint32_t field, bool is_aggregate,
-                                        uint32_t *out_type, bool *out_is_numeric,
-                                        varve_error *out_err);
+/** The type that a field has over some series while visible rows hold it: NONE, one type, MIXED
+ * (several). is_numeric: numbers only. E_INVALID when numbers and others meet and it is to be
+ * aggregated. */
+VV_MUST_CHECK varve_status vv_plan_type(varve_cursor *cursor, const uint32_t *series, size_t count,
+                                        uint32_t field, bool is_aggregate, uint32_t *out_type,
+                                        bool *out_is_numeric, varve_error *out_err);
 
 /** Whether a failure to read is passed over (VARVE_QUERY_PARTIAL); the answer says so then. */
 bool vv_cursor_may_skip(varve_cursor *cursor, const vv_plan *plan, varve_status status);

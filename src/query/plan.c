@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "base/vec.h"
 #include "engine/db.h"
+#include "engine/scan.h"
 #include "index/catalogue.h"
 #include "model/labels.h"
 #include "model/predicate.h"
@@ -248,31 +249,102 @@ static varve_status plan_fields(varve_cursor *cursor, vv_plan *plan, varve_error
 
 /* ---- types ---- */
 
-varve_status vv_plan_type(const varve_cursor *cursor, const uint32_t *series, size_t count,
+/** The type of a field in a schema; NONE: not there. */
+static uint32_t plan_schema_type(const vv_schema *schema, uint32_t field)
+{
+    for (uint32_t at = 0; at < schema->count; at++) {
+        if (schema->fields[at].field == field) {
+            return schema->fields[at].type;
+        }
+    }
+    return VARVE_TYPE_NONE;
+}
+
+/** A bit for each type that the field has in some schema. */
+static uint32_t plan_listed_types(const varve_cursor *cursor, const uint32_t *series, size_t count,
+                                  uint32_t field)
+{
+    uint32_t types = 0;
+    const vv_schema *last = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const vv_schema *schema = vv_catalogue_schema(cursor->db->catalogue, series[i]);
+        if (schema != last) { /* series of one metric mostly share theirs */
+            types |= UINT32_C(1) << plan_schema_type(schema, field);
+            last = schema;
+        }
+    }
+    return types & ~(UINT32_C(1) << VARVE_TYPE_NONE);
+}
+
+/** Of these types, those that a visible row holds. A schema keeps what it had after its rows were
+ *  deleted; what cannot be read is taken to hold them. */
+static varve_status plan_visible_types(varve_cursor *cursor, const uint32_t *series, size_t count,
+                                       uint32_t field, uint32_t *types, varve_error *out_err)
+{
+    uint32_t listed = *types;
+    uint32_t visible = 0;
+    for (size_t i = 0; i < count && visible != listed; i++) {
+        const vv_schema *schema = vv_catalogue_schema(cursor->db->catalogue, series[i]);
+        uint32_t bit = listed & (UINT32_C(1) << plan_schema_type(schema, field));
+        if ((bit & ~visible) == 0) {
+            continue;
+        }
+        bool exists;
+        varve_error error;
+        VV_TRY(vv_cursor_poll(cursor, out_err));
+        varve_status status =
+            vv_scan_field_exists(cursor->view, series[i], field, cursor->scratch, &exists, &error);
+        bool is_unreadable = status == VARVE_E_CORRUPT || status == VARVE_E_IO;
+        if (status != VARVE_OK && !is_unreadable) {
+            if (out_err != NULL) {
+                *out_err = error;
+            }
+            return status;
+        }
+        visible |= is_unreadable || exists ? bit : 0;
+    }
+    *types = visible;
+    return VARVE_OK;
+}
+
+/** NONE, the only one, or MIXED. */
+static uint32_t plan_only_type(uint32_t types)
+{
+    uint32_t type = VARVE_TYPE_NONE;
+    for (uint32_t has = 1; has <= VARVE_TYPE_HISTOGRAM; has++) {
+        if ((types & (UINT32_C(1) << has)) != 0) {
+            type = type == VARVE_TYPE_NONE ? has : (uint32_t)VARVE_TYPE_MIXED;
+        }
+    }
+    return type;
+}
+
+/** Types that are numbers, and others. */
+static void plan_split_types(uint32_t types, bool *out_has_number, bool *out_has_other)
+{
+    *out_has_number = false;
+    *out_has_other = false;
+    for (uint32_t has = 1; has <= VARVE_TYPE_HISTOGRAM; has++) {
+        bool is_in = (types & (UINT32_C(1) << has)) != 0;
+        *out_has_number = *out_has_number || (is_in && vv_type_is_number(has));
+        *out_has_other = *out_has_other || (is_in && !vv_type_is_number(has));
+    }
+}
+
+varve_status vv_plan_type(varve_cursor *cursor, const uint32_t *series, size_t count,
                           uint32_t field, bool is_aggregate, uint32_t *out_type,
                           bool *out_is_numeric, varve_error *out_err)
 {
-    uint32_t type = VARVE_TYPE_NONE;
-    bool has_number = false;
-    bool has_other = false;
-    const vv_schema *last = NULL;
-    for (size_t i = 0; i < count && field != 0; i++) {
-        const vv_schema *schema = vv_catalogue_schema(cursor->db->catalogue, series[i]);
-        if (schema == last) {
-            continue; /* series of one metric mostly share theirs */
-        }
-        last = schema;
-        for (uint32_t at = 0; at < schema->count; at++) {
-            if (schema->fields[at].field != field) {
-                continue;
-            }
-            uint32_t has = schema->fields[at].type;
-            has_number = has_number || vv_type_is_number(has);
-            has_other = has_other || !vv_type_is_number(has);
-            type = type == VARVE_TYPE_NONE || type == has ? has : (uint32_t)VARVE_TYPE_MIXED;
-        }
+    bool has_number;
+    bool has_other;
+    uint32_t types = field == 0 ? 0 : plan_listed_types(cursor, series, count, field);
+    plan_split_types(types, &has_number, &has_other);
+    /* Rows are only looked at where it matters: where types meet, or may be refused. */
+    if (plan_only_type(types) == VARVE_TYPE_MIXED || (is_aggregate && has_other)) {
+        VV_TRY(plan_visible_types(cursor, series, count, field, &types, out_err));
+        plan_split_types(types, &has_number, &has_other);
     }
-    *out_type = type;
+    *out_type = plan_only_type(types);
     *out_is_numeric = has_number && !has_other;
     if (has_number && has_other && is_aggregate) {
         varve_text name = vv_catalogue_field_name(cursor->db->catalogue, field);

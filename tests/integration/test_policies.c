@@ -443,6 +443,44 @@ static void series_of_several_types_give_a_mixed_column(void **state)
     policies_end(&p);
 }
 
+/* A series whose rows are all deleted holds no type against others of its metric. */
+static void a_type_goes_with_its_last_visible_row(void **state)
+{
+    (void)state;
+    policies p;
+    varve_error err;
+    varve_output sum = {.aggregation = VARVE_AGG_SUM, .name = VARVE_STR("v")};
+    varve_query_options options;
+    varve_query_options_init(&options);
+    options.outputs = &sum;
+    options.output_count = 1;
+    options.grouping = VARVE_GROUP_ALL;
+    for (int round = 0; round < 3; round++) {
+        policies_begin(&p, 0, 0);
+        dump_must_put(p.db, "m{h=a}", 1, "v", dump_string("x"));
+        dump_must_put(p.db, "m{h=c}", 1, "v", dump_string("y"));
+        if (round == 1) {
+            check_ok(varve_flush(p.db, NULL, &err), &err);
+        }
+        assert_string_equal(dump_query(p.db, &options), "! E_INVALID\n");
+        policies_delete(&p, "m", INT64_MIN, INT64_MAX);
+        if (round == 2) {
+            check_ok(varve_flush(p.db, NULL, &err), &err);
+        }
+        assert_string_equal(dump_query(p.db, &options), ""); /* as if it had never been */
+        dump_must_put(p.db, "m{h=b}", 2, "v", dump_f64(1.5));
+        dump_must_put(p.db, "m{h=c}", 2, "v", dump_i64(2));
+        assert_non_null(strstr(dump_query(p.db, &options), "=3.5"));
+        dump_must_put(p.db, "m{h=a}", 3, "v", dump_string("z"));
+        assert_string_equal(dump_query(p.db, &options), "! E_INVALID\n");
+        policies_delete(&p, "m{h=\"a\"}", INT64_MIN, INT64_MAX);
+        const char *answer = dump_query(p.db, &options);
+        assert_non_null(strstr(answer, "=3.5"));
+        policies_expect(&p, &options, answer);
+        policies_end(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +495,7 @@ int main(void)
         cmocka_unit_test(a_field_has_one_type_while_a_visible_row_holds_it),
         cmocka_unit_test(bytes_and_strings_share_a_field),
         cmocka_unit_test(series_of_several_types_give_a_mixed_column),
+        cmocka_unit_test(a_type_goes_with_its_last_visible_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
