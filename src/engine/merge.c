@@ -10,6 +10,9 @@
  *   G2  A merge reads its inputs through a view of them alone, with the tombstones of the moment;
  *       what is visible is the same before, during and after it.
  *   G3  One merge at a time; flushes go on beside it, they only add at the end.
+ *   G4  A merge that would not fit on the disk does not begin: the result may be as large as the
+ *       inputs, which stay until it is published. Inputs that a delete concerns are not counted:
+ *       that merge gives space back. One that was counted wrong fails as any write does.
  */
 
 #include "engine/merge.h"
@@ -53,6 +56,17 @@ static bool merge_concerns(const vv_tombstone *tombstone, const vv_live_segment 
            (segment->info.first_time < tombstone->range.end || tombstone->range.end == INT64_MAX);
 }
 
+/** Whether a tombstone of the version concerns a segment. */
+static bool merge_is_concerned(const vv_version *version, const vv_live_segment *segment)
+{
+    for (size_t at = 0; at < version->tombstone_count; at++) {
+        if (merge_concerns(version->tombstones[at], segment)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /** Everything, unless it is one segment already that no tombstone concerns. */
 static bool merge_choose_all(const vv_version *version, merge_choice *out_choice)
 {
@@ -61,13 +75,31 @@ static bool merge_choose_all(const vv_version *version, merge_choice *out_choice
     for (size_t i = 0; i < version->segment_count; i++) {
         const vv_live_segment *segment = version->segments[i];
         level = segment->info.level > level ? segment->info.level : level;
-        for (size_t at = 0; at < version->tombstone_count; at++) {
-            is_concerned = is_concerned || merge_concerns(version->tombstones[at], segment);
-        }
+        is_concerned = is_concerned || merge_is_concerned(version, segment);
     }
     *out_choice = (merge_choice){.begin = 0, .end = version->segment_count};
     out_choice->level = level > 0 ? level : 1;
     return version->segment_count > 1 || is_concerned;
+}
+
+/** G4: E_NOSPACE says what is needed. */
+static varve_status merge_check_space(varve_db *db, const vv_version *version,
+                                      const merge_choice *choice, varve_error *out_err)
+{
+    uint64_t needed = 0;
+    for (size_t i = choice->begin; i < choice->end; i++) {
+        const vv_live_segment *segment = version->segments[i];
+        needed += merge_is_concerned(version, segment) ? 0 : segment->info.bytes;
+    }
+    vv_fs_info disk;
+    if (vv_vfs_statvfs(db->env.vfs, db->path, &disk, NULL) != VARVE_OK ||
+        disk.free_bytes >= needed) {
+        return VARVE_OK; /* what the disk does not tell is found out by writing */
+    }
+    return vv_fail(out_err, VARVE_E_NOSPACE,
+                   "merging %zu segments may need %llu bytes, and %llu are free on the disk of %s",
+                   choice->end - choice->begin, (unsigned long long)needed,
+                   (unsigned long long)disk.free_bytes, db->path);
 }
 
 /** A view of the chosen segments alone; the tombstones are those of the version. G2. */
@@ -165,8 +197,11 @@ static varve_status merge_step(varve_db *db, bool all, varve_task *task, bool *o
                       : merge_choose(version, db->options.merge_fan_in, &choice);
     varve_status status = VARVE_OK;
     if (*out_worked) {
+        status = merge_check_space(db, version, &choice, out_err);
+    }
+    if (*out_worked && status == VARVE_OK) {
         status = merge_run(db, version, &choice, task, out_err);
-    } else if (all) {
+    } else if (all && !*out_worked) {
         status = merge_drop_tombstones(db, version, out_err);
     }
     vv_version_unref(db, version);
@@ -191,7 +226,8 @@ bool vv_merge_is_due(varve_db *db)
     }
     merge_choice choice;
     vv_version *version = vv_version_current(db);
-    bool is_due = merge_choose(version, db->options.merge_fan_in, &choice);
+    bool is_due = merge_choose(version, db->options.merge_fan_in, &choice) &&
+                  merge_check_space(db, version, &choice, NULL) == VARVE_OK;
     vv_version_unref(db, version);
     return is_due;
 }

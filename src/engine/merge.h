@@ -13,8 +13,10 @@
 
 #include "engine/db.h"
 
-/** Run merges until none is due; all: until one segment is left and no tombstone. */
+/** Run merges until none is due; all: until one segment is left and no tombstone. E_NOSPACE before
+ *  anything is written when a merge may not fit on the disk. */
 VV_MUST_CHECK varve_status vv_merge(varve_db *db, bool all, varve_task *task, varve_error *out_err);
+/** Whether a merge is due and fits on the disk: one that does not is postponed. */
 bool vv_merge_is_due(varve_db *db);
 
 struct vv_view;

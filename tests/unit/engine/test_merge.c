@@ -525,6 +525,61 @@ static void flushes_and_merges_run_beside_writers(void **state)
     check_reopened(f, before);
 }
 
+/* ---- G4 ---- */
+
+static uint64_t small_disk_free;
+static varve_status (*small_disk_inner)(void *context, const char *path, vv_fs_info *out_info,
+                                        varve_error *out_err);
+
+static varve_status small_disk_statvfs(void *context, const char *path, vv_fs_info *out_info,
+                                       varve_error *out_err)
+{
+    VV_TRY(small_disk_inner(context, path, out_info, out_err));
+    out_info->free_bytes = small_disk_free;
+    return VARVE_OK;
+}
+
+static void a_merge_that_would_not_fit_does_not_begin(void **state)
+{
+    engine_fixture *f = *state;
+    varve_error err;
+    engine_fixture_close(f);
+    static vv_vfs_ops ops;
+    static vv_vfs small;
+    ops = *f->env.vfs->ops;
+    small = (vv_vfs){.ops = &ops, .context = f->env.vfs->context};
+    small_disk_inner = ops.statvfs;
+    ops.statvfs = small_disk_statvfs;
+    small_disk_free = UINT64_MAX;
+    f->env.vfs = &small;
+    f->options.merge_fan_in = 2;
+    engine_fixture_open(f);
+    engine_fixture_write(f, 0, 1000, 3, 2000, 1.37);
+    flush(f);
+    small_disk_free = 100;
+    engine_fixture_write(f, 1, 1000, 7, 2000, 1.37);
+    digest wanted = digest_of(f);
+    flush(f); /* which would merge */
+    assert_int_equal(engine_fixture_files(f, "seg"), 2);
+    check_status(VARVE_E_NOSPACE, varve_compact(f->db, 0, NULL, &err));
+    check_status(VARVE_E_NOSPACE, varve_compact(f->db, VARVE_COMPACT_ALL, NULL, &err));
+    assert_non_null(strstr(err.message, "100 are free"));
+    assert_int_equal(varve_health(f->db, NULL), VARVE_HEALTH_OK);
+    check_digest(f, wanted);
+    engine_fixture_delete(f, 0, INT64_MIN, INT64_MAX); /* such a merge gives space back */
+    engine_fixture_delete(f, 1, 1000, 1001);
+    wanted = digest_of(f);
+    compact(f);
+    assert_int_equal(engine_fixture_files(f, "seg"), 1);
+    check_digest(f, wanted);
+    engine_fixture_write(f, 1, 0, 7, 20, 2);
+    small_disk_free = UINT64_MAX;
+    flush(f);
+    compact(f);
+    assert_int_equal(engine_fixture_files(f, "seg"), 1);
+    engine_fixture_close(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -544,6 +599,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_failed_allocation_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_cancelled_merge_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(flushes_and_merges_run_beside_writers, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_merge_that_would_not_fit_does_not_begin, setup, teardown),
     };
     return cmocka_run_group_tests_name("merge", tests, NULL, NULL);
 }
