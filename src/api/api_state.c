@@ -119,6 +119,11 @@ static double api_counter(const atomic_uint_fast64_t *counter)
       "Bytes of segments read by merges.")                                                         \
     X("varve_merge_written_bytes_total", COUNTER, api_counter(&f->counters->merge_bytes_written),  \
       "Bytes of segments written by merges.")                                                      \
+    X("varve_snapshots_total", COUNTER, api_counter(&f->counters->snapshots), "Snapshots made.")   \
+    X("varve_scrub_bytes_total", COUNTER, api_counter(&f->counters->scrub_bytes),                  \
+      "Bytes of segments that scrubs have read.")                                                  \
+    X("varve_scrub_damage_total", COUNTER, api_counter(&f->counters->scrub_damage),                \
+      "Damaged places that scrubs have met.")                                                      \
     X("varve_wal_torn_tail_total", COUNTER, api_counter(&f->counters->torn_tails),                 \
       "Torn ends of the log that were cut at open.")                                               \
     X("varve_wal_replayed_rows_total", COUNTER, api_counter(&f->counters->replayed_rows),          \

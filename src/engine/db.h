@@ -60,6 +60,7 @@ typedef struct vv_counters {
     atomic_uint_fast64_t flushes, flush_rows, flush_bytes, flush_failures;
     atomic_uint_fast64_t merges, merge_rows, merge_bytes_read, merge_bytes_written;
     atomic_uint_fast64_t queries, rows_scanned, vectors_decoded, vectors_by_statistics;
+    atomic_uint_fast64_t snapshots, scrub_bytes, scrub_damage;
     atomic_uint_fast64_t torn_tails, replayed_rows, precision_lost;
 } vv_counters;
 

@@ -139,6 +139,7 @@ static void scrub_tell(scrub_state *state, const varve_damage *damage)
 {
     state->found.damaged_files += state->is_file_damaged ? 0 : 1;
     state->found.damaged_places += 1;
+    atomic_fetch_add_explicit(&state->db->counters.scrub_damage, 1, memory_order_relaxed);
     state->is_file_damaged = true;
     vv_db_log(state->db, VARVE_LOG_ERROR, "scrub.damage", "%s", damage->error->message);
     vv_db_set_health(state->db, VARVE_HEALTH_DEGRADED, damage->error);
@@ -217,6 +218,8 @@ static varve_status scrub_segments(scrub_state *state, const vv_version *version
         scrub_note_bytes(state, segment->info.bytes);
         state->found.blocks += vv_segment_block_count(segment->segment);
         state->found.bytes += segment->info.bytes;
+        atomic_fetch_add_explicit(&state->db->counters.scrub_bytes, segment->info.bytes,
+                                  memory_order_relaxed);
     }
     return VARVE_OK;
 }

@@ -419,6 +419,7 @@ static varve_status snapshot_make(varve_db *db, const char *path, const vv_ident
     vv_vec_init(&state->segments, &db->alloc, sizeof(vv_manifest_segment), SIZE_MAX);
     varve_status status = snapshot_run(state, path, out_err);
     if (status == VARVE_OK) {
+        atomic_fetch_add_explicit(&db->counters.snapshots, 1, memory_order_relaxed);
         state->done.struct_size = out_copied->struct_size;
         memcpy(out_copied, &state->done, sizeof state->done);
     }

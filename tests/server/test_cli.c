@@ -2,6 +2,7 @@
 /* The program as its users run it: verbs on a directory and on a server, exit codes, signals. */
 #include <fcntl.h>
 #include <ftw.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -495,6 +496,48 @@ static void damage_is_found_and_exits_with_1(void **state)
            "block 0");
 }
 
+/* Until the process handles SIGINT itself, as its status tells, or has ended. */
+static void wait_until_it_listens(const program *running)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)running->pid);
+    for (bool listens = false; !listens;) {
+        char line[256];
+        FILE *file = fopen(path, "re");
+        assert_non_null(file);
+        while (!listens && fgets(line, sizeof line, file) != NULL) {
+            listens = strncmp(line, "State:\tZ", 8) == 0 ||
+                      (strncmp(line, "SigCgt:", 7) == 0 &&
+                       (strtoull(line + 7, NULL, 16) >> (SIGINT - 1) & 1) != 0);
+        }
+        fclose(file);
+        sched_yield();
+    }
+}
+
+static void long_work_stops_at_a_signal_and_exits_with_130(void **state)
+{
+    const temp_dir *dir = *state;
+    const char *data = temp_dir_path(dir, "slow");
+    const char *copy = temp_dir_path(dir, "slow.copy");
+    expect(PROGRAM_FEED(every_value, "write", "--data", data), 0, "", NULL);
+    program scrub;
+    program_start(&scrub, (const char *const[]){VARVE_PROGRAM, "scrub", "--data", data, "--rate",
+                                                "1", NULL}); /* for an hour */
+    wait_until_it_listens(&scrub);
+    assert_int_equal(program_stop(&scrub, SIGINT), 130);
+    /* A snapshot may have ended before it hears of it: all or nothing. */
+    program snapshot;
+    program_start(&snapshot,
+                  (const char *const[]){VARVE_PROGRAM, "snapshot", "--data", data, copy, NULL});
+    wait_until_it_listens(&snapshot);
+    int exit_code = program_stop(&snapshot, SIGINT);
+    struct stat info;
+    assert_true(exit_code == 130 || exit_code == 0);
+    assert_int_equal(stat(copy, &info), exit_code == 0 ? 0 : -1);
+    assert_int_not_equal(stat(temp_dir_path(dir, "slow.copy.tmp"), &info), 0);
+}
+
 /* ---- snapshot and restore ---- */
 
 static void a_snapshot_beside_a_server_is_restored_to_the_same_rows(void **state)
@@ -517,6 +560,11 @@ static void a_snapshot_beside_a_server_is_restored_to_the_same_rows(void **state
     expect_same(PROGRAM_RUN("export", "--data", copy), PROGRAM_RUN("export", "--data", again));
     expect(PROGRAM_RUN("write", "--data", again, "m v=1"), 0, NULL, NULL);
     expect(PROGRAM_RUN("scrub", "--data", again, "--json"), 0, "\"damaged_places\":0", NULL);
+    expect(PROGRAM_RUN("write", "--data", again, "m v=2"), 0, NULL, NULL);
+    expect(PROGRAM_RUN("compact", "--data", again, "--all"), 0, "segments after   1\n", NULL);
+    expect(PROGRAM_RUN("compact", "--data", again, "--json"), 0,
+           "{\"segments_before\":1,\"segments_after\":1,", NULL);
+    expect(PROGRAM_RUN("compact", "--data", copy), 1, "", "is a snapshot");
     expect(PROGRAM_RUN("restore", temp_dir_path(dir, "none"), copy), 1, "", "no database");
     expect(PROGRAM_RUN("restore", copy), 2, "", "takes a snapshot and");
     expect(PROGRAM_RUN("snapshot", "--data", data), 2, "", "takes one directory");
@@ -540,6 +588,7 @@ int main(void)
         cmocka_unit_test(a_server_that_cannot_start_says_why),
         cmocka_unit_test(acknowledged_rows_survive_kill_9),
         cmocka_unit_test(damage_is_found_and_exits_with_1),
+        cmocka_unit_test(long_work_stops_at_a_signal_and_exits_with_130),
         cmocka_unit_test(a_snapshot_beside_a_server_is_restored_to_the_same_rows),
     };
     return cmocka_run_group_tests(tests, begin, end);

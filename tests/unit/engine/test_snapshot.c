@@ -416,6 +416,54 @@ static void damage_and_foreign_input_are_not_restored(void **state)
     restore(f, "copy", "again");
 }
 
+static const char *const flipped_directories[] = {"copy", "copy/manifest", "copy/seg", "copy/del"};
+
+/* P6, of a backup: whatever byte of it is wrong, it is restored right or not at all. */
+static void a_flipped_byte_anywhere_is_refused_or_harmless(void **state)
+{
+    engine_fixture *f = *state;
+    varve_error err;
+    fill(f);
+    contents expected = contents_of(f->db);
+    snapshot(f, "copy");
+    uint64_t refused = 0;
+    for (size_t i = 0; i < 4; i++) {
+        vv_dir_list list;
+        check_ok(vv_vfs_list(f->files, &f->alloc, flipped_directories[i], &list, &err), &err);
+        for (size_t at = 0; at < list.count; at++) {
+            if (list.entries[at].kind != VV_KIND_FILE) {
+                continue;
+            }
+            char path[VV_PATH_BYTES_MAX];
+            vv_file *file;
+            vv_file_info info;
+            uint8_t byte;
+            check_ok(vv_path_join(flipped_directories[i], list.entries[at].name, path, &err), &err);
+            check_ok(
+                vv_file_open(f->files, &f->alloc, path, VV_OPEN_READ | VV_OPEN_WRITE, &file, &err),
+                &err);
+            check_ok(vv_file_stat(file, &info, &err), &err);
+            for (int64_t offset = 0; offset < info.size; offset += 1 + info.size / 20) {
+                check_ok(vv_file_read_exact(file, offset, &byte, 1, &err), &err);
+                byte ^= (uint8_t)(1u << (offset % 8));
+                check_ok(vv_file_write_all(file, offset, &byte, 1, &err), &err);
+                varve_status status = varve_restore("copy", "again", &f->options, NULL, NULL, &err);
+                assert_int_equal(is_there(f, "again"), status == VARVE_OK);
+                refused += status != VARVE_OK;
+                if (status == VARVE_OK) {
+                    check_equal(contents_at(f, "again"), expected);
+                    remove_at(f, "again");
+                }
+                byte ^= (uint8_t)(1u << (offset % 8));
+                check_ok(vv_file_write_all(file, offset, &byte, 1, &err), &err);
+            }
+            check_ok(vv_file_close(file, &err), &err);
+        }
+        vv_dir_list_deinit(&list);
+    }
+    assert_true(refused > 50); /* the header of the manifest is mostly zeros that nobody reads */
+}
+
 /* X4: here files cannot be linked, so they are copied. */
 static void a_copy_of_a_damaged_file_is_refused(void **state)
 {
@@ -598,6 +646,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(damage_and_foreign_input_are_not_restored, setup, teardown),
         cmocka_unit_test_setup_teardown(a_copy_of_a_damaged_file_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_flipped_byte_anywhere_is_refused_or_harmless, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(each_failing_call_leaves_all_or_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(each_failing_allocation_leaves_all_or_nothing, setup,
                                         teardown),
