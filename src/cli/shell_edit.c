@@ -77,13 +77,13 @@ static int shell_edit_key(EditLine *editor, wchar_t *out_key)
         if (byte == VV_TERMINAL_INTERRUPTED && vv_signals_is_end_asked()) {
             return 0;
         }
-        if (byte == VV_TERMINAL_INTERRUPTED) {
-            bool is_drop = vv_signals_is_stop_asked();
+        if (byte == VV_TERMINAL_INTERRUPTED && vv_signals_is_stop_asked()) {
+            vv_signals_forget_interrupt(); /* it is a key now */
             *out_key = SHELL_EDIT_DROP_KEY;
-            if (is_drop) {
-                return 1;
-            }
-            continue;
+            return 1;
+        }
+        if (byte == VV_TERMINAL_INTERRUPTED) {
+            continue; /* another signal, such as one that the window has changed */
         }
         if (byte == VV_TERMINAL_END) {
             return 0;
@@ -247,8 +247,9 @@ static void shell_edit_set_up(vv_shell_edit *edit)
     el_set(editor, EL_EDITOR, "emacs");
     el_set(editor, EL_HIST, history, edit->history);
     el_set(editor, EL_GETCFN, shell_edit_key);
-    el_set(editor, EL_ADDFN, "varve-complete", "Complete the word", shell_edit_complete);
-    el_set(editor, EL_ADDFN, "varve-drop", "Drop the line", shell_edit_drop);
+    /* With el_set() it would copy the names, and never free them. */
+    el_wset(editor, EL_ADDFN, L"varve-complete", L"Complete the word", shell_edit_complete);
+    el_wset(editor, EL_ADDFN, L"varve-drop", L"Drop the line", shell_edit_drop);
     el_set(editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_source(editor, NULL); /* ~/.editrc: the user's own keys */
     el_set(editor, EL_BIND, "^I", "varve-complete", NULL);

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Limits: at the limit taken, one beyond refused."""
+
+from attack_case import Case
+from attack_target import load, request, rows, write
+
+MINIMUM = 30
+LINE_BYTES = 1 << 20
+
+
+def line_of(metric=b"good", tags=b"", fields=b"value=1"):
+    return metric + tags + b" " + fields + b" 1\n"
+
+
+def tags(count):
+    return b"".join(b",l%d=x" % index for index in range(count))
+
+
+def json_line(metric=b"goodj", labels=b"", values=b"[1]", times=b"[1]"):
+    return b'{"metric":{"__name__":"%s"%s},"values":%s,"timestamps":%s}\n' % (metric, labels, values, times)
+
+
+def pairs():
+    """(name, request at the limit, its answer, request beyond it, its answer)"""
+    document = b'{"select":"nothing"}'
+    yield ("bytes of a line", write(b"#" + b"x" * (LINE_BYTES - 1) + b"\n"), 204,
+           write(b"#" + b"x" * LINE_BYTES + b"\n"), 413)
+    yield ("bytes of a line of JSON", load(json_line().rstrip().ljust(LINE_BYTES) + b"\n"), 204,
+           load(json_line(b"badj").rstrip().ljust(LINE_BYTES + 1) + b"\n"), 413)
+    yield ("bytes of a document", rows(document.ljust(1 << 20)), 200, rows(document.ljust((1 << 20) + 1)), 413)
+    yield "labels", write(line_of(tags=tags(64))), 204, write(line_of(b"bad", tags(65))), 400
+    yield ("bytes of a metric", write(line_of(b"g" * 512)), 204, write(line_of(b"bad" + b"g" * 510)), 400)
+    yield ("bytes of a label's name", write(line_of(tags=b"," + b"n" * 256 + b"=x")), 204,
+           write(line_of(b"bad", b"," + b"n" * 257 + b"=x")), 400)
+    yield ("bytes of a label's value", write(line_of(tags=b",l=" + b"v" * 4096)), 204,
+           write(line_of(b"bad", b",l=" + b"v" * 4097)), 400)
+    yield ("bytes of a label's value in JSON", load(json_line(labels=b',"l":"%s"' % (b"v" * 4096))), 204,
+           load(json_line(b"badj", b',"l":"%s"' % (b"v" * 4097))), 400)
+    yield ("fields", write(line_of(fields=b",".join(b"f%d=1" % i for i in range(1000)))), 204,
+           write(line_of(b"bad", fields=b",".join(b"f%d=1" % i for i in range(1001)))), 400)
+    yield ("bytes of a string", write(line_of(fields=b's="%s"' % (b"x" * (64 << 10)))), 204,
+           write(line_of(b"bad", fields=b's="%s"' % (b"x" * ((64 << 10) + 1)))), 400)
+    yield ("header fields", request(headers=[f"X-{i}: y" for i in range(98)]), 200,
+           request(headers=[f"X-{i}: y" for i in range(99)]), 431)
+    yield "bytes of a target", request(target="/" + "a" * 8191), 404, request(target="/" + "a" * 8192), 414
+    yield ("parameters", request(target="/api/v1/labels?" + "&".join(["a"] * 1024)), 200,
+           request(target="/api/v1/labels?" + "&".join(["a"] * 1025)), 413)
+    yield ("an i64", write(line_of(b"limit_i", fields=b"value=9223372036854775807i")), 204,
+           write(line_of(b"badi", fields=b"value=9223372036854775808i")), 400)
+    yield ("a u64", write(line_of(b"limit_u", fields=b"value=18446744073709551615u")), 204,
+           write(line_of(b"badu", fields=b"value=18446744073709551616u")), 400)
+    yield ("a double", write(line_of(b"limit_d", fields=b"value=1.7976931348623157e308")), 204,
+           write(line_of(b"badd", fields=b"value=1.8e308")), 400)
+
+
+def cases():
+    for name, inside, answer, beyond, refusal in pairs():
+        yield Case(f"{name}, at the limit", inside, (answer,))
+        yield Case(f"{name}, one beyond", beyond, (refusal,))
