@@ -5,11 +5,17 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/regex.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "cli/listing.h"
+#include "cli/nearest.h"
+#include "cli/zones.h"
+#include "model/selector.h"
 #include "model/time_range.h"
+#include "wire/span_text.h"
 #include "wire/time_text.h"
 
 /* Most fields times aggregations of one query. */
@@ -20,22 +26,49 @@ static varve_status ask_memory(varve_error *out_err)
     return vv_fail(out_err, VARVE_E_NOMEM, "no memory for a query");
 }
 
-/** "a,b,c" into an array; an empty text has no part. */
-static varve_status ask_split(const char *words, vv_arena *arena, varve_text **out_parts,
-                              size_t *out_count, varve_error *out_err)
+/** Say which word is wrong, and where: position counts bytes from 0. */
+static varve_status ask_fault(const vv_ask_words *words, const char *text, const char *option,
+                              size_t position, varve_error *out_err, const char *why)
 {
-    varve_text text = vv_text_from_string(words);
+    if (words->fault != NULL) {
+        words->fault->text = text;
+    }
+    size_t character = vv_utf8_length(vv_utf8_cut(vv_text_from_string(text), position)) + 1;
+    return vv_fail(out_err, VARVE_E_INVALID, "%s: at %zu: %s", option, character, why);
+}
+
+/** The same for an error that tells its place itself. */
+static varve_status ask_blame(const vv_ask_words *words, const char *text, const char *option,
+                              varve_error *out_err)
+{
+    if (words->fault != NULL) {
+        words->fault->text = text;
+    }
+    vv_error_prefix(out_err, "%s", option);
+    return out_err->status;
+}
+
+/** "a,b,c" into an array; an empty text has no part, and no part is empty. */
+static varve_status ask_split(const vv_ask_words *words, const char *list, const char *option,
+                              vv_arena *arena, varve_text **out_parts, size_t *out_count,
+                              varve_error *out_err)
+{
+    varve_text text = vv_text_from_string(list);
     size_t count = 0;
+    size_t at = 0;
     varve_text *parts = vv_arena_array(arena, text.size + 1, sizeof *parts);
     if (parts == NULL) {
         return ask_memory(out_err);
     }
-    while (text.size > 0) {
-        size_t size = vv_text_find_char(text, ',');
-        size = size > text.size ? text.size : size;
-        parts[count] = vv_text_sub(text, 0, size);
-        count += parts[count].size > 0;
-        text = vv_text_sub(text, size + 1, text.size);
+    while (text.size > 0 && at <= text.size) {
+        varve_text rest = vv_text_sub(text, at, SIZE_MAX);
+        varve_text part = vv_text_sub(rest, 0, vv_text_find_char(rest, ','));
+        if (vv_text_trim(part).size == 0) {
+            return ask_fault(words, list, option, at, out_err, "expected a name");
+        }
+        parts[count] = vv_text_trim(part);
+        count += 1;
+        at += part.size + 1;
     }
     *out_parts = parts;
     *out_count = count;
@@ -43,6 +76,25 @@ static varve_status ask_split(const char *words, vv_arena *arena, varve_text **o
 }
 
 /* ---- selection and range -------------------------------------------------------------------- */
+
+/** Regular expressions, here rather than by the database or a server, to point at them. */
+static varve_status ask_patterns(const vv_ask_words *words, const char *text,
+                                 const vv_selector *selector, vv_arena *arena, varve_error *out_err)
+{
+    for (size_t i = 0; i < selector->matcher_count; i++) {
+        vv_regex *regex;
+        const varve_matcher *matcher = &selector->matchers[i];
+        if (matcher->kind != VARVE_MATCH_REGEX && matcher->kind != VARVE_MATCH_NOT_REGEX) {
+            continue;
+        }
+        if (vv_regex_create(matcher->value, arena->alloc, &regex, out_err) != VARVE_OK) {
+            vv_error_prefix(out_err, "at %u", (unsigned)selector->columns[i]);
+            return ask_blame(words, text, "selector", out_err);
+        }
+        vv_regex_free(regex);
+    }
+    return VARVE_OK;
+}
 
 static varve_status ask_selections(const vv_ask_words *words, vv_arena *arena, vv_ask *ask,
                                    varve_error *out_err)
@@ -56,50 +108,130 @@ static varve_status ask_selections(const vv_ask_words *words, vv_arena *arena, v
         return ask_memory(out_err);
     }
     for (size_t i = 0; i < words->selector_count; i++) {
+        vv_selector parsed;
         selections[i].kind = VARVE_SELECT_TEXT;
         selections[i].text = vv_text_from_string(words->selectors[i]);
+        if (vv_selector_parse(selections[i].text, arena, &parsed, out_err) != VARVE_OK) {
+            return ask_blame(words, words->selectors[i], "selector", out_err);
+        }
+        VV_TRY(ask_patterns(words, words->selectors[i], &parsed, arena, out_err));
     }
     ask->query.selections = selections;
     ask->query.selection_count = words->selector_count;
     return VARVE_OK;
 }
 
-static varve_status ask_time(const char *option, const char *word, int64_t now_ns,
-                             uint32_t precision, int64_t *out_timestamp, varve_error *out_err)
+static varve_status ask_time(const vv_ask_words *words, const char *option, const char *word,
+                             const vv_time_world *world, uint32_t precision, int64_t *out_timestamp,
+                             varve_error *out_err)
 {
-    varve_status status = VARVE_OK;
-    if (word != NULL) {
-        status = vv_time_text_parse(vv_text_from_string(word), now_ns, precision, out_timestamp,
-                                    out_err);
+    if (word == NULL || vv_time_text_parse_in(vv_text_from_string(word), world, precision,
+                                              out_timestamp, out_err) == VARVE_OK) {
+        return VARVE_OK;
     }
-    if (status != VARVE_OK) {
-        vv_error_prefix(out_err, "%s", option);
+    return ask_blame(words, word, option, out_err);
+}
+
+/** --last: a span, or a number of seconds, before now. */
+static varve_status ask_last(const vv_ask_words *words, const vv_time_world *world,
+                             uint32_t precision, int64_t *out_start, varve_error *out_err)
+{
+    char text[128];
+    double seconds;
+    vv_span_text span;
+    varve_text word = vv_text_from_string(words->last);
+    bool is_seconds = vv_text_parse_f64(word, &seconds) && seconds >= 0.0;
+    if (!is_seconds && vv_span_text_parse(word, &span, out_err) != VARVE_OK) {
+        return ask_blame(words, words->last, "--last", out_err);
     }
-    return status;
+    vv_text_format(text, sizeof text, "now-%s%s", words->last, is_seconds ? "s" : "");
+    if (vv_time_text_parse_in(vv_text_from_string(text), world, precision, out_start, NULL) !=
+        VARVE_OK) {
+        return ask_fault(words, words->last, "--last", 0, out_err, "that is too long");
+    }
+    return VARVE_OK;
+}
+
+static varve_status ask_times(const vv_ask_words *words, const vv_time_world *world,
+                              uint32_t precision, varve_range *range, varve_error *out_err)
+{
+    vv_calendar_zone zone;
+    int32_t offset_s;
+    bool has_zone = world->zone.size == 0 || vv_text_equal_nocase(world->zone, VV_TEXT("utc")) ||
+                    vv_calendar_parse_offset(world->zone, &offset_s) ||
+                    vv_zones_find(world->context, world->zone, &zone);
+    if (!has_zone) {
+        return ask_fault(words, words->zone, "--zone", 0, out_err, "there is no such time zone");
+    }
+    if (words->last != NULL) {
+        if (words->start != NULL || words->end != NULL) {
+            return vv_fail(out_err, VARVE_E_INVALID, "--last excludes --start and --end");
+        }
+        VV_TRY(ask_last(words, world, precision, &range->start, out_err));
+    }
+    VV_TRY(ask_time(words, "--start", words->start, world, precision, &range->start, out_err));
+    VV_TRY(ask_time(words, "--end", words->end, world, precision, &range->end, out_err));
+    if (range->start >= range->end) {
+        return vv_fail(out_err, VARVE_E_INVALID, "--start is not before --end");
+    }
+    return VARVE_OK;
 }
 
 static varve_status ask_range(const vv_ask_words *words, int64_t now_ns, uint32_t precision,
                               varve_range *range, varve_error *out_err)
 {
-    if (words->last != NULL) {
-        int64_t span_ns;
-        if (words->start != NULL || words->end != NULL) {
-            return vv_fail(out_err, VARVE_E_INVALID, "--last excludes --start and --end");
-        }
-        if (vv_duration_text_parse(vv_text_from_string(words->last), &span_ns, out_err) !=
-            VARVE_OK) {
-            vv_error_prefix(out_err, "--last");
-            return out_err->status;
-        }
-        range->start = vv_time_convert_saturating(vv_sat_sub_i64(now_ns, span_ns),
-                                                  VARVE_PRECISION_NS, precision);
+    vv_zones zones;
+    vv_zones_init(&zones);
+    vv_time_world world = {.now_ns = now_ns,
+                           .zone = vv_text_from_string(words->zone),
+                           .find_zone = vv_zones_find,
+                           .context = &zones};
+    varve_status status = ask_times(words, &world, precision, range, out_err);
+    vv_zones_deinit(&zones);
+    return status;
+}
+
+varve_status vv_ask_print_time(int64_t timestamp, uint32_t precision, vv_arena *arena,
+                               varve_text *out_text, varve_error *out_err)
+{
+    int64_t per_second = vv_precision_per_second(precision);
+    int64_t s = vv_floor_div_i64(timestamp, per_second);
+    uint32_t ns = (uint32_t)(vv_floor_mod_i64(timestamp, per_second) * (1000000000 / per_second));
+    char *text = vv_arena_new(arena, VV_TEXT_RFC3339_BYTES_MAX);
+    if (text == NULL) {
+        return ask_memory(out_err);
     }
-    VV_TRY(ask_time("--start", words->start, now_ns, precision, &range->start, out_err));
-    VV_TRY(ask_time("--end", words->end, now_ns, precision, &range->end, out_err));
-    if (range->start >= range->end) {
-        return vv_fail(out_err, VARVE_E_INVALID, "--start is not before --end");
+    *out_text = vv_text_make(text, vv_text_print_rfc3339_parts(text, s, ns, 9));
+    if (text[0] == '-' || text[0] == '+') {
+        out_text->size = 0; /* a year that no request can name */
     }
     return VARVE_OK;
+}
+
+varve_status vv_ask_start_text(const vv_ask_words *words, const vv_ask *ask, uint32_t precision,
+                               vv_arena *arena, varve_text *out_text, varve_error *out_err)
+{
+    double seconds;
+    varve_text word = vv_text_from_string(words->start);
+    *out_text = word;
+    if (words->last != NULL) {
+        size_t capacity = strlen(words->last) + sizeof "now-s";
+        char *text = vv_arena_new(arena, capacity);
+        if (text == NULL) {
+            return ask_memory(out_err);
+        }
+        bool is_seconds = vv_text_parse_f64(vv_text_from_string(words->last), &seconds);
+        size_t size =
+            vv_text_format(text, capacity, "now-%s%s", words->last, is_seconds ? "s" : "");
+        *out_text = vv_text_make(text, size);
+        return VARVE_OK;
+    }
+    bool is_relative = vv_text_starts_with(word, VV_TEXT("now")) ||
+                       vv_text_starts_with(word, VV_TEXT("-")) ||
+                       vv_text_ends_with(word, VV_TEXT(" ago"));
+    return word.size == 0 || is_relative
+               ? VARVE_OK
+               : vv_ask_print_time(ask->query.range.start, precision, arena, out_text, out_err);
 }
 
 /* ---- aggregation ---------------------------------------------------------------------------- */
@@ -161,10 +293,31 @@ static bool ask_needs_numbers(uint32_t aggregation)
     return true; /* quantiles */
 }
 
+static varve_status ask_unknown_aggregation(const vv_ask_words *words, varve_text word,
+                                            varve_error *out_err)
+{
+    char why[192];
+    vv_nearest nearest = {.word = word};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(ask_aggregations); i++) {
+        vv_nearest_offer(&nearest, ask_aggregations[i].name);
+    }
+    if (nearest.best != NULL) {
+        vv_text_format(why, sizeof why, "there is no aggregation \"%.*s\"; did you mean %s?",
+                       (int)(word.size < 32 ? word.size : 32), word.data, nearest.best);
+    } else {
+        vv_text_format(why, sizeof why,
+                       "there is no aggregation \"%.*s\"; sum, min, max, avg, first, last, "
+                       "count, median, p95, range, variance and stddev are some",
+                       (int)(word.size < 32 ? word.size : 32), word.data);
+    }
+    return ask_fault(words, words->aggregations, "--agg", (size_t)(word.data - words->aggregations),
+                     out_err, why);
+}
+
 /** One output for each field and aggregation, with "avg(value)" as its name. */
-static varve_status ask_outputs(const varve_text *fields, size_t field_count,
-                                const varve_text *words, size_t word_count, vv_arena *arena,
-                                vv_ask *ask, varve_error *out_err)
+static varve_status ask_outputs(const vv_ask_words *asked, const varve_text *fields,
+                                size_t field_count, const varve_text *words, size_t word_count,
+                                vv_arena *arena, vv_ask *ask, varve_error *out_err)
 {
     size_t count = 0;
     if (field_count > ASK_OUTPUTS_MAX / (word_count == 0 ? 1 : word_count)) {
@@ -181,11 +334,7 @@ static varve_status ask_outputs(const varve_text *fields, size_t field_count,
             outputs[count].name = fields[f];
             if (!vv_ask_aggregation(words[w], &outputs[count].aggregation,
                                     &outputs[count].parameter)) {
-                return vv_fail(
-                    out_err, VARVE_E_INVALID,
-                    "--agg: there is no aggregation \"%.*s\"; sum, min, max, avg, first, "
-                    "last, count, median, p95, range, variance and stddev are some",
-                    VV_TEXT_ARGS(words[w]));
+                return ask_unknown_aggregation(asked, words[w], out_err);
             }
             size_t size = words[w].size + fields[f].size + 2;
             char *name = vv_arena_new(arena, size + 1);
@@ -221,12 +370,10 @@ static varve_list_options ask_list_options(const vv_ask *ask)
     return options;
 }
 
-/** A row of varve_field_names: metric, field, type. */
-static bool ask_is_number(const varve_block *block, size_t row)
+bool vv_ask_is_number(varve_text type)
 {
     static const uint32_t types[] = {VARVE_TYPE_F64, VARVE_TYPE_I64, VARVE_TYPE_U64,
                                      VARVE_TYPE_BOOL};
-    varve_text type = vv_listing_cell(block, 2, row);
     for (size_t i = 0; i < VV_ARRAY_COUNT(types); i++) {
         if (vv_text_equal(type, vv_text_from_string(varve_type_name(types[i])))) {
             return true;
@@ -235,66 +382,145 @@ static bool ask_is_number(const varve_block *block, size_t row)
     return false;
 }
 
+/** A row of varve_field_names: metric, field, type. */
+static bool ask_is_number(const varve_block *block, size_t row)
+{
+    return vv_ask_is_number(vv_listing_cell(block, 2, row));
+}
+
+/** What is aggregated when only buckets or groups are asked for. */
+static const char *ask_aggregations_of(const vv_ask_words *words)
+{
+    bool is_implied = words->aggregations == NULL && (words->every != NULL || words->by != NULL);
+    return is_implied ? "avg" : words->aggregations;
+}
+
+bool vv_ask_needs_fields(const vv_ask_words *words, bool *out_needs_numbers)
+{
+    varve_text rest = vv_text_from_string(ask_aggregations_of(words));
+    varve_text word;
+    *out_needs_numbers = false;
+    if (rest.size == 0 || words->fields != NULL) {
+        return false;
+    }
+    while (vv_text_split(&rest, ',', &word)) {
+        uint32_t aggregation;
+        double parameter;
+        *out_needs_numbers = *out_needs_numbers ||
+                             (vv_ask_aggregation(vv_text_trim(word), &aggregation, &parameter) &&
+                              ask_needs_numbers(aggregation));
+    }
+    return true;
+}
+
 /** Every field of the selection; those that are numbers, if an aggregation needs them. */
-static varve_status ask_all_fields(const vv_ask *ask, varve_db *db, const varve_text *words,
-                                   size_t word_count, vv_arena *arena, varve_text **out_fields,
+static varve_status ask_all_fields(const vv_ask_words *words, const vv_ask *ask, varve_db *db,
+                                   vv_arena *arena, const varve_text **out_fields,
                                    size_t *out_count, varve_error *out_err)
 {
     varve_list_options options = ask_list_options(ask);
     varve_cursor *cursor;
+    varve_text *fields;
+    bool needs_numbers;
     if (db == NULL) {
-        return vv_fail(out_err, VARVE_E_INVALID, "--agg needs --fields with --url");
+        *out_fields = words->all;
+        *out_count = words->all_count;
+        return VARVE_OK;
     }
-    bool needs_numbers = false;
-    for (size_t i = 0; i < word_count; i++) {
-        uint32_t aggregation;
-        double parameter;
-        needs_numbers = needs_numbers || (vv_ask_aggregation(words[i], &aggregation, &parameter) &&
-                                          ask_needs_numbers(aggregation));
-    }
+    VV_IGNORE(vv_ask_needs_fields(words, &needs_numbers)); /* it does: that is why we are here */
     VV_TRY(varve_field_names(db, &options, &cursor, out_err));
-    return vv_listing_take(cursor, 1, needs_numbers ? ask_is_number : NULL, arena, out_fields,
-                           out_count, out_err);
+    VV_TRY(vv_listing_take(cursor, 1, needs_numbers ? ask_is_number : NULL, arena, &fields,
+                           out_count, out_err));
+    *out_fields = fields;
+    return VARVE_OK;
+}
+
+/** Spans that are units of the calendar: weeks, months and years always, hours and days in a zone.
+ */
+static bool ask_calendar_span(const vv_ask_words *words, const vv_span_text *span,
+                              varve_bucket *bucket)
+{
+    static const struct {
+        vv_span_unit span;
+        uint32_t unit;
+        bool needs_zone;
+    } units[] = {
+        {VV_SPAN_YEAR, VARVE_UNIT_YEAR, false},   {VV_SPAN_QUARTER, VARVE_UNIT_QUARTER, false},
+        {VV_SPAN_MONTH, VARVE_UNIT_MONTH, false}, {VV_SPAN_WEEK, VARVE_UNIT_WEEK, false},
+        {VV_SPAN_DAY, VARVE_UNIT_DAY, true},      {VV_SPAN_HOUR, VARVE_UNIT_HOUR, true},
+    };
+    for (size_t i = 0; i < VV_ARRAY_COUNT(units); i++) {
+        if (span->is_one && span->unit == units[i].span && span->count > 0 &&
+            (!units[i].needs_zone || words->zone != NULL)) {
+            bucket->kind = VARVE_BUCKET_CALENDAR;
+            bucket->unit = units[i].unit;
+            bucket->width = span->count;
+            bucket->zone = vv_text_from_string(words->zone);
+            return true;
+        }
+    }
+    return false;
+}
+
+/** --every as a number of seconds, or as a span that is no unit of the calendar. */
+static varve_status ask_fixed_bucket(const vv_ask_words *words, const vv_span_text *span,
+                                     uint32_t precision, varve_bucket *bucket, varve_error *out_err)
+{
+    bool has_lost = false;
+    if (span->months > 0) {
+        return ask_fault(words, words->every, "--every", 0, out_err,
+                         "months stand alone, such as 3mo");
+    }
+    if (vv_time_convert(span->ns, VARVE_PRECISION_NS, precision, &bucket->width, &has_lost, NULL) !=
+            VARVE_OK ||
+        has_lost || bucket->width <= 0) {
+        char why[96];
+        vv_text_format(why, sizeof why, "a bucket is a whole number of %s, and at least one",
+                       vv_precision_name(precision));
+        return ask_fault(words, words->every, "--every", 0, out_err, why);
+    }
+    bucket->kind = VARVE_BUCKET_FIXED;
+    return VARVE_OK;
+}
+
+const char *vv_ask_unit_name(uint32_t unit)
+{
+    static const char *const units[] = {
+        [VARVE_UNIT_HOUR] = "hour",   [VARVE_UNIT_DAY] = "day",         [VARVE_UNIT_WEEK] = "week",
+        [VARVE_UNIT_MONTH] = "month", [VARVE_UNIT_QUARTER] = "quarter", [VARVE_UNIT_YEAR] = "year"};
+    return unit < VV_ARRAY_COUNT(units) ? units[unit] : NULL;
 }
 
 static varve_status ask_bucket(const vv_ask_words *words, uint32_t precision, varve_bucket *bucket,
                                varve_error *out_err)
 {
-    static const char *const units[] = {
-        [VARVE_UNIT_HOUR] = "hour",   [VARVE_UNIT_DAY] = "day",         [VARVE_UNIT_WEEK] = "week",
-        [VARVE_UNIT_MONTH] = "month", [VARVE_UNIT_QUARTER] = "quarter", [VARVE_UNIT_YEAR] = "year"};
-    int64_t width_ns;
-    if (words->zone != NULL) {
-        bucket->zone = vv_text_from_string(words->zone);
-    }
-    for (uint32_t i = 0; i < VV_ARRAY_COUNT(units); i++) {
-        if (strcmp(words->every, units[i]) == 0) {
+    vv_span_text span = {.count = 0};
+    for (uint32_t i = 0; vv_ask_unit_name(i) != NULL; i++) {
+        if (strcmp(words->every, vv_ask_unit_name(i)) == 0) {
             bucket->kind = VARVE_BUCKET_CALENDAR;
             bucket->unit = i;
             bucket->width = 1;
+            bucket->zone = vv_text_from_string(words->zone);
             return VARVE_OK;
         }
     }
-    if (vv_duration_text_parse(vv_text_from_string(words->every), &width_ns, out_err) != VARVE_OK) {
-        vv_error_prefix(out_err, "--every");
-        return out_err->status;
+    double seconds;
+    varve_text word = vv_text_from_string(words->every);
+    if (vv_text_parse_f64(word, &seconds)) {
+        VV_TRY(vv_duration_text_parse(word, &span.ns, out_err));
+    } else if (vv_span_text_parse(word, &span, out_err) != VARVE_OK) {
+        return ask_blame(words, words->every, "--every", out_err);
     }
-    bool has_lost = false;
-    VV_TRY(vv_time_convert(width_ns, VARVE_PRECISION_NS, precision, &bucket->width, &has_lost,
-                           out_err));
-    if (has_lost || bucket->width <= 0) {
-        return vv_fail(out_err, VARVE_E_INVALID, "--every: %s is no whole number of %s",
-                       words->every, vv_precision_name(precision));
-    }
-    bucket->kind = VARVE_BUCKET_FIXED;
-    return VARVE_OK;
+    return ask_calendar_span(words, &span, bucket)
+               ? VARVE_OK
+               : ask_fixed_bucket(words, &span, precision, bucket, out_err);
 }
 
 static varve_status ask_grouping(const vv_ask_words *words, vv_arena *arena,
                                  varve_query_options *query, varve_error *out_err)
 {
     varve_text *labels = NULL;
-    VV_TRY(ask_split(words->by, arena, &labels, &query->group_label_count, out_err));
+    VV_TRY(ask_split(words, words->by, "--by", arena, &labels, &query->group_label_count, out_err));
     query->group_labels = labels;
     query->grouping = query->group_label_count == 0 ? VARVE_GROUP_ALL : VARVE_GROUP_BY;
     return VARVE_OK;
@@ -303,28 +529,27 @@ static varve_status ask_grouping(const vv_ask_words *words, vv_arena *arena,
 static varve_status ask_fields(const vv_ask_words *words, varve_db *db, vv_arena *arena,
                                vv_ask *ask, varve_error *out_err)
 {
-    const char *aggregations = words->aggregations;
+    const char *aggregations = ask_aggregations_of(words);
     varve_text *parts = NULL;
-    varve_text *fields = NULL;
+    varve_text *named = NULL;
+    const varve_text *fields = NULL;
     size_t part_count = 0;
     size_t field_count = 0;
-    if (aggregations == NULL && (words->every != NULL || words->by != NULL)) {
-        aggregations = "avg";
-    }
     if (aggregations != NULL) {
-        VV_TRY(ask_split(aggregations, arena, &parts, &part_count, out_err));
+        VV_TRY(ask_split(words, aggregations, "--agg", arena, &parts, &part_count, out_err));
     }
     if (words->fields != NULL) {
-        VV_TRY(ask_split(words->fields, arena, &fields, &field_count, out_err));
+        VV_TRY(ask_split(words, words->fields, "--fields", arena, &named, &field_count, out_err));
+        fields = named;
     } else if (part_count > 0) {
-        VV_TRY(ask_all_fields(ask, db, parts, part_count, arena, &fields, &field_count, out_err));
+        VV_TRY(ask_all_fields(words, ask, db, arena, &fields, &field_count, out_err));
         if (field_count == 0) {
             ask->query.limit = 0; /* nothing to aggregate: no rows */
         }
     }
     return field_count == 0
                ? VARVE_OK
-               : ask_outputs(fields, field_count, parts, part_count, arena, ask, out_err);
+               : ask_outputs(words, fields, field_count, parts, part_count, arena, ask, out_err);
 }
 
 varve_status vv_ask_parse(const vv_ask_words *words, varve_db *db, uint32_t precision,
@@ -332,6 +557,9 @@ varve_status vv_ask_parse(const vv_ask_words *words, varve_db *db, uint32_t prec
 {
     memset(out_ask, 0, sizeof *out_ask);
     varve_query_options_init(&out_ask->query);
+    if (words->fault != NULL) {
+        words->fault->text = NULL;
+    }
     VV_TRY(ask_selections(words, arena, out_ask, out_err));
     VV_TRY(ask_range(words, now_ns, precision, &out_ask->query.range, out_err));
     if (words->limit > 0) {
@@ -340,6 +568,7 @@ varve_status vv_ask_parse(const vv_ask_words *words, varve_db *db, uint32_t prec
     if (words->is_descending) {
         out_ask->query.flags |= VARVE_QUERY_DESCENDING;
     }
+    out_ask->query.order = words->is_by_time ? VARVE_ORDER_TIME : VARVE_ORDER_SERIES;
     VV_TRY(ask_fields(words, db, arena, out_ask, out_err));
     if (words->every != NULL) {
         VV_TRY(ask_bucket(words, precision, &out_ask->query.bucket, out_err));

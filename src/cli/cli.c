@@ -11,6 +11,7 @@
 #include "base/slice.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "cli/caret.h"
 #include "cli/commands.h"
 #include "cli/session.h"
 #include "model/time_range.h"
@@ -46,6 +47,16 @@ int vv_cli_report(const char *verb, varve_status status, const varve_error *erro
         vv_cli_fail(verb, "%s", error->message);
     }
     return vv_cli_exit_code(status);
+}
+
+int vv_cli_report_at(const char *verb, varve_status status, const varve_error *error,
+                     const char *text)
+{
+    int exit_code = vv_cli_report(verb, status, error);
+    if (status != VARVE_OK) {
+        vv_caret_point(error->message, text);
+    }
+    return exit_code;
 }
 
 int vv_cli_print(const char *verb, varve_text text)

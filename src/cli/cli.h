@@ -50,6 +50,10 @@ int vv_cli_exit_code(varve_status status);
 /** vv_cli_fail with the message of a status, but for OK; returns its exit code. */
 int vv_cli_report(const char *verb, varve_status status, const varve_error *error);
 
+/** vv_cli_report; then the place in text (may be NULL) that the message tells, with a caret. */
+int vv_cli_report_at(const char *verb, varve_status status, const varve_error *error,
+                     const char *text);
+
 /**
  * The common start of a command: parse, answer --help, refuse mistakes. Returns true to go on; else
  * *out_exit is the exit code.

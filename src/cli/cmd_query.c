@@ -31,6 +31,7 @@ typedef struct query_job {
     uint32_t unit;    /* VARVE_PRECISION_STORED: not given */
     bool has_metric;  /* the column is there in any case */
     const char *path; /* of the output; NULL: standard output */
+    vv_ask_fault fault;
 } query_job;
 
 static varve_status query_print(varve_db *db, const vv_ask *ask, vv_rows_print *print,
@@ -111,10 +112,10 @@ static varve_status query_database(const query_job *job, varve_db *db, varve_tas
 }
 
 /** A reader that left, as `head` does, is no failure to talk about. */
-static int query_exit(const char *verb, varve_status status, const varve_error *error)
+static int query_exit(const query_job *job, varve_status status, const varve_error *error)
 {
     bool is_gone = status == VARVE_E_IO && error->os_errno == EPIPE;
-    return is_gone ? VV_EXIT_FAILED : vv_cli_report(verb, status, error);
+    return is_gone ? VV_EXIT_FAILED : vv_cli_report_at(job->verb, status, error, job->fault.text);
 }
 
 static int query_directory(const query_job *job)
@@ -131,7 +132,7 @@ static int query_directory(const query_job *job)
     vv_arena_init(&arena, &alloc, QUERY_ARENA_BYTES_MAX);
     varve_task *task = vv_cli_task();
     varve_status status = query_database(job, db, task, &arena, &error);
-    exit_code = query_exit(job->verb, status, &error);
+    exit_code = query_exit(job, status, &error);
     exit_code = vv_cli_close(job->verb, db, exit_code);
     varve_task_free(task);
     vv_arena_deinit(&arena);
@@ -140,6 +141,7 @@ static int query_directory(const query_job *job)
 
 static int query_run(query_job *job)
 {
+    job->words.fault = &job->fault;
     if (!vv_cli_resolve_target(job->verb, &job->target)) {
         return VV_EXIT_USAGE;
     }
@@ -157,7 +159,7 @@ static int query_run(query_job *job)
                            .is_export = strcmp(job->verb, "export") == 0};
     bool is_reached = true;
     varve_status status = vv_remote_rows_print(&rows, &is_reached, &error);
-    int exit_code = query_exit(job->verb, status, &error);
+    int exit_code = query_exit(job, status, &error);
     return is_reached ? exit_code : VV_EXIT_CONNECTION;
 }
 
@@ -187,7 +189,8 @@ int vv_cmd_query(int argc, char **argv)
         {"end", VV_OPTION_TEXT, &words->end, "TIME", "up to here, without it"},
         {"agg", VV_OPTION_TEXT, &words->aggregations, "A,B", "sum, avg, min, max, last, p95 ..."},
         {"every", VV_OPTION_TEXT, &words->every, "SPAN", "a row for each 1m, 1h, day, month ..."},
-        {"zone", VV_OPTION_TEXT, &words->zone, "ZONE", "of days and months, such as Europe/Prague"},
+        {"zone", VV_OPTION_TEXT, &words->zone, "ZONE",
+         "of times and buckets, such as Europe/Prague"},
         {"by", VV_OPTION_TEXT, &words->by, "LABELS", "group by them; \"\" takes all together"},
         {"limit", VV_OPTION_UNSIGNED, &words->limit, "N", "at most so many rows"},
         {"descending", VV_OPTION_FLAG, &words->is_descending, NULL, "newest first"},
@@ -215,7 +218,7 @@ int vv_cmd_query(int argc, char **argv)
         !vv_cli_parse_precision("query", precision, &job.unit)) {
         return VV_EXIT_USAGE;
     }
-    words->selectors = argv;
+    words->selectors = (const char *const *)argv;
     words->selector_count = 1;
     return query_run(&job);
 }
@@ -231,6 +234,7 @@ int vv_cmd_export(int argc, char **argv)
         {"last", VV_OPTION_TEXT, &words->last, "SPAN", "the last 15m, 1h, 7d ..."},
         {"start", VV_OPTION_TEXT, &words->start, "TIME", "from here: 2026-01-02T03:04, now-1h ..."},
         {"end", VV_OPTION_TEXT, &words->end, "TIME", "up to here, without it"},
+        {"zone", VV_OPTION_TEXT, &words->zone, "ZONE", "of these times, such as Europe/Prague"},
         {"format", VV_OPTION_TEXT, &format, "FORMAT", "jsonl, lp, csv (jsonl)"},
         {"precision", VV_OPTION_TEXT, &precision, "UNIT",
          "of times: ns, us, ms, s (the database's; lp: ns)"},
@@ -246,7 +250,7 @@ int vv_cmd_export(int argc, char **argv)
         !vv_cli_parse_precision("export", precision, &job.unit)) {
         return VV_EXIT_USAGE;
     }
-    words->selectors = argv;
+    words->selectors = (const char *const *)argv;
     words->selector_count = (size_t)operands;
     return query_run(&job);
 }

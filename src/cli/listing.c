@@ -15,6 +15,19 @@ varve_text vv_listing_cell(const varve_block *block, size_t column, size_t row)
     return value.type == VARVE_TYPE_STRING ? value.as.bytes : (varve_text){0};
 }
 
+size_t vv_text_sort_unique(varve_text *texts, size_t count)
+{
+    size_t kept = 0;
+    vv_text_sort(texts, count);
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || !vv_text_equal(texts[kept - 1], texts[i])) {
+            texts[kept] = texts[i];
+            kept += 1;
+        }
+    }
+    return kept;
+}
+
 static varve_status listing_add(vv_vec *texts, vv_arena *arena, varve_text text,
                                 varve_error *out_err)
 {
@@ -58,13 +71,10 @@ varve_status vv_listing_take(varve_cursor *cursor, size_t column, vv_listing_fil
     varve_text *kept = NULL;
     if (status == VARVE_OK) {
         varve_text *all = VV_VEC_ITEMS(&texts, varve_text);
-        vv_text_sort(all, texts.count);
-        kept = vv_arena_array(arena, texts.count + 1, sizeof *kept);
-        for (size_t i = 0; kept != NULL && i < texts.count; i++) {
-            if (count == 0 || !vv_text_equal(kept[count - 1], all[i])) {
-                kept[count] = all[i];
-                count += 1;
-            }
+        count = vv_text_sort_unique(all, texts.count);
+        kept = vv_arena_array(arena, count + 1, sizeof *kept);
+        for (size_t i = 0; kept != NULL && i < count; i++) {
+            kept[i] = all[i];
         }
         status = kept == NULL ? vv_fail_nomem(out_err, "a listing", texts.count) : VARVE_OK;
     }
@@ -74,6 +84,15 @@ varve_status vv_listing_take(varve_cursor *cursor, size_t column, vv_listing_fil
         *out_count = count;
     }
     return status;
+}
+
+void vv_listing_print_line(vv_buf *buf, varve_text text)
+{
+    bool has_control = false;
+    for (size_t i = 0; i < text.size && !has_control; i++) {
+        has_control = (unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f;
+    }
+    VV_IGNORE(has_control ? vv_json_escape(buf, text) : vv_buf_append_text(buf, text)); /* sticky */
 }
 
 /** A name, in quotes where a selector needs them. */

@@ -21,8 +21,15 @@ VV_MUST_CHECK varve_status vv_listing_take(varve_cursor *cursor, size_t column,
                                            varve_text **out_texts, size_t *out_count,
                                            varve_error *out_err);
 
+/** Sort, and drop what is there twice; returns how many are left. */
+size_t vv_text_sort_unique(varve_text *texts, size_t count);
+
 /** A cell of a column of strings. */
 varve_text vv_listing_cell(const varve_block *block, size_t column, size_t row);
+
+/** A text that stands alone in its line: as it is, or escaped as JSON does where it has control
+ * characters. Sticky as vv_buf. */
+void vv_listing_print_line(vv_buf *buf, varve_text text);
 
 /** Name of a series as a selector shows it: cpu{host="a"}; appended to buf. Sticky as vv_buf. */
 void vv_listing_print_series(vv_buf *buf, varve_text metric, const varve_label *labels,

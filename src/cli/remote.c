@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/checked.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "cli/listing.h"
 #include "cli/remote_rows.h"
 #include "model/time_range.h"
 #include "net/http_fetch.h"
+#include "sys/clock.h"
 #include "sys/signals.h"
 #include "wire/time_text.h"
 
@@ -40,7 +42,7 @@ static void remote_url(vv_buf *url, const char *server, const char *path)
     vv_buf_append_text(url, vv_text_from_string(path));
 }
 
-static void remote_encode(vv_buf *url, varve_text value)
+static void remote_escape(vv_buf *url, varve_text value)
 {
     for (size_t i = 0; i < value.size; i++) {
         char c = value.data[i];
@@ -62,28 +64,37 @@ static void remote_param(vv_buf *url, const char *name, varve_text value)
     vv_buf_append_char(url, is_first ? '?' : '&');
     vv_buf_append_text(url, vv_text_from_string(name));
     vv_buf_append_char(url, '=');
-    remote_encode(url, value);
+    remote_escape(url, value);
 }
 
-static void remote_params(vv_buf *url, const vv_ask_words *words)
+static void remote_match(vv_buf *url, const vv_ask_words *words)
 {
-    char last[128];
     for (size_t i = 0; i < words->selector_count; i++) {
         remote_param(url, "match[]", vv_text_from_string(words->selectors[i]));
     }
     if (words->selector_count == 0) {
         remote_param(url, "match[]", VV_TEXT("{__name__!=\"\"}"));
     }
-    if (words->last != NULL) {
-        vv_text_format(last, sizeof last, "now-%s", words->last);
-        remote_param(url, "start", vv_text_from_string(last));
-    }
-    if (words->start != NULL) {
-        remote_param(url, "start", vv_text_from_string(words->start));
-    }
+}
+
+/** start and end; the server's end is included, the command line's is not. */
+static varve_status remote_range(vv_buf *url, const vv_ask_words *words, const vv_ask *ask,
+                                 uint32_t precision, vv_arena *arena, varve_error *out_err)
+{
+    varve_text start;
+    varve_text end = {0};
+    VV_TRY(vv_ask_start_text(words, ask, precision, arena, &start, out_err));
     if (words->end != NULL) {
-        remote_param(url, "end", vv_text_from_string(words->end));
+        VV_TRY(vv_ask_print_time(vv_sat_sub_i64(ask->query.range.end, 1), precision, arena, &end,
+                                 out_err));
     }
+    if (start.size > 0) {
+        remote_param(url, "start", start);
+    }
+    if (end.size > 0) {
+        remote_param(url, "end", end);
+    }
+    return VARVE_OK;
 }
 
 /** The sentence of an answer that is no success: member "error" or "message". */
@@ -248,17 +259,71 @@ static varve_status remote_query_rows(const vv_remote_rows *rows, vv_remote_prin
 }
 
 static varve_status remote_export_rows(const vv_remote_rows *rows, vv_remote_printer *printer,
-                                       vv_alloc *alloc, bool *out_is_reached, varve_error *out_err)
+                                       uint32_t precision, vv_alloc *alloc, bool *out_is_reached,
+                                       varve_error *out_err)
 {
     vv_buf url;
+    vv_arena arena;
     vv_http_fetch_answer answer;
+    vv_arena_init(&arena, alloc, REMOTE_URL_BYTES_MAX);
     vv_buf_init(&url, alloc, REMOTE_URL_BYTES_MAX);
     remote_url(&url, rows->url, "/api/v1/export");
-    remote_params(&url, rows->words);
+    remote_match(&url, rows->words);
+    varve_status status =
+        remote_range(&url, rows->words, vv_remote_printer_ask(printer), precision, &arena, out_err);
     remote_param(&url, "precision", vv_text_from_string(vv_remote_printer_unit(printer)));
     vv_http_fetch_request request = {.sink = vv_remote_printer_feed, .sink_context = printer};
-    varve_status status = remote_run(&request, &url, &answer, out_is_reached, out_err);
+    if (status == VARVE_OK) {
+        status = remote_run(&request, &url, &answer, out_is_reached, out_err);
+    }
     vv_buf_deinit(&url);
+    vv_arena_deinit(&arena);
+    return status;
+}
+
+/** The numeric fields (or all) of what is asked for, where aggregations need them. */
+static varve_status remote_ask_fields(const vv_remote_rows *rows, vv_ask_words *words,
+                                      vv_arena *arena, bool *out_is_reached, varve_error *out_err)
+{
+    vv_remote_list_request wanted = {.url = rows->url, .what = VV_REMOTE_FIELDS, .words = words};
+    varve_text *cells;
+    size_t count;
+    bool needs_numbers;
+    if (!vv_ask_needs_fields(words, &needs_numbers)) {
+        return VARVE_OK;
+    }
+    VV_TRY(vv_remote_list(&wanted, arena, &cells, &count, out_is_reached, out_err));
+    varve_text *fields = vv_arena_array(arena, count + 1, sizeof *fields);
+    size_t kept = 0;
+    for (size_t i = 0; fields != NULL && i < count; i++) {
+        if (!needs_numbers || vv_ask_is_number(cells[3 * i + 2])) {
+            fields[kept] = cells[3 * i + 1];
+            kept += 1;
+        }
+    }
+    if (fields == NULL) {
+        return vv_fail_nomem(out_err, "names of fields", count);
+    }
+    words->all = fields;
+    words->all_count = vv_text_sort_unique(fields, kept);
+    return VARVE_OK;
+}
+
+static varve_status remote_print_rows(const vv_remote_rows *rows, uint32_t precision,
+                                      vv_alloc *alloc, bool *out_is_reached, varve_error *out_err)
+{
+    vv_remote_printer *printer;
+    varve_error end_error;
+    VV_TRY(vv_remote_printer_create(rows, precision, &printer, out_err));
+    varve_status status =
+        rows->is_export
+            ? remote_export_rows(rows, printer, precision, alloc, out_is_reached, out_err)
+            : remote_query_rows(rows, printer, alloc, out_is_reached, out_err);
+    varve_status ended = vv_remote_printer_end(printer, status == VARVE_OK, &end_error);
+    if (status == VARVE_OK && ended != VARVE_OK) {
+        *out_err = end_error;
+        status = ended;
+    }
     return status;
 }
 
@@ -266,20 +331,19 @@ varve_status vv_remote_rows_print(const vv_remote_rows *rows, bool *out_is_reach
                                   varve_error *out_err)
 {
     vv_alloc alloc;
+    vv_arena arena;
     uint32_t precision;
-    vv_remote_printer *printer;
-    varve_error end_error;
+    vv_ask_words words = *rows->words;
+    vv_remote_rows complete = *rows;
+    complete.words = &words;
     vv_alloc_init(&alloc, NULL);
     VV_TRY(remote_precision(rows->url, &alloc, &precision, out_is_reached, out_err));
-    VV_TRY(vv_remote_printer_create(rows, precision, &printer, out_err));
-    varve_status status = rows->is_export
-                              ? remote_export_rows(rows, printer, &alloc, out_is_reached, out_err)
-                              : remote_query_rows(rows, printer, &alloc, out_is_reached, out_err);
-    varve_status ended = vv_remote_printer_end(printer, status == VARVE_OK, &end_error);
-    if (status == VARVE_OK && ended != VARVE_OK) {
-        *out_err = end_error;
-        status = ended;
+    vv_arena_init(&arena, &alloc, REMOTE_DOCUMENT_BYTES_MAX);
+    varve_status status = remote_ask_fields(rows, &words, &arena, out_is_reached, out_err);
+    if (status == VARVE_OK) {
+        status = remote_print_rows(&complete, precision, &alloc, out_is_reached, out_err);
     }
+    vv_arena_deinit(&arena);
     return status;
 }
 
@@ -406,57 +470,127 @@ static int remote_dump(const char *bytes, size_t size, void *context)
     return vv_buf_append(context, bytes, size) == VARVE_OK ? 0 : -1;
 }
 
-static varve_status remote_line(json_t *item, bool is_json, vv_alloc *alloc, vv_arena *arena,
-                                varve_text *out_line, varve_error *out_err)
+/** A series as JSON, in one line. */
+static varve_status remote_json_line(const json_t *item, vv_alloc *alloc, vv_arena *arena,
+                                     varve_text *out_line, varve_error *out_err)
 {
     vv_buf dumped;
-    if (!is_json && json_is_object(item)) {
-        return remote_series_line(item, alloc, arena, out_line, out_err);
-    }
     vv_buf_init(&dumped, alloc, SIZE_MAX);
-    varve_text text = {json_string_value(item), json_string_length(item)};
-    if (is_json) {
-        VV_IGNORE(json_dump_callback(item, remote_dump, &dumped,
-                                     JSON_COMPACT | JSON_ENCODE_ANY)); /* failures stay in dumped */
-        text = vv_buf_text(&dumped);
-    }
+    VV_IGNORE(json_dump_callback(item, remote_dump, &dumped,
+                                 JSON_COMPACT | JSON_ENCODE_ANY)); /* failures stay in dumped */
     varve_status status = vv_buf_check(&dumped, out_err);
-    if (status == VARVE_OK && vv_arena_copy(arena, text, out_line) != VARVE_OK) {
-        status = vv_fail_nomem(out_err, "a listing", text.size);
+    if (status == VARVE_OK && vv_arena_copy(arena, vv_buf_text(&dumped), out_line) != VARVE_OK) {
+        status = vv_fail_nomem(out_err, "a listing", dumped.size);
     }
     vv_buf_deinit(&dumped);
     return status;
 }
 
-varve_status vv_remote_list(const char *url, bool is_metrics, bool is_json, char *const *selectors,
-                            size_t selector_count, vv_arena *arena, varve_text **out_lines,
-                            size_t *out_count, bool *out_is_reached, varve_error *out_err)
+static varve_status remote_copy_text(const json_t *text, vv_arena *arena, varve_text *out_copy,
+                                     varve_error *out_err)
+{
+    varve_text given = {json_string_value(text), json_string_length(text)};
+    return vv_arena_copy(arena, given, out_copy) == VARVE_OK
+               ? VARVE_OK
+               : vv_fail_nomem(out_err, "a listing", given.size);
+}
+
+/** The texts of one item. */
+static varve_status remote_item(const vv_remote_list_request *wanted, json_t *item, vv_alloc *alloc,
+                                vv_arena *arena, varve_text *out_texts, varve_error *out_err)
+{
+    switch (wanted->what) {
+    case VV_REMOTE_SERIES:
+        return wanted->is_json ? remote_json_line(item, alloc, arena, out_texts, out_err)
+                               : remote_series_line(item, alloc, arena, out_texts, out_err);
+    case VV_REMOTE_FIELDS:
+        VV_TRY(remote_copy_text(json_object_get(item, "metric"), arena, &out_texts[0], out_err));
+        VV_TRY(remote_copy_text(json_object_get(item, "field"), arena, &out_texts[1], out_err));
+        return remote_copy_text(json_object_get(item, "type"), arena, &out_texts[2], out_err);
+    case VV_REMOTE_LABELS:
+    case VV_REMOTE_LABEL_VALUES:
+        return remote_copy_text(item, arena, out_texts, out_err);
+    }
+    return VARVE_OK;
+}
+
+static varve_status remote_items(const vv_remote_list_request *wanted, json_t *data,
+                                 vv_alloc *alloc, vv_arena *arena, varve_text **out_texts,
+                                 varve_error *out_err)
+{
+    size_t count = json_array_size(data);
+    size_t width = wanted->what == VV_REMOTE_FIELDS ? 3 : 1;
+    varve_text *texts = vv_arena_zeroed(arena, (count + 1) * width * sizeof *texts);
+    if (texts == NULL) {
+        return vv_fail_nomem(out_err, "a listing", count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        VV_TRY(
+            remote_item(wanted, json_array_get(data, i), alloc, arena, &texts[i * width], out_err));
+    }
+    *out_texts = texts;
+    return VARVE_OK;
+}
+
+/** The address of a listing with all its parameters. */
+static varve_status remote_list_url(const vv_remote_list_request *wanted, vv_alloc *alloc,
+                                    vv_arena *arena, vv_buf *url, bool *out_is_reached,
+                                    varve_error *out_err)
+{
+    static const char *const paths[] = {
+        [VV_REMOTE_SERIES] = "/api/v1/series",
+        [VV_REMOTE_FIELDS] = "/api/v1/fields",
+        [VV_REMOTE_LABELS] = "/api/v1/labels",
+        [VV_REMOTE_LABEL_VALUES] = "/api/v1/label/",
+    };
+    const vv_ask_words *words = wanted->words;
+    char limit[VV_TEXT_I64_BYTES_MAX];
+    vv_ask ask;
+    remote_url(url, wanted->url, paths[wanted->what]);
+    if (wanted->what == VV_REMOTE_LABEL_VALUES) {
+        remote_escape(url, wanted->label);
+        vv_buf_append_text(url, VV_TEXT("/values"));
+    }
+    remote_match(url, words);
+    if (wanted->limit > 0) {
+        remote_param(url, "limit", vv_text_make(limit, vv_text_print_u64(limit, wanted->limit)));
+    }
+    uint32_t precision = VARVE_PRECISION_NS;
+    bool has_range = words->last != NULL || words->start != NULL || words->end != NULL;
+    if (has_range) {
+        VV_TRY(remote_precision(wanted->url, alloc, &precision, out_is_reached, out_err));
+    }
+    vv_ask_words range = {.selectors = words->selectors,
+                          .selector_count = words->selector_count,
+                          .last = words->last,
+                          .start = words->start,
+                          .end = words->end,
+                          .zone = words->zone,
+                          .fault = words->fault};
+    VV_TRY(vv_ask_parse(&range, NULL, precision, vv_wall_now_ns(), arena, &ask, out_err));
+    return has_range ? remote_range(url, words, &ask, precision, arena, out_err) : VARVE_OK;
+}
+
+varve_status vv_remote_list(const vv_remote_list_request *wanted, vv_arena *arena,
+                            varve_text **out_texts, size_t *out_count, bool *out_is_reached,
+                            varve_error *out_err)
 {
     vv_alloc alloc;
-    vv_buf address;
-    json_t *root;
-    vv_ask_words words = {.selectors = selectors, .selector_count = selector_count};
+    vv_buf url;
+    json_t *root = NULL;
     vv_alloc_init(&alloc, NULL);
-    vv_buf_init(&address, &alloc, REMOTE_URL_BYTES_MAX);
-    remote_url(&address, url, is_metrics ? "/api/v1/label/__name__/values" : "/api/v1/series");
-    remote_params(&address, &words);
-    varve_status status = remote_get_json(&alloc, &address, &root, out_is_reached, out_err);
-    json_t *data = json_object_get(root, "data");
-    size_t count = json_array_size(data);
-    varve_text *lines =
-        status == VARVE_OK ? vv_arena_zeroed(arena, (count + 1) * sizeof *lines) : NULL;
-    if (status == VARVE_OK && lines == NULL) {
-        status = vv_fail_nomem(out_err, "a listing", count);
+    vv_buf_init(&url, &alloc, REMOTE_URL_BYTES_MAX);
+    varve_status status = remote_list_url(wanted, &alloc, arena, &url, out_is_reached, out_err);
+    if (status == VARVE_OK) {
+        status = remote_get_json(&alloc, &url, &root, out_is_reached, out_err);
     }
-    for (size_t i = 0; i < count && status == VARVE_OK; i++) {
-        status = remote_line(json_array_get(data, i), is_json, &alloc, arena, &lines[i], out_err);
+    json_t *data = json_object_get(root, "data");
+    if (status == VARVE_OK) {
+        *out_count = json_array_size(data);
+        status = remote_items(wanted, data, &alloc, arena, out_texts, out_err);
     }
     json_decref(root);
-    vv_buf_deinit(&address);
-    if (status == VARVE_OK) {
-        *out_lines = lines;
-        *out_count = count;
-    }
+    vv_buf_deinit(&url);
     return status;
 }
 
@@ -468,7 +602,7 @@ static void remote_names_url(const vv_remote_names_request *wanted, vv_alloc *al
     char limit[VV_TEXT_I64_BYTES_MAX];
     remote_url(url, wanted->url, wanted->is_names ? "/api/v1/labels" : "/api/v1/label/");
     if (!wanted->is_names) {
-        remote_encode(url, wanted->label);
+        remote_escape(url, wanted->label);
         vv_buf_append_text(url, VV_TEXT("/values"));
     }
     remote_param(url, "limit", vv_text_make(limit, vv_text_print_u64(limit, wanted->limit)));

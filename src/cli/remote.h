@@ -40,13 +40,26 @@ VV_MUST_CHECK varve_status vv_remote_load(const char *url, const vv_load_options
                                           vv_load_counts *out_counts, bool *out_is_reached,
                                           varve_error *out_err);
 
-/** series and metrics: a line of text each, or a JSON value each, in the arena, sorted as the
- * server gives them. */
-VV_MUST_CHECK varve_status vv_remote_list(const char *url, bool is_metrics, bool is_json,
-                                          char *const *selectors, size_t selector_count,
-                                          vv_arena *arena, varve_text **out_lines,
-                                          size_t *out_count, bool *out_is_reached,
-                                          varve_error *out_err);
+typedef enum vv_remote_listing {
+    VV_REMOTE_SERIES,       /* a line of text each, or a JSON object */
+    VV_REMOTE_FIELDS,       /* three texts each: metric, field, type */
+    VV_REMOTE_LABELS,       /* names */
+    VV_REMOTE_LABEL_VALUES, /* of one label */
+} vv_remote_listing;
+
+typedef struct vv_remote_list_request {
+    const char *url;
+    vv_remote_listing what;
+    const vv_ask_words *words; /* selectors and range */
+    varve_text label;          /* of LABEL_VALUES */
+    bool is_json;              /* of SERIES */
+    uint64_t limit;            /* 0: as many as the server gives */
+} vv_remote_list_request;
+
+/** Texts in the arena, sorted as the server gives them. */
+VV_MUST_CHECK varve_status vv_remote_list(const vv_remote_list_request *wanted, vv_arena *arena,
+                                          varve_text **out_texts, size_t *out_count,
+                                          bool *out_is_reached, varve_error *out_err);
 
 /** What vv_remote_names asks for. */
 typedef struct vv_remote_names_request {

@@ -9,8 +9,8 @@
 #include "base/buf.h"
 #include "base/json_writer.h"
 #include "base/status.h"
-#include "base/text.h"
 #include "base/vec.h"
+#include "cli/listing.h"
 #include "cli/memory.h"
 #include "model/time_range.h"
 #include "sys/clock.h"
@@ -107,6 +107,11 @@ const char *vv_remote_printer_unit(const vv_remote_printer *printer)
 {
     bool is_asked = printer->passes && printer->style.unit != VARVE_PRECISION_STORED;
     return vv_precision_name(is_asked ? printer->style.unit : printer->style.from);
+}
+
+const vv_ask *vv_remote_printer_ask(const vv_remote_printer *printer)
+{
+    return &printer->ask;
 }
 
 /* ---- lines to blocks ------------------------------------------------------------------------ */
@@ -355,20 +360,6 @@ varve_status vv_remote_printer_document(vv_remote_printer *printer, varve_text t
 
 /* ---- columns and end ------------------------------------------------------------------------ */
 
-/** Sort, and drop what is there twice. */
-static size_t remote_rows_unite(varve_text *texts, size_t count)
-{
-    size_t kept = 0;
-    vv_text_sort(texts, count);
-    for (size_t i = 0; i < count; i++) {
-        if (kept == 0 || !vv_text_equal(texts[kept - 1], texts[i])) {
-            texts[kept] = texts[i];
-            kept += 1;
-        }
-    }
-    return kept;
-}
-
 /** Names of labels (or of fields, or metrics) of all kept lines. */
 static varve_status remote_rows_names(vv_remote_printer *printer, int what, varve_text **out_names,
                                       size_t *out_count, varve_error *out_err)
@@ -396,7 +387,7 @@ static varve_status remote_rows_names(vv_remote_printer *printer, int what, varv
         }
     }
     *out_names = names;
-    *out_count = remote_rows_unite(names, count);
+    *out_count = vv_text_sort_unique(names, count);
     return VARVE_OK;
 }
 
@@ -475,13 +466,15 @@ static void remote_rows_every(vv_json *json, const vv_ask_words *words, const vv
     vv_json_key(json, VV_TEXT("every"));
     if (ask->query.bucket.kind == VARVE_BUCKET_CALENDAR) {
         vv_json_object_begin(json);
-        vv_json_key_text(json, VV_TEXT("unit"), vv_text_from_string(words->every));
+        vv_json_key_text(json, VV_TEXT("unit"),
+                         vv_text_from_string(vv_ask_unit_name(ask->query.bucket.unit)));
+        vv_json_key_i64(json, VV_TEXT("width"), ask->query.bucket.width);
         vv_json_object_end(json);
     } else {
         vv_json_text(json, vv_text_from_string(words->every));
     }
-    if (words->zone != NULL) {
-        vv_json_key_text(json, VV_TEXT("zone"), vv_text_from_string(words->zone));
+    if (ask->query.bucket.zone.size > 0) {
+        vv_json_key_text(json, VV_TEXT("zone"), ask->query.bucket.zone);
     }
 }
 
@@ -506,13 +499,32 @@ static void remote_rows_grouping(vv_json *json, const vv_ask *ask)
     }
 }
 
-varve_status vv_remote_rows_request(const vv_remote_rows *rows, const vv_remote_printer *printer,
+static varve_status remote_rows_range(vv_json *json, const vv_ask_words *words,
+                                      vv_remote_printer *printer, varve_error *out_err)
+{
+    varve_text start;
+    varve_text end = {0};
+    uint32_t precision = printer->style.from;
+    VV_TRY(vv_ask_start_text(words, &printer->ask, precision, &printer->words, &start, out_err));
+    if (words->end != NULL) {
+        VV_TRY(vv_ask_print_time(printer->ask.query.range.end, precision, &printer->words, &end,
+                                 out_err));
+    }
+    if (start.size > 0) {
+        vv_json_key_text(json, VV_TEXT("start"), start);
+    }
+    if (end.size > 0) {
+        vv_json_key_text(json, VV_TEXT("end"), end);
+    }
+    return VARVE_OK;
+}
+
+varve_status vv_remote_rows_request(const vv_remote_rows *rows, vv_remote_printer *printer,
                                     vv_buf *out, varve_error *out_err)
 {
     const vv_ask *ask = &printer->ask;
     const vv_ask_words *words = rows->words;
     vv_json json;
-    char last[128];
     vv_json_init(&json, out);
     vv_json_object_begin(&json);
     vv_json_key_text(&json, VV_TEXT("select"), vv_text_from_string(words->selectors[0]));
@@ -528,18 +540,16 @@ varve_status vv_remote_rows_request(const vv_remote_rows *rows, const vv_remote_
         }
         vv_json_array_end(&json);
     }
-    if (words->last != NULL) {
-        vv_text_format(last, sizeof last, "now-%s", words->last);
-        remote_rows_key(&json, "start", last);
-    }
-    remote_rows_key(&json, "start", words->start);
-    remote_rows_key(&json, "end", words->end);
+    VV_TRY(remote_rows_range(&json, words, printer, out_err));
     if (words->every != NULL) {
         remote_rows_every(&json, words, ask);
     }
     remote_rows_grouping(&json, ask);
     if (words->limit > 0) {
         vv_json_key_u64(&json, VV_TEXT("limit"), words->limit);
+    }
+    if (words->is_by_time) {
+        vv_json_key_text(&json, VV_TEXT("order"), VV_TEXT("time"));
     }
     if (words->is_descending) {
         vv_json_key_bool(&json, VV_TEXT("descending"), true);

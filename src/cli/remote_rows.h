@@ -22,6 +22,9 @@ VV_MUST_CHECK varve_status vv_remote_printer_create(const vv_remote_rows *rows, 
 /** The unit of times to ask for: "ns" and kin. */
 const char *vv_remote_printer_unit(const vv_remote_printer *printer);
 
+/** What the words became. */
+const vv_ask *vv_remote_printer_ask(const vv_remote_printer *printer);
+
 /** Bytes of JSON lines. A vv_http_fetch_sink; context is a vv_remote_printer. */
 VV_MUST_CHECK VV_UNTRUSTED varve_status vv_remote_printer_feed(void *context, vv_bytes piece,
                                                                varve_error *out_err);
@@ -37,7 +40,7 @@ VV_MUST_CHECK varve_status vv_remote_printer_end(vv_remote_printer *printer, boo
 
 /** Append the document to ask with. E_NOMEM. */
 VV_MUST_CHECK varve_status vv_remote_rows_request(const vv_remote_rows *rows,
-                                                  const vv_remote_printer *printer, vv_buf *out,
+                                                  vv_remote_printer *printer, vv_buf *out,
                                                   varve_error *out_err);
 
 #endif

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const vv_rows_format formats[] = {VV_ROWS_TABLE, VV_ROWS_CSV, VV_ROWS_TSV,
                                              VV_ROWS_JSON_LINES, VV_ROWS_LINE_PROTOCOL};
     char selector[] = "m";
-    char *selectors[] = {selector};
+    const char *const selectors[] = {selector};
     vv_ask_words words = {.selectors = selectors, .selector_count = 1};
     if (size == 0) {
         return 0;

@@ -379,7 +379,7 @@ static void verbs_give_the_same_on_a_server_as_on_its_directory(void **state)
         argv[count + 1] = server.url;
         expect_same(program_run(NULL, 0, argv), local);
     }
-    expect(PROGRAM_RUN("metrics", "--url", server.url), 0, "all\n", NULL);
+    expect(PROGRAM_RUN("metrics", "--url", server.url), 0, "all     f      f64\n", NULL);
     expect(PROGRAM_RUN("query", "all{", "--url", server.url), 2, "", "at 5");
     expect(PROGRAM_RUN("write", "--url", server.url, "m v=1 1", "bad"), 3, "", "line 2");
     expect(PROGRAM_FEED("{\"metric\":{\"__name__\":\"j\"},\"values\":[1],\"timestamps\":[1]}\n{\n",

@@ -111,6 +111,22 @@ static void listings_give_what_is_stored(void **state)
     expect(http_get(f->port, "/prometheus/api/v1/labels?match[]=n"), 200, "[\"__name__\"]");
 }
 
+static void fields_are_listed_with_their_types(void **state)
+{
+    server_fixture *f = *state;
+    expect(http_post(f->port, "/write", "m,host=b v=1,s=\"x\" 1\nn v=1i 5000000000\n"), 204, NULL);
+    expect(
+        http_get(f->port, "/api/v1/fields"), 200,
+        "{\"status\":\"success\",\"data\":[{\"metric\":\"m\",\"field\":\"s\",\"type\":\"string\"},"
+        "{\"metric\":\"m\",\"field\":\"v\",\"type\":\"f64\"},"
+        "{\"metric\":\"n\",\"field\":\"v\",\"type\":\"i64\"}]}");
+    expect(http_get(f->port, "/api/v1/fields?match[]=n"), 200, "\"data\":[{\"metric\":\"n\"");
+    expect(http_get(f->port, "/api/v1/fields?start=2"), 200, "\"data\":[{\"metric\":\"n\"");
+    expect(http_post(f->port, "/api/v1/fields?limit=1", ""), 200,
+           "\"type\":\"string\"}],\"warnings\":[\"results truncated due to limit\"]}");
+    expect(http_get(f->port, "/api/v1/fields?match[]=m{"), 400, "1:3: parse error");
+}
+
 static void figures_count_what_was_done(void **state)
 {
     server_fixture *f = *state;
@@ -177,6 +193,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(lines_written_are_exported, begin, end),
         cmocka_unit_test_setup_teardown(good_lines_of_a_bad_body_are_kept, begin, end),
         cmocka_unit_test_setup_teardown(listings_give_what_is_stored, begin, end),
+        cmocka_unit_test_setup_teardown(fields_are_listed_with_their_types, begin, end),
         cmocka_unit_test_setup_teardown(figures_count_what_was_done, begin, end),
         cmocka_unit_test_setup_teardown(methods_and_paths_are_closed_lists, begin, end),
         cmocka_unit_test_setup_teardown(head_gives_the_head_alone, begin, end),
