@@ -26,12 +26,28 @@ static varve_status call_blame(varve_status status, const char *name, varve_erro
     return status;
 }
 
+/** What Prometheus and its clients write for the ends of all time, which no clock of nanoseconds
+ * can name. */
+static bool call_end_of_time(varve_text text, int64_t *out_time)
+{
+    if (vv_text_equal(text, VV_TEXT("-292273086-05-16T16:47:06Z"))) {
+        *out_time = VARVE_RANGE_ALL_START;
+        return true;
+    }
+    if (vv_text_equal(text, VV_TEXT("292277025-08-18T07:12:54.999999999Z"))) {
+        *out_time = VARVE_RANGE_ALL_END;
+        return true;
+    }
+    return false;
+}
+
 static varve_status call_time(vv_call *call, const char *name, int64_t fallback, int64_t *out_time,
                               varve_error *out_err)
 {
     varve_text text;
     *out_time = fallback;
-    if (!vv_params_find(call_params(call), vv_text_from_string(name), &text) || text.size == 0) {
+    if (!vv_params_find(call_params(call), vv_text_from_string(name), &text) || text.size == 0 ||
+        call_end_of_time(text, out_time)) {
         return VARVE_OK;
     }
     return call_blame(

@@ -68,7 +68,9 @@ class Catalogue(Served):
                 ([every, ("start", "3"), ("end", "5")], ["cpu/c", "up/"]),
                 ([every, ("start", "3.000000001"), ("end", "4.999999999")], []),
                 ([every, ("start", "1970-01-01T00:00:05Z")], ["up/"]),
-                ([every, ("end", "1")], ["cpu/a"])):
+                ([every, ("end", "1")], ["cpu/a"]),
+                ([every, ("start", "-292273086-05-16T16:47:06Z"), ("end", "1")], ["cpu/a"]),
+                ([every, ("start", "5"), ("end", "292277025-08-18T07:12:54.999999999Z")], ["up/"])):
             with self.subTest(params):
                 self.assertEqual(self.hosts(*params), wanted)
 
