@@ -83,7 +83,7 @@ def statuses():
 def routes():
     text = (ROOT / "src/server/routes.def").read_text(encoding="utf-8")
     rows = re.findall(r'^VV_ROUTE\(\w+,\s*"([^"]+)",\s*([^,]+),\s*\w+,\s*\w+,\s*"([^"]+)"\)', text, re.MULTILINE)
-    return [(f"`{path.replace('*', 'NAME')}`", ", ".join(re.findall(r"VV_([A-Z]+)", methods)), help_text)
+    return [(f"`{path.replace('**', 'NAME/VALUE/...').replace('*', 'NAME')}`", ", ".join(re.findall(r"VV_([A-Z]+)", methods)), help_text)
             for path, methods, help_text in rows]
 
 

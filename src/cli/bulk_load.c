@@ -46,6 +46,7 @@ static varve_status load_init(vv_load *load, varve_db *db, const vv_load_options
         .fields = &load->fields,
         .batch_rows_max = VV_LOAD_BATCH_ROWS,
         .batch_bytes = VV_LOAD_BATCH_BYTES,
+        .unit = options->format->is_whole ? VV_INGEST_WHOLE_IF_FITS : VV_INGEST_PARTS,
     };
     load->decoding = (vv_decoder_options){
         .precision = info.precision,
@@ -53,6 +54,7 @@ static varve_status load_init(vv_load *load, varve_db *db, const vv_load_options
         .now = vv_time_convert_saturating(vv_wall_now_ns(), VARVE_PRECISION_NS, info.precision),
         .extra = options->extra,
         .extra_count = options->extra_count,
+        .seed = load_seed(),
         .format_options = options->format_options,
     };
     VV_TRY(vv_name_cache_init(&load->series, &load->alloc, LOAD_SERIES_BYTES_MAX, load_seed(),

@@ -18,12 +18,17 @@
 #include "cli/remote.h"
 #include "sys/clock.h"
 #include "sys/signals.h"
+#include "wire/decode.h"
+#include "wire/prom_text.h"
 
 /** What both commands are given, and how far they are. */
 typedef struct import_job {
     const char *verb;
     vv_target target;
     const char *sync;
+    varve_label extra[VV_OPTION_ITEMS_MAX]; /* of every series */
+    size_t extra_count;
+    vv_prom_text_options prom;
     const char *format; /* NULL: by the name of the file */
     uint32_t precision; /* STORED: not given */
     varve_db *db;       /* NULL: to the server */
@@ -53,6 +58,12 @@ static void import_show(import_job *job, const char *name, const vv_input *input
     vv_progress_show(&job->progress, &state);
 }
 
+/** A text that is bad as a whole is no mistake in the command. */
+static int import_exit_code(varve_status status)
+{
+    return status == VARVE_E_INVALID ? VV_EXIT_FAILED : vv_cli_exit_code(status);
+}
+
 /** What became of one text; the exit code. */
 static int import_result(import_job *job, const char *name, const vv_load_counts *counts,
                          varve_status status, const varve_error *error)
@@ -78,7 +89,7 @@ static int import_result(import_job *job, const char *name, const vv_load_counts
         vv_cli_fail(job->verb, "%s: %s; the first %llu lines are stored, %llu rows", name,
                     error->message, (unsigned long long)counts->lines,
                     (unsigned long long)counts->rows);
-        return vv_cli_exit_code(status);
+        return import_exit_code(status);
     }
     return counts->rejected > 0 ? VV_EXIT_PARTIAL : VV_EXIT_OK;
 }
@@ -127,7 +138,7 @@ static int import_to_server(import_job *job, const char *name, vv_input *input,
     if (status != VARVE_OK && status != VARVE_E_CANCELLED) {
         vv_progress_end(&job->progress);
         vv_cli_fail(job->verb, "%s", error.message);
-        return is_reached ? vv_cli_exit_code(status) : VV_EXIT_CONNECTION;
+        return is_reached ? import_exit_code(status) : VV_EXIT_CONNECTION;
     }
     return import_result(job, name, &counts, status, &error);
 }
@@ -216,6 +227,12 @@ static const vv_format_row *import_format(const import_job *job, const char *pat
     return row;
 }
 
+/** What the decoder of a format is told besides, as its header in wire/ has it. */
+static const void *import_format_options(const import_job *job, const vv_format_row *format)
+{
+    return format->format == VV_FORMAT_OPENMETRICS ? &job->prom : NULL;
+}
+
 static int import_file(import_job *job, const char *path)
 {
     varve_error error;
@@ -224,10 +241,18 @@ static int import_file(import_job *job, const char *path)
     if (format == NULL) {
         return VV_EXIT_USAGE;
     }
-    vv_load_options options = {.format = format, .precision = job->precision};
-    if (options.precision == VARVE_PRECISION_STORED) {
-        options.precision = format->unit;
+    if (job->precision != VARVE_PRECISION_STORED && !format->has_unit) {
+        vv_cli_fail("import", "%s: the format %s says itself what its times are: no --precision",
+                    path, format->name);
+        return VV_EXIT_USAGE;
     }
+    vv_load_options options = {
+        .format = format,
+        .precision = job->precision != VARVE_PRECISION_STORED ? job->precision : format->unit,
+        .extra = job->extra,
+        .extra_count = job->extra_count,
+        .format_options = import_format_options(job, format),
+    };
     varve_status status = vv_input_open(path, &input, &error);
     if (status != VARVE_OK) {
         vv_cli_fail("import", "%s", error.message);
@@ -254,15 +279,38 @@ static int import_files(import_job *job, int count, char **paths)
     return exit_code;
 }
 
+/** The labels of --extra-label; false after saying which is none. */
+static bool import_take_labels(import_job *job, const vv_option_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        varve_text text = vv_text_from_string(list->values[i]);
+        size_t equal = vv_text_find_char(text, '=');
+        if (equal == 0 || equal + 1 >= text.size) {
+            vv_cli_fail("import", "--extra-label takes NAME=VALUE, not \"%s\"", list->values[i]);
+            return false;
+        }
+        job->extra[i] = (varve_label){.name = vv_text_sub(text, 0, equal),
+                                      .value = vv_text_sub(text, equal + 1, text.size)};
+    }
+    job->extra_count = list->count;
+    return true;
+}
+
 int vv_cmd_import(int argc, char **argv)
 {
     import_job job = {.verb = "import"};
     const char *precision = NULL;
+    char formats[128];
+    vv_option_list labels = {.count = 0};
+    vv_formats_list(formats, sizeof formats);
     const vv_option table[] = {
         VV_TARGET_OPTIONS(&job.target),
-        {"format", VV_OPTION_TEXT, &job.format, "FORMAT", "lp or jsonl (by the name of the file)"},
+        {"format", VV_OPTION_TEXT, &job.format, "FORMAT", formats},
         {"precision", VV_OPTION_TEXT, &precision, "UNIT",
          "of the times: ns, us, ms, s (lp: ns, jsonl: the database's)"},
+        {"extra-label", VV_OPTION_LIST, &labels, "NAME=VALUE", "a label for series that lack it"},
+        {"ingest-created-as-series", VV_OPTION_FLAG, &job.prom.keeps_created, NULL,
+         "openmetrics: keep samples NAME_created"},
         {"sync", VV_OPTION_TEXT, &job.sync, "MODE",
          "group, always, interval, none, buffered (group)"},
     };
@@ -272,7 +320,8 @@ int vv_cmd_import(int argc, char **argv)
                       VV_ARRAY_COUNT(table), argc, argv, &operands, &exit_code)) {
         return exit_code;
     }
-    if (!vv_cli_parse_precision("import", precision, &job.precision)) {
+    if (!vv_cli_parse_precision("import", precision, &job.precision) ||
+        !import_take_labels(&job, &labels)) {
         return VV_EXIT_USAGE;
     }
     if (!import_begin(&job, &exit_code)) {

@@ -25,6 +25,21 @@ static const vv_format_row formats_table[] = {
         .unit = VARVE_PRECISION_STORED,
         .has_unit = true,
     },
+    {
+        .name = "prom",
+        .format = VV_FORMAT_PROMETHEUS,
+        .suffixes = {".prom", ".metrics", ".metrics.txt"},
+        .path = "/api/v1/import/prometheus",
+        .content_type = "text/plain; version=0.0.4; charset=utf-8",
+    },
+    {
+        .name = "openmetrics",
+        .format = VV_FORMAT_OPENMETRICS,
+        .suffixes = {".om", ".openmetrics"},
+        .path = "/api/v1/import/prometheus",
+        .content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        .is_whole = true,
+    },
 };
 
 const vv_format_row *vv_formats_find(const char *name)

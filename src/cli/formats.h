@@ -22,6 +22,7 @@ typedef struct vv_format_row {
     const char *content_type;
     /* The unit of its times without --precision: VARVE_PRECISION_...; STORED: the database's. */
     uint32_t unit;
+    bool is_whole; /* good as a whole, or not at all: one batch, as far as it fits */
     bool has_unit; /* --precision means something, also as a parameter of the server */
 } vv_format_row;
 

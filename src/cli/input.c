@@ -51,6 +51,27 @@ static varve_status input_take_inflated(void *context, vv_bytes piece, varve_err
     return vv_buf_check(&input->text, out_err);
 }
 
+static varve_status input_inflate(vv_input *input, vv_encoding encoding, varve_error *out_err)
+{
+    return encoding == VV_ENCODING_IDENTITY
+               ? VARVE_OK
+               : vv_inflate_create(&input->alloc, encoding, UINT64_MAX, input_take_inflated, input,
+                                   &input->inflate, out_err);
+}
+
+/** What the first bytes of standard input say: no text begins like this. */
+static vv_encoding input_sniff(vv_bytes piece)
+{
+    static const uint8_t gzip[] = {0x1f, 0x8b};
+    static const uint8_t zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
+    if (piece.size >= sizeof gzip && memcmp(piece.data, gzip, sizeof gzip) == 0) {
+        return VV_ENCODING_GZIP;
+    }
+    return piece.size >= sizeof zstd && memcmp(piece.data, zstd, sizeof zstd) == 0
+               ? VV_ENCODING_ZSTD
+               : VV_ENCODING_IDENTITY;
+}
+
 static varve_status input_open_file(vv_input *input, varve_error *out_err)
 {
     vv_file_info info;
@@ -66,10 +87,7 @@ static varve_status input_open_file(vv_input *input, varve_error *out_err)
         info.kind == VV_KIND_FILE) {
         input->total_bytes = (uint64_t)info.size;
     }
-    return encoding == VV_ENCODING_IDENTITY
-               ? VARVE_OK
-               : vv_inflate_create(&input->alloc, encoding, UINT64_MAX, input_take_inflated, input,
-                                   &input->inflate, out_err);
+    return input_inflate(input, encoding, out_err);
 }
 
 varve_status vv_input_open(const char *path, vv_input **out_input, varve_error *out_err)
@@ -145,6 +163,9 @@ varve_status vv_input_next(void *context, vv_bytes *out_piece, bool *out_is_end,
     }
     VV_TRY(input_read(input, &piece, out_err));
     input->is_done = piece.size == 0;
+    if (input->file == stdin && input->read_bytes == piece.size) {
+        VV_TRY(input_inflate(input, input_sniff(piece), out_err));
+    }
     if (input->inflate == NULL) {
         *out_is_end = input->is_done;
         *out_piece = piece;
@@ -153,10 +174,7 @@ varve_status vv_input_next(void *context, vv_bytes *out_piece, bool *out_is_end,
     vv_buf_reset(&input->text);
     varve_status status = input->is_done ? vv_inflate_end(input->inflate, out_err)
                                          : vv_inflate_feed(input->inflate, piece, out_err);
-    if (status != VARVE_OK) {
-        vv_error_prefix(out_err, "%s", input->path);
-        return status;
-    }
+    VV_TRY(status);
     *out_piece = vv_buf_bytes(&input->text);
     *out_is_end = input->is_done && input->text.size == 0;
     return VARVE_OK;

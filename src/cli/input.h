@@ -3,8 +3,8 @@
 #define VV_CLI_INPUT_H
 
 /*
- * What a command reads: a file or standard input, decompressed when its name ends in .gz or .zst;
- * or the lines of its operands.
+ * What a command reads: a file, decompressed when its name ends in .gz or .zst; standard input,
+ * decompressed when it begins as gzip or zstd do; or the lines of its operands.
  */
 
 #include "base/compiler.h"

@@ -18,8 +18,6 @@
  */
 #define DOOR_LINE_FREE_BYTES (64u * 1024u)
 
-#define DOOR_EXTRA_LABELS_MAX 32u
-
 typedef struct door_import {
     vv_call *call;
     vv_import_plan plan;
@@ -140,19 +138,23 @@ static varve_status door_import_open(door_import *door, varve_error *out_err)
         .alloc = &server->alloc,
         .series = &server->series,
         .fields = &server->fields,
-        .batch_rows_max = plan->is_whole ? UINT64_MAX : server->live.batch_rows_max,
-        .batch_bytes = plan->is_whole ? VV_IMPORT_WHOLE_BYTES_MAX : server->live.batch_bytes,
-        .is_atomic = plan->is_whole,
+        .batch_rows_max = server->live.batch_rows_max,
+        .batch_bytes = server->live.batch_bytes,
+        .unit = plan->is_whole ? VV_INGEST_WHOLE : VV_INGEST_PARTS,
         .bounds_names = true,
     };
     door->options = (vv_decoder_options){
         .precision = server->precision,
         .unit = plan->unit,
-        .now = vv_time_convert_saturating(vv_wall_now_ns(), VARVE_PRECISION_NS, server->precision),
+        .now = plan->now != NULL ? *plan->now
+                                 : vv_time_convert_saturating(vv_wall_now_ns(), VARVE_PRECISION_NS,
+                                                              server->precision),
         .line_bytes_max = plan->line_bytes_max > 0 ? plan->line_bytes_max
                                                    : (size_t)server->live.text_line_bytes_max,
         .extra = plan->extra,
         .extra_count = plan->extra_count,
+        .extra_wins = plan->extra_wins,
+        .seed = server->series.seed,
         .format_options = plan->format_options,
     };
     varve_status status = vv_ingest_init(&door->ingest, &ingest, out_err);
@@ -162,8 +164,7 @@ static varve_status door_import_open(door_import *door, varve_error *out_err)
         return vv_fail_nomem(out_err, "a request", sizeof *door);
     }
     VV_TRY(status);
-    VV_TRY(
-        vv_ingest_set_origin(&door->ingest, plan->format, plan->extra, plan->extra_count, out_err));
+    VV_TRY(vv_ingest_set_origin(&door->ingest, plan->format, &door->options, out_err));
     vv_ingest_sink(&door->ingest, &door->sink);
     return vv_decoder_create(plan->format, &server->alloc, &door->options, &door->sink,
                              &door->decoder, out_err);
@@ -183,8 +184,32 @@ void vv_import_serve(vv_call *call, const vv_import_plan *plan)
         vv_answer_error(call, status, &err);
         return;
     }
-    vv_http_read_body(call->request, plan->is_whole ? VV_IMPORT_WHOLE_BYTES_MAX : UINT64_MAX,
+    vv_http_read_body(call->request, plan->is_whole ? VV_INGEST_WHOLE_BYTES_MAX : UINT64_MAX,
                       door_import_piece, door_import_done, door);
+}
+
+varve_status vv_import_extra_label(vv_call *call, vv_import_plan *plan, varve_label label,
+                                   varve_error *out_err)
+{
+    if (plan->extra == NULL) {
+        size_t bytes = VV_IMPORT_EXTRA_LABELS_MAX * sizeof *plan->extra;
+        plan->extra = vv_arena_zeroed(vv_http_request_arena(call->request), bytes);
+        if (plan->extra == NULL) {
+            return vv_fail_nomem(out_err, "extra labels", bytes);
+        }
+    }
+    for (size_t i = 0; i < plan->extra_count; i++) {
+        if (vv_text_equal(plan->extra[i].name, label.name)) {
+            return VARVE_OK;
+        }
+    }
+    if (plan->extra_count == VV_IMPORT_EXTRA_LABELS_MAX) {
+        return vv_fail(out_err, VARVE_E_INVALID, "more than %u extra labels",
+                       VV_IMPORT_EXTRA_LABELS_MAX);
+    }
+    plan->extra[plan->extra_count] = label;
+    plan->extra_count += 1;
+    return VARVE_OK;
 }
 
 varve_status vv_import_extra_labels(vv_call *call, vv_import_plan *plan, varve_error *out_err)
@@ -192,28 +217,17 @@ varve_status vv_import_extra_labels(vv_call *call, vv_import_plan *plan, varve_e
     const vv_params *params = &vv_http_request_view(call->request)->params;
     size_t position = 0;
     varve_text text;
-    varve_label *labels = NULL;
     while (vv_params_next(params, VV_TEXT("extra_label"), &position, &text)) {
-        varve_label label;
-        if (labels == NULL) {
-            labels = vv_arena_array(vv_http_request_arena(call->request), DOOR_EXTRA_LABELS_MAX,
-                                    sizeof *labels);
-        }
-        if (labels == NULL) {
-            return vv_fail_nomem(out_err, "extra labels", DOOR_EXTRA_LABELS_MAX * sizeof *labels);
-        }
         size_t equal = vv_text_find_char(text, '=');
-        if (equal == 0 || equal == text.size || plan->extra_count == DOOR_EXTRA_LABELS_MAX) {
+        if (equal == 0 || equal + 1 >= text.size) {
             return vv_fail(out_err, VARVE_E_INVALID,
-                           "invalid parameter \"extra_label\": NAME=VALUE, at most %u times",
-                           DOOR_EXTRA_LABELS_MAX);
+                           "invalid parameter \"extra_label\": \"%.*s\" is no NAME=VALUE",
+                           VV_TEXT_ARGS(vv_text_sub(text, 0, 64)));
         }
-        label.name = vv_text_sub(text, 0, equal);
-        label.value = vv_text_sub(text, equal + 1, text.size);
-        labels[plan->extra_count] = label;
-        plan->extra_count += 1;
+        varve_label label = {.name = vv_text_sub(text, 0, equal),
+                             .value = vv_text_sub(text, equal + 1, text.size)};
+        VV_TRY(vv_import_extra_label(call, plan, label, out_err));
     }
-    plan->extra = labels;
     return VARVE_OK;
 }
 

@@ -154,19 +154,8 @@ static varve_status door_influx_labels(vv_call *call, const door_influx_version 
         return vv_fail(out_err, VARVE_E_INVALID, "invalid parameter \"%.*s\": too long",
                        VV_TEXT_ARGS(version->db));
     }
-    size_t bytes = (plan->extra_count + 1) * sizeof(varve_label);
-    varve_label *labels = vv_arena_zeroed(vv_http_request_arena(call->request), bytes);
-    if (labels == NULL) {
-        return vv_fail_nomem(out_err, "a request", bytes);
-    }
-    for (size_t index = 0; index < plan->extra_count; index++) {
-        labels[index] = plan->extra[index];
-    }
-    labels[plan->extra_count] =
-        (varve_label){.name = call->server->options.influx_db_label, .value = db};
-    plan->extra = labels;
-    plan->extra_count += 1;
-    return VARVE_OK;
+    varve_label label = {.name = call->server->options.influx_db_label, .value = db};
+    return vv_import_extra_label(call, plan, label, out_err);
 }
 
 static varve_status door_influx_plan(vv_call *call, const door_influx_version *version,

@@ -12,18 +12,17 @@
 #include "server/server_priv.h"
 #include "wire/decode.h"
 
-/* A text that is stored as a whole or not at all is at most this long (protocols.md, section 4). */
-#define VV_IMPORT_WHOLE_BYTES_MAX (64u * 1024u * 1024u)
-
 typedef struct vv_import_plan {
     vv_format format;
     uint32_t unit;         /* VARVE_PRECISION_... of times; STORED: the format's own */
-    bool is_whole;         /* all of the text, or nothing: 413 beyond VV_IMPORT_WHOLE_BYTES_MAX */
+    bool is_whole;         /* all of the text, or nothing: 413 beyond VV_INGEST_WHOLE_BYTES_MAX */
     bool is_quiet;         /* 204 also where lines were left out, told by X-Varve-Rejected-Lines */
     size_t line_bytes_max; /* 0: text_line_bytes_max of the server */
     const void *format_options; /* these live as long as the request: in its arena, or static */
-    const varve_label *extra;
+    varve_label *extra;         /* VV_IMPORT_EXTRA_LABELS_MAX, once there is one */
     size_t extra_count;
+    size_t extra_wins;  /* as vv_decoder_options */
+    const int64_t *now; /* NULL: the clock's; else time of what has none, as vv_decoder_options */
     vv_metric_id rows, rejected, bytes; /* what is counted */
     /** Members of the 400 that tells what was left out; NULL: the shape of the JSON routes. */
     void (*partial)(vv_json *json, const vv_ingest *ingest);
@@ -32,7 +31,14 @@ typedef struct vv_import_plan {
 /** Read the body, store its rows, answer. The plan is copied. */
 void vv_import_serve(vv_call *call, const vv_import_plan *plan);
 
-/** Parameter "extra_label=NAME=VALUE", repeatable; into the plan, in the request's arena.
+#define VV_IMPORT_EXTRA_LABELS_MAX 32u
+
+/** A label for all series of the plan, in the request's arena; the first of a name stays.
+ * E_INVALID (too many), E_NOMEM. */
+VV_MUST_CHECK varve_status vv_import_extra_label(vv_call *call, vv_import_plan *plan,
+                                                 varve_label label, varve_error *out_err);
+
+/** Parameter "extra_label=NAME=VALUE", repeatable; into the plan, for series that lack them.
  * Errors: E_INVALID, E_NOMEM. */
 VV_MUST_CHECK varve_status vv_import_extra_labels(vv_call *call, vv_import_plan *plan,
                                                   varve_error *out_err);

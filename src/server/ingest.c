@@ -49,23 +49,24 @@ void vv_ingest_deinit(vv_ingest *ingest)
     vv_vec_deinit(&ingest->row_values);
 }
 
-varve_status vv_ingest_set_origin(vv_ingest *ingest, uint32_t format, const varve_label *extra,
-                                  size_t extra_count, varve_error *out_err)
+varve_status vv_ingest_set_origin(vv_ingest *ingest, uint32_t format,
+                                  const vv_decoder_options *options, varve_error *out_err)
 {
     vv_buf *key = &ingest->key;
-    if (format == VV_FORMAT_LP && extra_count == 0) {
+    if (format == VV_FORMAT_LP && options->extra_count == 0) {
         return VARVE_OK;
     }
     /* A key of line protocol begins with no comma; and sizes say where each part ends, since names
      * may hold any character. */
     vv_buf_append_char(key, ',');
     vv_buf_append_u8(key, (uint8_t)format);
-    vv_buf_append_varint(key, extra_count);
-    for (size_t i = 0; i < extra_count; i++) {
-        vv_buf_append_varint(key, extra[i].name.size);
-        vv_buf_append_text(key, extra[i].name);
-        vv_buf_append_varint(key, extra[i].value.size);
-        vv_buf_append_text(key, extra[i].value);
+    vv_buf_append_varint(key, options->extra_wins);
+    vv_buf_append_varint(key, options->extra_count);
+    for (size_t i = 0; i < options->extra_count; i++) {
+        vv_buf_append_varint(key, options->extra[i].name.size);
+        vv_buf_append_text(key, options->extra[i].name);
+        vv_buf_append_varint(key, options->extra[i].value.size);
+        vv_buf_append_text(key, options->extra[i].value);
     }
     ingest->key_prefix = key->size;
     return vv_buf_check(key, out_err);
@@ -269,6 +270,9 @@ static varve_status ingest_row(vv_ingest *ingest, varve_series series, const vv_
 
 static bool ingest_is_full(const vv_ingest *ingest)
 {
+    if (ingest->options.unit != VV_INGEST_PARTS) {
+        return ingest->batch_bytes >= VV_INGEST_WHOLE_BYTES_MAX;
+    }
     return ingest->row_lines.count >= ingest->options.batch_rows_max ||
            ingest->batch_bytes >= ingest->options.batch_bytes;
 }
@@ -280,15 +284,12 @@ static varve_status ingest_make_room(vv_ingest *ingest, uint64_t line, varve_err
     if (!ingest_is_full(ingest)) {
         return VARVE_OK;
     }
-    if (ingest->options.is_atomic) {
+    if (ingest->options.unit == VV_INGEST_WHOLE) {
         return vv_fail(out_err, VARVE_E_LIMIT,
-                       "line %llu: what is to be stored as a whole has %zu rows, %llu bytes; at "
-                       "most %llu and %llu",
-                       (unsigned long long)line, ingest->row_lines.count,
-                       (unsigned long long)ingest->batch_bytes,
-                       (unsigned long long)ingest->options.batch_rows_max,
-                       (unsigned long long)ingest->options.batch_bytes);
+                       "line %llu: more than %u bytes of rows to be stored as a whole",
+                       (unsigned long long)line, VV_INGEST_WHOLE_BYTES_MAX);
     }
+    ingest->options.unit = VV_INGEST_PARTS;
     return vv_ingest_flush(ingest, out_err);
 }
 
@@ -359,7 +360,7 @@ static varve_status ingest_commit(vv_ingest *ingest, varve_error *out_err)
     varve_rejected rejected;
     varve_write_options options;
     varve_write_options_init(&options);
-    options.flags = VARVE_WRITE_SKIP_REJECTED;
+    options.flags = VARVE_WRITE_SKIP_REJECTED | VARVE_WRITE_SPLIT;
     options.rejected = &rejected;
     options.rejected_capacity = 1;
     varve_written written;
@@ -393,7 +394,7 @@ static varve_status ingest_commit_whole(vv_ingest *ingest, varve_error *out_err)
 
 varve_status vv_ingest_flush(vv_ingest *ingest, varve_error *out_err)
 {
-    if (ingest->options.is_atomic) {
+    if (ingest->options.unit != VV_INGEST_PARTS) {
         VV_TRY(ingest_commit_whole(ingest, out_err));
     } else if (ingest->row_lines.count > 0) {
         VV_TRY(ingest_commit(ingest, out_err));

@@ -18,7 +18,7 @@
  *     and by vv_ingest_flush. So what is stored at any moment, also after a failure, is a whole
  *     prefix of the good lines: every line up to `lines_stored`, and of those after it none.
  * G2  The index of a rejected row is the number of rows added before it, hence `row_lines`.
- * G3  With is_atomic all rows are one batch, and nothing is stored when anything was left out.
+ * G3  A text that is a whole is one batch, and nothing is stored when anything was left out.
  */
 
 #include "base/arena.h"
@@ -26,6 +26,18 @@
 #include "server/name_cache.h"
 
 typedef struct vv_wire_sink vv_wire_sink; /* wire/decode.h */
+typedef struct vv_decoder_options vv_decoder_options;
+
+/* Rows that are stored as a whole or not at all take at most this much in memory (protocols.md,
+ * section 4), and their text as much. */
+#define VV_INGEST_WHOLE_BYTES_MAX (64u * 1024u * 1024u)
+
+/** How much of a text becomes one batch. */
+typedef enum vv_ingest_unit {
+    VV_INGEST_PARTS, /* batches of batch_rows_max and batch_bytes; what is bad is left out */
+    VV_INGEST_WHOLE, /* all of it, and nothing when anything is bad; E_LIMIT when too much */
+    VV_INGEST_WHOLE_IF_FITS, /* the same, but what is too much goes on in parts */
+} vv_ingest_unit;
 
 /* Fields that a text remembers by place: rows of one client look alike. */
 #define VV_INGEST_MEMO_FIELDS 32u
@@ -37,7 +49,7 @@ typedef struct vv_ingest_options {
     vv_name_cache *fields;
     uint64_t batch_rows_max;
     uint64_t batch_bytes;
-    bool is_atomic;    /* one batch within these two bounds (else E_LIMIT), or nothing */
+    vv_ingest_unit unit;
     bool bounds_names; /* the bounds of the server on what names a series */
 } vv_ingest_options;
 
@@ -87,15 +99,15 @@ void vv_ingest_deinit(vv_ingest *ingest);
  * @param format  vv_format
  */
 VV_MUST_CHECK varve_status vv_ingest_set_origin(vv_ingest *ingest, uint32_t format,
-                                                const varve_label *extra, size_t extra_count,
+                                                const vv_decoder_options *options,
                                                 varve_error *out_err);
 
 /** The sink, whose context is the ingest. A row that cannot be stored is counted, not a failure:
- * only what ends the text is (E_NOMEM, E_BUSY, E_IO and kin; E_LIMIT where it is atomic). */
+ * only what ends the text is (E_NOMEM, E_BUSY, E_IO and kin; E_LIMIT of a whole). */
 void vv_ingest_sink(vv_ingest *ingest, vv_wire_sink *out_sink);
 
-/** Commit what was added. Atomic, and something was left out: drop it, and E_INVALID with the
- * reason of the first. */
+/** Commit what was added. Of a whole of which something was left out: drop it, and E_INVALID with
+ * the reason of the first. */
 VV_MUST_CHECK varve_status vv_ingest_flush(vv_ingest *ingest, varve_error *out_err);
 
 /** "DURABLE" (also of no rows), "APPENDED", "VOLATILE". */

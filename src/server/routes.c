@@ -22,21 +22,23 @@ const vv_route *vv_route_at(vv_route_id id)
     return &routes_table[id];
 }
 
-/** Whether a path is of the pattern, whose "*" is one segment that is not empty. */
+/** Whether a path is of the pattern, whose "*" is one segment that is not empty, and whose "**" at
+ * the end is all that follows. */
 static bool routes_matches(varve_text pattern, varve_text path, varve_text *out_wildcard)
 {
     size_t star = vv_text_find_char(pattern, '*');
     if (star == pattern.size) {
         return vv_text_equal(pattern, path);
     }
-    varve_text tail = vv_text_sub(pattern, star + 1, pattern.size);
+    bool takes_all = vv_text_ends_with(pattern, VV_TEXT("**"));
+    varve_text tail = vv_text_sub(pattern, takes_all ? pattern.size : star + 1, pattern.size);
     if (path.size <= star + tail.size || !vv_text_ends_with(path, tail) ||
         !vv_text_starts_with(path, vv_text_make(pattern.data, star))) {
         return false;
     }
     varve_text segment = vv_text_sub(path, star, path.size - star - tail.size);
     *out_wildcard = segment;
-    return vv_text_find_char(segment, '/') == segment.size;
+    return takes_all || vv_text_find_char(segment, '/') == segment.size;
 }
 
 /**

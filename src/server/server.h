@@ -64,6 +64,7 @@ typedef struct vv_server_options {
     varve_text influx_separator;          /* "_": between measurement and field, if flat */
     bool influx_flat;                     /* fields of a line become series of their own */
     bool influx_skip_single;              /* but for one that its line has alone */
+    bool keeps_created;                   /* OpenMetrics: samples NAME_created are rows too */
     bool allows_public;                   /* listen beyond loopback although nothing is asked of
                                              clients; E_INVALID without */
     bool refuses_public_root;             /* the same: the process is root, and was not to be */

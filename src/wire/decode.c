@@ -30,6 +30,8 @@ static const vv_decoder_class *const decode_classes[VV_FORMAT_COUNT] = {
     [VV_FORMAT_LP] = &vv_decoder_lp,
     [VV_FORMAT_JSONL] = &vv_decoder_jsonl,
     [VV_FORMAT_CSV] = &vv_decoder_csv,
+    [VV_FORMAT_PROMETHEUS] = &vv_decoder_prometheus,
+    [VV_FORMAT_OPENMETRICS] = &vv_decoder_openmetrics,
     [VV_FORMAT_NATIVE] = &vv_decoder_native,
 };
 
@@ -120,14 +122,15 @@ void vv_decoder_free(vv_decoder *decoder)
 
 /* ---- series --------------------------------------------------------------------------------- */
 
-/** Put a label into the sorted array, unless one of its name is there. */
-static void decode_put_label(varve_label *labels, size_t *count, varve_label label)
+/** Put a label into the sorted array; one of its name that is there is replaced, or stays. */
+static void decode_put_label(varve_label *labels, size_t *count, varve_label label, bool wins)
 {
     size_t at = 0;
     while (at < *count && vv_text_compare(labels[at].name, label.name) < 0) {
         at += 1;
     }
     if (at < *count && vv_text_equal(labels[at].name, label.name)) {
+        labels[at] = wins ? label : labels[at];
         return;
     }
     memmove(&labels[at + 1], &labels[at], (*count - at) * sizeof *labels);
@@ -152,7 +155,7 @@ varve_status vv_decoder_series(vv_decoder *decoder, const vv_wire_rows *rows, vv
             memcpy(labels, own, count * sizeof *labels);
         }
         for (size_t i = 0; i < options->extra_count; i++) {
-            decode_put_label(labels, &count, options->extra[i]);
+            decode_put_label(labels, &count, options->extra[i], i < options->extra_wins);
         }
         own = labels;
     }

@@ -73,9 +73,11 @@ typedef struct vv_decoder_options {
                                  format has it (lp ns, Prometheus ms, OpenMetrics s) */
     int64_t now;              /* time of what has none, in `precision` */
     size_t line_bytes_max;    /* 0: the bound of the format */
-    const varve_label *extra; /* labels that every series gets: a series that has one of them
-                                 already keeps its own value */
+    uint64_t seed;            /* of tables of names from the text: by chance, if it is foreign */
+    const varve_label *extra; /* labels that every series gets */
     size_t extra_count;
+    size_t extra_wins; /* so many of them, the first, win over a label of their name in the text;
+                          of the others a series keeps its own */
     const void *format_options; /* what wire/FORMAT.h names; NULL: its defaults */
 } vv_decoder_options;
 

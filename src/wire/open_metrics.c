@@ -1,0 +1,958 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * OpenMetrics 1.0: a text that is good as a whole or not at all.
+ *
+ *     # TYPE requests counter            descriptors of the family `requests`
+ *     # UNIT ...
+ *     requests_total{code="200"} 17 1395066363.000 # {trace="a"} 1 1395066362.9
+ *     requests_created{code="200"} 1395066000
+ *     # EOF
+ *
+ *     text:    families, each once and in one piece; at its end # EOF
+ *     family:  TYPE, UNIT, HELP in any order, each once; then groups
+ *     group:   samples whose labels differ in le, quantile or the state only; each once and in one
+ *              piece, its times not falling
+ *     point:   the samples of a group with one time; of a histogram its buckets
+ *
+ * M1  The first violation ends the reading with E_INVALID and the number of its line; whether rows
+ *     given to the sink before are kept is the sink's business.
+ * M2  What is kept beyond a line are the names of all families and the labels of all groups of one
+ *     family: less than the text.
+ * M3  Names in quotes, which Prometheus writes into this format as well, are taken.
+ *
+ * Of the samples NAME_created, which say when a counter began, no rows are made unless asked for.
+ */
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/checked.h"
+#include "base/map.h"
+#include "base/slice.h"
+#include "base/status.h"
+#include "base/utf8.h"
+#include "base/vec.h"
+#include "model/time_range.h"
+#include "wire/decode.h"
+#include "wire/lines.h"
+#include "wire/prom_priv.h"
+#include "wire/prom_text.h"
+
+#define OPEN_METRICS_NS_PER_S INT64_C(1000000000)
+
+/* Decimal digits of a time that can matter: those of 64 bits, and nine behind the point. */
+#define OPEN_METRICS_DIGITS_MAX 32u
+#define OPEN_METRICS_POWER_MAX  10000
+
+/* ---- types ---------------------------------------------------------------------------------- */
+
+typedef enum open_metrics_type {
+    OPEN_METRICS_UNKNOWN,
+    OPEN_METRICS_GAUGE,
+    OPEN_METRICS_COUNTER,
+    OPEN_METRICS_STATESET,
+    OPEN_METRICS_INFO,
+    OPEN_METRICS_HISTOGRAM,
+    OPEN_METRICS_GAUGEHISTOGRAM,
+    OPEN_METRICS_SUMMARY,
+    OPEN_METRICS_TYPE_COUNT
+} open_metrics_type;
+
+/** What the name of a sample has behind that of its family. */
+typedef enum open_metrics_suffix {
+    OPEN_METRICS_NONE,
+    OPEN_METRICS_TOTAL,
+    OPEN_METRICS_CREATED,
+    OPEN_METRICS_BUCKET,
+    OPEN_METRICS_SUM,
+    OPEN_METRICS_COUNT,
+    OPEN_METRICS_GSUM,
+    OPEN_METRICS_GCOUNT,
+    OPEN_METRICS_SUFFIX_INFO,
+    OPEN_METRICS_SUFFIX_COUNT
+} open_metrics_suffix;
+
+static const varve_text open_metrics_suffixes[OPEN_METRICS_SUFFIX_COUNT] = {
+    [OPEN_METRICS_NONE] = VV_TEXT_INIT(""),
+    [OPEN_METRICS_TOTAL] = VV_TEXT_INIT("_total"),
+    [OPEN_METRICS_CREATED] = VV_TEXT_INIT("_created"),
+    [OPEN_METRICS_BUCKET] = VV_TEXT_INIT("_bucket"),
+    [OPEN_METRICS_SUM] = VV_TEXT_INIT("_sum"),
+    [OPEN_METRICS_COUNT] = VV_TEXT_INIT("_count"),
+    [OPEN_METRICS_GSUM] = VV_TEXT_INIT("_gsum"),
+    [OPEN_METRICS_GCOUNT] = VV_TEXT_INIT("_gcount"),
+    [OPEN_METRICS_SUFFIX_INFO] = VV_TEXT_INIT("_info"),
+};
+
+#define OPEN_METRICS_BIT(suffix) (1u << OPEN_METRICS_##suffix)
+
+static const struct {
+    varve_text word;
+    uint32_t suffixes;
+} open_metrics_types[OPEN_METRICS_TYPE_COUNT] = {
+    [OPEN_METRICS_UNKNOWN] = {VV_TEXT_INIT("unknown"), OPEN_METRICS_BIT(NONE)},
+    [OPEN_METRICS_GAUGE] = {VV_TEXT_INIT("gauge"), OPEN_METRICS_BIT(NONE)},
+    [OPEN_METRICS_COUNTER] = {VV_TEXT_INIT("counter"),
+                              OPEN_METRICS_BIT(TOTAL) | OPEN_METRICS_BIT(CREATED)},
+    [OPEN_METRICS_STATESET] = {VV_TEXT_INIT("stateset"), OPEN_METRICS_BIT(NONE)},
+    [OPEN_METRICS_INFO] = {VV_TEXT_INIT("info"), OPEN_METRICS_BIT(SUFFIX_INFO)},
+    [OPEN_METRICS_HISTOGRAM] = {VV_TEXT_INIT("histogram"),
+                                OPEN_METRICS_BIT(BUCKET) | OPEN_METRICS_BIT(SUM) |
+                                    OPEN_METRICS_BIT(COUNT) | OPEN_METRICS_BIT(CREATED)},
+    [OPEN_METRICS_GAUGEHISTOGRAM] = {VV_TEXT_INIT("gaugehistogram"), OPEN_METRICS_BIT(BUCKET) |
+                                                                         OPEN_METRICS_BIT(GSUM) |
+                                                                         OPEN_METRICS_BIT(GCOUNT)},
+    [OPEN_METRICS_SUMMARY] = {VV_TEXT_INIT("summary"),
+                              OPEN_METRICS_BIT(NONE) | OPEN_METRICS_BIT(SUM) |
+                                  OPEN_METRICS_BIT(COUNT) | OPEN_METRICS_BIT(CREATED)},
+};
+
+/* ---- state ---------------------------------------------------------------------------------- */
+
+/** A set of texts that it copies. */
+typedef struct open_metrics_set {
+    vv_map map;   /* to an index of texts */
+    vv_vec texts; /* varve_text */
+    vv_arena arena;
+} open_metrics_set;
+
+typedef struct open_metrics_time {
+    int64_t s;
+    uint32_t ns;
+    bool has_more; /* digits behind the nanoseconds */
+} open_metrics_time;
+
+/** One point of a group: what its samples have said so far. */
+typedef struct open_metrics_point {
+    uint32_t suffixes; /* that it has, as bits */
+    bool has_bucket;
+    bool has_negative_bucket;
+    double bound; /* of the last bucket */
+    double count; /* of the last bucket */
+    double total; /* of _count or _gcount */
+} open_metrics_point;
+
+typedef struct open_metrics {
+    vv_alloc *alloc;                   /* borrowed */
+    vv_decoder *base;                  /* borrowed */
+    const vv_decoder_options *options; /* borrowed */
+    bool keeps_created;
+    vv_lines lines;
+    vv_arena arena; /* of one line */
+    bool is_ended;  /* # EOF was there */
+    /* the text */
+    open_metrics_set names; /* of families, and all that their samples may have */
+    /* the family */
+    vv_buf family; /* its name; empty: none yet */
+    open_metrics_type type;
+    vv_buf units; /* its unit */
+    bool has_type;
+    bool has_help;
+    bool has_unit;
+    bool has_samples;
+    open_metrics_set groups;
+    /* the group */
+    vv_buf group; /* its labels, sizes before them */
+    bool has_group;
+    bool has_time;
+    open_metrics_time time;
+    open_metrics_point point;
+} open_metrics;
+
+/** A sample with all that the rules ask. */
+typedef struct open_metrics_sample {
+    vv_prom_sample text;
+    varve_text name;
+    varve_label *labels;
+    size_t label_count;
+    open_metrics_suffix suffix;
+    open_metrics_time time;
+    bool has_exemplar;
+} open_metrics_sample;
+
+static bool open_metrics_set_equal(const void *context, const void *key, uint64_t value)
+{
+    const open_metrics_set *set = context;
+    const varve_text *text = key;
+    return vv_text_equal(*VV_VEC_AT(&set->texts, varve_text, (size_t)value), *text);
+}
+
+static void open_metrics_set_init(open_metrics_set *set, vv_alloc *alloc, uint64_t seed)
+{
+    vv_map_init(&set->map, alloc, seed, open_metrics_set_equal, set);
+    vv_vec_init(&set->texts, alloc, sizeof(varve_text), SIZE_MAX);
+    vv_arena_init(&set->arena, alloc, SIZE_MAX);
+}
+
+static void open_metrics_set_deinit(open_metrics_set *set)
+{
+    vv_map_deinit(&set->map);
+    vv_vec_deinit(&set->texts);
+    vv_arena_deinit(&set->arena);
+}
+
+static void open_metrics_set_clear(open_metrics_set *set)
+{
+    vv_map_clear(&set->map);
+    vv_vec_clear(&set->texts);
+    vv_arena_reset(&set->arena);
+}
+
+/** *out_is_new is false when it was there already. */
+static varve_status open_metrics_set_add(open_metrics_set *set, varve_text text, bool *out_is_new,
+                                         varve_error *out_err)
+{
+    uint64_t known;
+    varve_text copy;
+    uint64_t hash = vv_map_hash(&set->map, text.data, text.size);
+    *out_is_new = !vv_map_find(&set->map, hash, &text, &known);
+    if (!*out_is_new) {
+        return VARVE_OK;
+    }
+    if (vv_arena_copy(&set->arena, text, &copy) != VARVE_OK ||
+        vv_vec_push(&set->texts, &copy) != VARVE_OK ||
+        vv_map_insert(&set->map, hash, set->texts.count - 1) != VARVE_OK) {
+        return vv_fail_nomem(out_err, "the names of a text", text.size);
+    }
+    return VARVE_OK;
+}
+
+static varve_status open_metrics_create(vv_decoder *base, vv_alloc *alloc,
+                                        const vv_decoder_options *options, void **out_state,
+                                        varve_error *out_err)
+{
+    const vv_prom_text_options *own = options->format_options;
+    open_metrics *state = vv_alloc_zeroed(alloc, sizeof *state);
+    if (state == NULL) {
+        return vv_fail_nomem(out_err, "a decoder of OpenMetrics", sizeof *state);
+    }
+    state->alloc = alloc;
+    state->base = base;
+    state->options = options;
+    state->keeps_created = own != NULL && own->keeps_created;
+    vv_lines_init(&state->lines, alloc,
+                  options->line_bytes_max == 0 ? VV_PROM_LINE_BYTES_MAX : options->line_bytes_max);
+    vv_arena_init(&state->arena, alloc, SIZE_MAX); /* a line bounds it */
+    open_metrics_set_init(&state->names, alloc, options->seed);
+    open_metrics_set_init(&state->groups, alloc, options->seed);
+    vv_buf_init(&state->family, alloc, SIZE_MAX); /* and these */
+    vv_buf_init(&state->units, alloc, SIZE_MAX);
+    vv_buf_init(&state->group, alloc, SIZE_MAX);
+    *out_state = state;
+    return VARVE_OK;
+}
+
+static void open_metrics_free(void *context)
+{
+    open_metrics *state = context;
+    vv_lines_deinit(&state->lines);
+    vv_arena_deinit(&state->arena);
+    open_metrics_set_deinit(&state->names);
+    open_metrics_set_deinit(&state->groups);
+    vv_buf_deinit(&state->family);
+    vv_buf_deinit(&state->units);
+    vv_buf_deinit(&state->group);
+    vv_alloc_free(state->alloc, state, sizeof *state);
+}
+
+static varve_status open_metrics_bad(const char *reason, varve_error *out_err)
+{
+    return vv_fail(out_err, VARVE_E_INVALID, "%s", reason);
+}
+
+/* ---- times ---------------------------------------------------------------------------------- */
+
+/** A number of seconds without its point: digits, and how many of them stand before the point. */
+typedef struct open_metrics_decimal {
+    bool is_negative;
+    char digits[OPEN_METRICS_DIGITS_MAX]; /* the first ones that are not leading zeros */
+    int64_t digit_count;
+    int64_t point; /* digits before it; beyond the range of what counts, cut */
+    bool has_more; /* later digits that are not zero */
+} open_metrics_decimal;
+
+static void open_metrics_digit(open_metrics_decimal *decimal, char c, bool is_fraction)
+{
+    bool is_leading = decimal->digit_count == 0 && c == '0';
+    if (is_leading) {
+        decimal->point -= is_fraction ? 1 : 0;
+        return;
+    }
+    decimal->point += is_fraction ? 0 : 1;
+    if (decimal->digit_count < (int64_t)OPEN_METRICS_DIGITS_MAX) {
+        decimal->digits[decimal->digit_count] = c;
+        decimal->digit_count += 1;
+    } else {
+        decimal->has_more = decimal->has_more || c != '0';
+    }
+}
+
+/** The exponent behind its 'e'; false when it is none. Sizes beyond all bounds are cut. */
+static bool open_metrics_exponent(varve_text text, int64_t *out_exponent)
+{
+    bool is_negative = text.size > 0 && text.data[0] == '-';
+    size_t at = text.size > 0 && (text.data[0] == '-' || text.data[0] == '+') ? 1 : 0;
+    int64_t exponent = 0;
+    if (at == text.size) {
+        return false;
+    }
+    for (; at < text.size; at++) {
+        char c = text.data[at];
+        if (c < '0' || c > '9') {
+            return false;
+        }
+        exponent = exponent >= OPEN_METRICS_POWER_MAX ? exponent : exponent * 10 + (c - '0');
+    }
+    *out_exponent = is_negative ? -exponent : exponent;
+    return true;
+}
+
+static bool open_metrics_decimal_parse(varve_text text, open_metrics_decimal *decimal)
+{
+    size_t at = 0;
+    size_t digits = 0;
+    bool has_point = false;
+    int64_t exponent = 0;
+    *decimal = (open_metrics_decimal){.is_negative = text.size > 0 && text.data[0] == '-'};
+    if (text.size > 0 && (text.data[0] == '-' || text.data[0] == '+')) {
+        at = 1;
+    }
+    for (; at < text.size; at++) {
+        char c = text.data[at];
+        if (c == '.' && !has_point) {
+            has_point = true;
+        } else if (c >= '0' && c <= '9') {
+            open_metrics_digit(decimal, c, has_point);
+            digits += 1;
+        } else {
+            break;
+        }
+    }
+    if (at < text.size && (text.data[at] == 'e' || text.data[at] == 'E') &&
+        open_metrics_exponent(vv_text_sub(text, at + 1, text.size), &exponent)) {
+        at = text.size;
+    }
+    decimal->point += exponent;
+    return digits > 0 && at == text.size;
+}
+
+/** Seconds and nanoseconds of a decimal number of seconds, floored; false when it is none, or
+ * beyond 64 bits of seconds. */
+static bool open_metrics_seconds(varve_text text, open_metrics_time *out_time)
+{
+    open_metrics_decimal decimal;
+    int64_t s = 0;
+    int64_t ns = 0;
+    if (!open_metrics_decimal_parse(text, &decimal)) {
+        return false;
+    }
+    /* Nothing before the first digit: numbers below one begin with zeros. */
+    int64_t places = decimal.digit_count == 0 ? 0 : decimal.point;
+    for (int64_t i = 0; i < places; i++) {
+        int64_t digit = i < decimal.digit_count ? decimal.digits[i] - '0' : 0;
+        if (!vv_mul_i64(s, 10, &s) || !vv_add_i64(s, digit, &s)) {
+            return false;
+        }
+    }
+    for (int64_t i = places; i < places + 9; i++) {
+        int64_t digit = i >= 0 && i < decimal.digit_count ? decimal.digits[i] - '0' : 0;
+        ns = ns * 10 + digit;
+    }
+    bool has_more = decimal.has_more;
+    for (int64_t i = places + 9 < 0 ? 0 : places + 9; i < decimal.digit_count; i++) {
+        has_more = has_more || decimal.digits[i] != '0';
+    }
+    if (decimal.is_negative) {
+        ns = -ns - (has_more ? 1 : 0);
+        s = -s;
+    }
+    if (ns < 0) {
+        ns += OPEN_METRICS_NS_PER_S;
+        s -= 1; /* above -2^63: s was positive */
+    }
+    *out_time = (open_metrics_time){.s = s, .ns = (uint32_t)ns, .has_more = has_more};
+    return true;
+}
+
+/** In the precision wanted; that of `now` without. */
+static varve_status open_metrics_timestamp(const open_metrics *state,
+                                           const open_metrics_sample *sample,
+                                           int64_t *out_timestamp, varve_error *out_err)
+{
+    int64_t per_second = vv_precision_per_second(state->options->precision);
+    const open_metrics_time *time = &sample->time;
+    *out_timestamp = state->options->now;
+    if (sample->text.time.size == 0) {
+        return VARVE_OK;
+    }
+    int64_t unit = OPEN_METRICS_NS_PER_S / per_second;
+    /* From the end of the second where that is nearer to zero: what fits, then fits on the way. */
+    bool from_end = time->s < 0;
+    int64_t ns = (int64_t)time->ns / unit - (from_end ? per_second : 0);
+    if (!vv_mul_i64(time->s + (from_end ? 1 : 0), per_second, out_timestamp) ||
+        !vv_add_i64(*out_timestamp, ns, out_timestamp)) {
+        return open_metrics_bad("the time is outside of what the database can hold", out_err);
+    }
+    if (time->has_more || (int64_t)time->ns % unit != 0) {
+        vv_decoder_note_lost_digits(state->base);
+    }
+    return VARVE_OK;
+}
+
+/* ---- points and groups ---------------------------------------------------------------------- */
+
+static bool open_metrics_is_histogram(const open_metrics *state)
+{
+    return state->type == OPEN_METRICS_HISTOGRAM || state->type == OPEN_METRICS_GAUGEHISTOGRAM;
+}
+
+/** What all samples of a point have to say together. */
+static varve_status open_metrics_end_point(open_metrics *state, varve_error *out_err)
+{
+    const open_metrics_point point = state->point;
+    state->point = (open_metrics_point){.suffixes = 0};
+    if (!state->has_group || !open_metrics_is_histogram(state)) {
+        return VARVE_OK;
+    }
+    bool has_count = (point.suffixes & (OPEN_METRICS_BIT(COUNT) | OPEN_METRICS_BIT(GCOUNT))) != 0;
+    bool has_sum = (point.suffixes & (OPEN_METRICS_BIT(SUM) | OPEN_METRICS_BIT(GSUM))) != 0;
+    if (!point.has_bucket || point.bound <= 1.7976931348623157e308) {
+        return open_metrics_bad("a histogram before this line has no bucket le=\"+Inf\"", out_err);
+    }
+    if (has_count && !(point.total >= point.count && point.total <= point.count)) {
+        return open_metrics_bad("the count of a histogram before this line is not that of its "
+                                "bucket le=\"+Inf\"",
+                                out_err);
+    }
+    if (has_count != has_sum) {
+        return open_metrics_bad("a histogram before this line has only one of sum and count",
+                                out_err);
+    }
+    if (has_sum && point.has_negative_bucket && state->type == OPEN_METRICS_HISTOGRAM) {
+        return open_metrics_bad("a histogram before this line has a sum and negative buckets",
+                                out_err);
+    }
+    return VARVE_OK;
+}
+
+/** Labels that tell samples of a group apart, not groups. */
+static bool open_metrics_is_inner(const open_metrics *state, varve_text name)
+{
+    switch (state->type) {
+    case OPEN_METRICS_HISTOGRAM:
+    case OPEN_METRICS_GAUGEHISTOGRAM:
+        return vv_text_equal(name, VV_TEXT("le"));
+    case OPEN_METRICS_SUMMARY:
+        return vv_text_equal(name, VV_TEXT("quantile"));
+    case OPEN_METRICS_STATESET:
+        return vv_text_equal(name, vv_buf_text(&state->family));
+    case OPEN_METRICS_UNKNOWN:
+    case OPEN_METRICS_GAUGE:
+    case OPEN_METRICS_COUNTER:
+    case OPEN_METRICS_INFO:
+    case OPEN_METRICS_TYPE_COUNT:
+        break;
+    }
+    return false;
+}
+
+/** The labels of the group as one text, behind what `group` holds. */
+static varve_status open_metrics_group_text(open_metrics *state, const open_metrics_sample *sample,
+                                            varve_error *out_err)
+{
+    vv_buf *group = &state->group;
+    for (size_t i = 0; i < sample->label_count; i++) {
+        const varve_label *label = &sample->labels[i];
+        if (!open_metrics_is_inner(state, label->name)) {
+            vv_buf_append_varint(group, label->name.size);
+            vv_buf_append_text(group, label->name);
+            vv_buf_append_varint(group, label->value.size);
+            vv_buf_append_text(group, label->value);
+        }
+    }
+    return vv_buf_check(group, out_err);
+}
+
+/** Whether the sample is of the group at hand; else the next group begins. */
+static varve_status open_metrics_enter_group(open_metrics *state, const open_metrics_sample *sample,
+                                             bool *out_is_same, varve_error *out_err)
+{
+    size_t old = state->group.size;
+    VV_TRY(open_metrics_group_text(state, sample, out_err));
+    varve_text known = vv_text_make((const char *)state->group.data, old);
+    varve_text found = vv_text_sub(vv_buf_text(&state->group), old, SIZE_MAX);
+    *out_is_same = state->has_group && vv_text_equal(known, found);
+    if (*out_is_same) {
+        vv_buf_truncate(&state->group, old);
+        return VARVE_OK;
+    }
+    bool is_new;
+    VV_TRY(open_metrics_end_point(state, out_err));
+    VV_TRY(open_metrics_set_add(&state->groups, found, &is_new, out_err));
+    vv_buf_drop_front(&state->group, old);
+    state->has_group = true;
+    return is_new ? VARVE_OK
+                  : open_metrics_bad("samples of one metric do not stand together", out_err);
+}
+
+static int open_metrics_time_compare(const open_metrics_time *a, const open_metrics_time *b)
+{
+    if (a->s != b->s) {
+        return a->s < b->s ? -1 : 1;
+    }
+    return a->ns < b->ns ? -1 : a->ns > b->ns;
+}
+
+/** Group and point of a sample, and what they have to have in common. */
+static varve_status open_metrics_place(open_metrics *state, const open_metrics_sample *sample,
+                                       varve_error *out_err)
+{
+    bool is_same;
+    bool has_time = sample->text.time.size > 0;
+    VV_TRY(open_metrics_enter_group(state, sample, &is_same, out_err));
+    if (is_same && has_time != state->has_time) {
+        return open_metrics_bad("some samples of a metric have a time and some have none", out_err);
+    }
+    int order = is_same ? open_metrics_time_compare(&sample->time, &state->time) : 0;
+    if (order < 0) {
+        return open_metrics_bad("the time of a metric goes back", out_err);
+    }
+    if (order > 0) {
+        VV_TRY(open_metrics_end_point(state, out_err));
+    }
+    state->has_time = has_time;
+    state->time = sample->time;
+    bool may_repeat =
+        sample->suffix == OPEN_METRICS_BUCKET ||
+        (sample->suffix == OPEN_METRICS_NONE &&
+         (state->type == OPEN_METRICS_SUMMARY || state->type == OPEN_METRICS_STATESET));
+    uint32_t bit = 1u << sample->suffix;
+    if ((state->point.suffixes & bit) != 0 && !may_repeat) {
+        return open_metrics_bad("a sample stands twice", out_err);
+    }
+    state->point.suffixes |= bit;
+    return VARVE_OK;
+}
+
+/* ---- what a sample has to say --------------------------------------------------------------- */
+
+static const varve_text *open_metrics_label(const open_metrics_sample *sample, varve_text name)
+{
+    for (size_t i = 0; i < sample->label_count; i++) {
+        if (vv_text_equal(sample->labels[i].name, name)) {
+            return &sample->labels[i].value;
+        }
+    }
+    return NULL;
+}
+
+static varve_status open_metrics_bucket(open_metrics *state, const open_metrics_sample *sample,
+                                        varve_error *out_err)
+{
+    open_metrics_point *point = &state->point;
+    const varve_text *le = open_metrics_label(sample, VV_TEXT("le"));
+    double bound;
+    if (le == NULL || !vv_prom_number(*le, &bound) || !(bound >= bound)) {
+        return open_metrics_bad("a bucket without a number as its label le", out_err);
+    }
+    if (point->has_bucket && !(bound > point->bound)) {
+        return open_metrics_bad("the buckets of a histogram are not in order", out_err);
+    }
+    if (point->has_bucket && sample->text.value < point->count) {
+        return open_metrics_bad("a bucket counts less than the one before", out_err);
+    }
+    point->has_bucket = true;
+    point->has_negative_bucket = point->has_negative_bucket || bound < 0;
+    point->bound = bound;
+    point->count = sample->text.value;
+    return VARVE_OK;
+}
+
+static varve_status open_metrics_plain(const open_metrics *state, const open_metrics_sample *sample,
+                                       varve_error *out_err)
+{
+    double value = sample->text.value;
+    double quantile;
+    const varve_text *label;
+    if (state->type == OPEN_METRICS_STATESET) {
+        label = open_metrics_label(sample, vv_buf_text(&state->family));
+        if (label == NULL || !((value >= 0 && value <= 0) || (value >= 1 && value <= 1))) {
+            return open_metrics_bad("a stateset has a label of its name, and the value 0 or 1",
+                                    out_err);
+        }
+    }
+    if (state->type == OPEN_METRICS_SUMMARY) {
+        label = open_metrics_label(sample, VV_TEXT("quantile"));
+        if (label == NULL || !vv_prom_number(*label, &quantile) ||
+            !(quantile >= 0 && quantile <= 1) || value < 0) {
+            return open_metrics_bad("a summary has a label quantile from 0 to 1, and no negative "
+                                    "values",
+                                    out_err);
+        }
+    }
+    return VARVE_OK;
+}
+
+/** The rules of its type for the value and labels of a sample. */
+static varve_status open_metrics_check(open_metrics *state, const open_metrics_sample *sample,
+                                       varve_error *out_err)
+{
+    double value = sample->text.value;
+    bool takes_exemplar =
+        sample->suffix == OPEN_METRICS_TOTAL || sample->suffix == OPEN_METRICS_BUCKET;
+    if (sample->has_exemplar && !takes_exemplar) {
+        return open_metrics_bad("only counters and buckets have exemplars", out_err);
+    }
+    switch (sample->suffix) {
+    case OPEN_METRICS_NONE:
+        return open_metrics_plain(state, sample, out_err);
+    case OPEN_METRICS_CREATED:
+        return VARVE_OK;
+    case OPEN_METRICS_SUFFIX_INFO:
+        return value >= 1 && value <= 1 ? VARVE_OK
+                                        : open_metrics_bad("the value of an info is 1", out_err);
+    case OPEN_METRICS_GSUM:
+        return value >= value ? VARVE_OK : open_metrics_bad("a sum that is no number", out_err);
+    case OPEN_METRICS_TOTAL:
+    case OPEN_METRICS_BUCKET:
+    case OPEN_METRICS_SUM:
+    case OPEN_METRICS_COUNT:
+    case OPEN_METRICS_GCOUNT:
+    case OPEN_METRICS_SUFFIX_COUNT:
+        break;
+    }
+    if (!(value >= 0)) {
+        return open_metrics_bad("a total, count or sum is negative, or no number", out_err);
+    }
+    if (sample->suffix == OPEN_METRICS_COUNT || sample->suffix == OPEN_METRICS_GCOUNT) {
+        state->point.total = value;
+    }
+    return sample->suffix == OPEN_METRICS_BUCKET ? open_metrics_bucket(state, sample, out_err)
+                                                 : VARVE_OK;
+}
+
+/* ---- families ------------------------------------------------------------------------------- */
+
+/** All names of the family are known now: nobody else may have one of them. */
+static varve_status open_metrics_claim(open_metrics *state, varve_error *out_err)
+{
+    size_t size = state->family.size;
+    uint32_t suffixes = open_metrics_types[state->type].suffixes | OPEN_METRICS_BIT(NONE);
+    for (uint32_t i = 0; i < OPEN_METRICS_SUFFIX_COUNT; i++) {
+        bool is_new = true;
+        if ((suffixes & (1u << i)) == 0) {
+            continue;
+        }
+        VV_TRY(vv_buf_append_text(&state->family, open_metrics_suffixes[i]) == VARVE_OK
+                   ? VARVE_OK
+                   : vv_buf_check(&state->family, out_err));
+        varve_status status =
+            open_metrics_set_add(&state->names, vv_buf_text(&state->family), &is_new, out_err);
+        if (status == VARVE_OK && !is_new) {
+            status = vv_fail(out_err, VARVE_E_INVALID,
+                             "the name \"%.*s\" is that of an earlier metric too",
+                             VV_TEXT_ARGS(vv_text_sub(vv_buf_text(&state->family), 0, 128)));
+        }
+        vv_buf_truncate(&state->family, size);
+        VV_TRY(status);
+    }
+    return VARVE_OK;
+}
+
+/** The unit ends the name, and some types have none. */
+static varve_status open_metrics_check_unit(const open_metrics *state, varve_error *out_err)
+{
+    varve_text unit = vv_buf_text(&state->units);
+    varve_text name = vv_buf_text(&state->family);
+    if (unit.size == 0) {
+        return VARVE_OK;
+    }
+    if (state->type == OPEN_METRICS_INFO || state->type == OPEN_METRICS_STATESET) {
+        return open_metrics_bad("infos and statesets have no unit", out_err);
+    }
+    bool is_end = vv_text_ends_with(name, unit) && name.size > unit.size &&
+                  name.data[name.size - unit.size - 1] == '_';
+    return is_end ? VARVE_OK : open_metrics_bad("the unit does not end the name", out_err);
+}
+
+/** The descriptors are over, since a sample comes, or another family. */
+static varve_status open_metrics_end_descriptors(open_metrics *state, varve_error *out_err)
+{
+    if (state->family.size == 0 || state->has_samples) {
+        return VARVE_OK;
+    }
+    VV_TRY(open_metrics_check_unit(state, out_err));
+    return open_metrics_claim(state, out_err);
+}
+
+static varve_status open_metrics_end_family(open_metrics *state, varve_error *out_err)
+{
+    VV_TRY(open_metrics_end_descriptors(state, out_err));
+    return open_metrics_end_point(state, out_err);
+}
+
+static varve_status open_metrics_begin_family(open_metrics *state, varve_text name,
+                                              varve_error *out_err)
+{
+    VV_TRY(open_metrics_end_family(state, out_err));
+    vv_buf_reset(&state->family);
+    vv_buf_reset(&state->units);
+    vv_buf_reset(&state->group);
+    open_metrics_set_clear(&state->groups);
+    state->type = OPEN_METRICS_UNKNOWN;
+    state->has_type = false;
+    state->has_help = false;
+    state->has_unit = false;
+    state->has_samples = false;
+    state->has_group = false;
+    VV_IGNORE(vv_buf_append_text(&state->family, name)); /* sticky */
+    return vv_buf_check(&state->family, out_err);
+}
+
+/** The suffix with which a name is one of the family's; false when it is not. */
+static bool open_metrics_find_suffix(const open_metrics *state, varve_text name,
+                                     open_metrics_suffix *out_suffix)
+{
+    varve_text family = vv_buf_text(&state->family);
+    if (family.size == 0 || !vv_text_starts_with(name, family)) {
+        return false;
+    }
+    varve_text rest = vv_text_sub(name, family.size, name.size);
+    for (uint32_t i = 0; i < OPEN_METRICS_SUFFIX_COUNT; i++) {
+        if ((open_metrics_types[state->type].suffixes & (1u << i)) != 0 &&
+            vv_text_equal(rest, open_metrics_suffixes[i])) {
+            *out_suffix = (open_metrics_suffix)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- lines ---------------------------------------------------------------------------------- */
+
+static varve_status open_metrics_type_line(open_metrics *state, varve_text word,
+                                           varve_error *out_err)
+{
+    for (uint32_t i = 0; i < OPEN_METRICS_TYPE_COUNT; i++) {
+        if (vv_text_equal(word, open_metrics_types[i].word)) {
+            state->type = (open_metrics_type)i;
+            return VARVE_OK;
+        }
+    }
+    return open_metrics_bad("an unknown type", out_err);
+}
+
+/** "# TYPE NAME ..." and kin. */
+static varve_status open_metrics_descriptor(open_metrics *state, vv_prom_cursor *cursor)
+{
+    varve_error *out_err = cursor->err;
+    varve_text name;
+    varve_text keyword = vv_prom_word(cursor);
+    bool is_type = vv_text_equal(keyword, VV_TEXT("TYPE"));
+    bool is_help = vv_text_equal(keyword, VV_TEXT("HELP"));
+    bool is_unit = vv_text_equal(keyword, VV_TEXT("UNIT"));
+    if (!(is_type || is_help || is_unit) || !vv_prom_gap(cursor)) {
+        return open_metrics_bad("a comment that is none of TYPE, HELP, UNIT and EOF", out_err);
+    }
+    VV_TRY(vv_prom_name(cursor, &state->arena, &name));
+    if (cursor->at < cursor->text.size && !vv_prom_gap(cursor)) {
+        return open_metrics_bad("no name of a metric", out_err);
+    }
+    if (!vv_text_equal(name, vv_buf_text(&state->family))) {
+        VV_TRY(open_metrics_begin_family(state, name, out_err));
+    } else if (state->has_samples) {
+        return open_metrics_bad("a description behind samples of its metric", out_err);
+    }
+    bool *has = is_type ? &state->has_type : is_help ? &state->has_help : &state->has_unit;
+    if (*has) {
+        return open_metrics_bad("a description that stands twice", out_err);
+    }
+    *has = true;
+    varve_text rest = vv_text_sub(cursor->text, cursor->at, SIZE_MAX);
+    if (is_unit) {
+        VV_IGNORE(vv_buf_append_text(&state->units, rest)); /* sticky */
+        return vv_buf_check(&state->units, out_err);
+    }
+    return is_type ? open_metrics_type_line(state, rest, out_err) : VARVE_OK;
+}
+
+/** " # {labels} value [time]" */
+static varve_status open_metrics_exemplar(open_metrics *state, vv_prom_cursor *cursor)
+{
+    varve_label *labels;
+    size_t count;
+    double value;
+    open_metrics_time time;
+    size_t length = 0;
+    varve_text begin = VV_TEXT(" # ");
+    if (!vv_text_starts_with(vv_text_sub(cursor->text, cursor->at, SIZE_MAX), begin)) {
+        return open_metrics_bad("unexpected text behind the sample", cursor->err);
+    }
+    cursor->at += begin.size;
+    VV_TRY(vv_prom_labels(cursor, &state->arena, &labels, &count));
+    for (size_t i = 0; i < count; i++) {
+        length += vv_utf8_length(labels[i].name) + vv_utf8_length(labels[i].value);
+    }
+    if (length > VV_PROM_EXEMPLAR_LENGTH_MAX) {
+        return vv_fail(cursor->err, VARVE_E_INVALID, "the labels of an exemplar are longer than %u",
+                       VV_PROM_EXEMPLAR_LENGTH_MAX);
+    }
+    if (!vv_prom_gap(cursor) || !vv_prom_number(vv_prom_word(cursor), &value)) {
+        return open_metrics_bad("an exemplar without a value", cursor->err);
+    }
+    if (vv_prom_gap(cursor) && !open_metrics_seconds(vv_prom_word(cursor), &time)) {
+        return open_metrics_bad("the time of an exemplar is no number of seconds", cursor->err);
+    }
+    return cursor->at == cursor->text.size
+               ? VARVE_OK
+               : open_metrics_bad("unexpected text behind the exemplar", cursor->err);
+}
+
+static varve_status open_metrics_sample_parse(open_metrics *state, vv_prom_cursor *cursor,
+                                              open_metrics_sample *sample)
+{
+    VV_TRY(vv_prom_sample_parse(cursor, &sample->text));
+    sample->has_exemplar = cursor->at < cursor->text.size;
+    if (sample->has_exemplar) {
+        VV_TRY(open_metrics_exemplar(state, cursor));
+    }
+    if (sample->text.time.size > 0 && !open_metrics_seconds(sample->text.time, &sample->time)) {
+        return open_metrics_bad("the time is no number of seconds", cursor->err);
+    }
+    return vv_prom_series(sample->text.key, &state->arena, &sample->name, &sample->labels,
+                          &sample->label_count, cursor->err);
+}
+
+static varve_status open_metrics_row(open_metrics *state, const open_metrics_sample *sample,
+                                     varve_error *out_err)
+{
+    static const varve_text name = VV_TEXT_INIT("value");
+    int64_t timestamp;
+    varve_value value = {.type = VARVE_TYPE_F64, .as.f64 = sample->text.value};
+    VV_TRY(open_metrics_timestamp(state, sample, &timestamp, out_err));
+    if (sample->suffix == OPEN_METRICS_CREATED && !state->keeps_created) {
+        return VARVE_OK;
+    }
+    vv_wire_rows rows = {
+        .key = sample->text.key,
+        .line = state->lines.line,
+        .row_count = 1,
+        .timestamps = &timestamp,
+        .field_count = 1,
+        .names = &name,
+        .values = &value,
+    };
+    return vv_decoder_rows(state->base, &rows, out_err);
+}
+
+static varve_status open_metrics_sample_line(open_metrics *state, vv_prom_cursor *cursor,
+                                             open_metrics_sample *sample)
+{
+    VV_TRY(open_metrics_sample_parse(state, cursor, sample));
+    if (!open_metrics_find_suffix(state, sample->name, &sample->suffix)) {
+        if (vv_text_equal(sample->name, vv_buf_text(&state->family))) {
+            return open_metrics_bad("a sample without the suffix that its type has", cursor->err);
+        }
+        /* A family without descriptors, whose name may be taken already. */
+        VV_TRY(open_metrics_begin_family(state, sample->name, cursor->err));
+        sample->suffix = OPEN_METRICS_NONE;
+    }
+    if (!state->has_samples) {
+        VV_TRY(open_metrics_end_descriptors(state, cursor->err));
+        state->has_samples = true;
+    }
+    VV_TRY(open_metrics_place(state, sample, cursor->err));
+    return open_metrics_check(state, sample, cursor->err);
+}
+
+/** A whole line, of which `why` tells what is wrong; *out_sample is filled for a row. */
+static varve_status open_metrics_line(open_metrics *state, varve_text line, bool *out_has_sample,
+                                      open_metrics_sample *sample, varve_error *why)
+{
+    vv_prom_cursor cursor = {.text = line, .is_strict = true, .err = why};
+    *out_has_sample = false;
+    vv_arena_reset(&state->arena);
+    if (state->is_ended) {
+        return open_metrics_bad("text behind # EOF", why);
+    }
+    if (!vv_utf8_is_valid(line)) {
+        return open_metrics_bad("the line is not UTF-8", why);
+    }
+    if (vv_text_equal(line, VV_TEXT("# EOF"))) {
+        state->is_ended = true;
+        return open_metrics_end_family(state, why);
+    }
+    if (vv_text_starts_with(line, VV_TEXT("# "))) {
+        cursor.at = 2;
+        return open_metrics_descriptor(state, &cursor);
+    }
+    if (line.size == 0 || line.data[0] == '#') {
+        return open_metrics_bad("an empty line, or a comment without a space", why);
+    }
+    *out_has_sample = true;
+    *sample = (open_metrics_sample){.suffix = OPEN_METRICS_NONE};
+    return open_metrics_sample_line(state, &cursor, sample);
+}
+
+static varve_status open_metrics_take(open_metrics *state, varve_text text, bool is_end,
+                                      varve_error *out_err)
+{
+    vv_lines_feed(&state->lines, text);
+    for (;;) {
+        varve_text line;
+        bool has_line;
+        bool has_sample;
+        open_metrics_sample sample;
+        varve_error why;
+        VV_TRY(vv_lines_next(&state->lines, is_end, &line, &has_line, out_err));
+        if (!has_line) {
+            vv_decoder_lines(state->base, state->lines.line);
+            return VARVE_OK;
+        }
+        varve_status status = open_metrics_line(state, line, &has_sample, &sample, &why);
+        if (status == VARVE_OK && has_sample) {
+            VV_TRY(open_metrics_row(state, &sample, out_err));
+        }
+        if (status == VARVE_E_LIMIT || status == VARVE_E_INVALID) {
+            return vv_fail(out_err, VARVE_E_INVALID, "line %llu: %s",
+                           (unsigned long long)state->lines.line, why.message);
+        }
+        if (status != VARVE_OK) {
+            *out_err = why;
+            return status;
+        }
+    }
+}
+
+static varve_status open_metrics_feed(void *context, vv_bytes piece, varve_error *out_err)
+{
+    return open_metrics_take(context, vv_text_of_bytes(piece), false, out_err);
+}
+
+static varve_status open_metrics_end(void *context, varve_error *out_err)
+{
+    open_metrics *state = context;
+    VV_TRY(open_metrics_take(state, VV_TEXT(""), true, out_err));
+    return state->is_ended
+               ? VARVE_OK
+               : vv_fail(out_err, VARVE_E_INVALID, "line %llu: the text does not end with # EOF",
+                         (unsigned long long)state->lines.line + 1);
+}
+
+static varve_status open_metrics_series(void *context, const vv_wire_rows *rows, vv_arena *arena,
+                                        varve_text *out_metric, varve_label **out_labels,
+                                        size_t *out_count, varve_error *out_err)
+{
+    (void)context;
+    return vv_prom_series(rows->key, arena, out_metric, out_labels, out_count, out_err);
+}
+
+const vv_decoder_class vv_decoder_openmetrics = {
+    .create = open_metrics_create,
+    .feed = open_metrics_feed,
+    .end = open_metrics_end,
+    .series = open_metrics_series,
+    .free = open_metrics_free,
+};
