@@ -1153,9 +1153,14 @@ VARVE_API varve_status varve_restore(const char *snapshot, const char *path,
                                      varve_copied *out_copied, varve_error *out_err);
 
 /** Kinds of varve_stat. */
-enum { VARVE_STAT_COUNTER = 0, VARVE_STAT_GAUGE = 1 };
+enum {
+    VARVE_STAT_COUNTER = 0,
+    VARVE_STAT_GAUGE = 1,
+    VARVE_STAT_HISTOGRAM = 2 /* NAME_bucket{le="..."}, cumulative, NAME_sum, NAME_count */
+};
 
-/** One figure; the name is static. */
+/** One figure; the name is static. Those of which there are several end in a label set, such as
+ * varve_level_segments{level="0"}, and follow each other. */
 typedef struct varve_stat {
     const char *name; /* "varve_wal_bytes", base units, counters end in _total */
     uint32_t kind;

@@ -50,22 +50,28 @@ class Program:
         return self.known_settings
 
     def metrics(self):
-        """[(name, kind, help)], sorted by name, of a server with nothing in it."""
+        """[(name, kind, labels, help)], sorted by name, of a server with nothing in it that was asked once."""
         with tempfile.TemporaryDirectory() as directory:
             server = subprocess.Popen([self.path, "serve", "--listen", "127.0.0.1:0", "--data",
                                        f"{directory}/data"], text=True, stdout=subprocess.PIPE,
                                       stderr=subprocess.DEVNULL, env=self.clean)
             try:
                 url = server.stdout.readline().split()[-1]
-                with urllib.request.urlopen(f"{url}/metrics", timeout=30) as answer:
-                    text = answer.read().decode()
+                for path in ("/api/v1/labels", "/metrics"):
+                    with urllib.request.urlopen(url + path, timeout=30) as answer:
+                        text = answer.read().decode()
             finally:
                 server.send_signal(signal.SIGTERM)
                 server.wait()
                 server.stdout.close()
         kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
         helps = dict(re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE))
-        return sorted((name, kind, helps.get(name, "")) for name, kind in kinds.items())
+        labels = {name: set() for name in kinds}
+        for name, inside in re.findall(r"^(\w+)\{(.*)\} ", text, re.MULTILINE):
+            family = name if name in kinds else re.sub(r"_(bucket|sum|count)$", "", name)
+            labels[family] |= set(re.findall(r"(\w+)=", inside)) - {"le"}
+        return sorted((name, kind, ", ".join(f"`{label}`" for label in sorted(labels[name])),
+                       helps.get(name, "")) for name, kind in kinds.items())
 
 
 def table(head, rows):
@@ -125,8 +131,8 @@ def generate(program, what):
     if what == "keys":
         return keys(program.settings())
     if what == "metrics":
-        return table(("name", "kind", "means"),
-                     [(f"`{name}`", kind, text) for name, kind, text in program.metrics()])
+        return table(("name", "kind", "labels", "means"),
+                     [(f"`{name}`", *row) for name, *row in program.metrics()])
     if what == "statuses":
         return table(("status", "number", "text"), statuses())
     raise ValueError(f"nothing is generated from: {what}")

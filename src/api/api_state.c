@@ -75,9 +75,10 @@ typedef struct api_figures {
     vv_wal_stats wal;
     vv_block_cache_stats cache;
     uint64_t memory_bytes, memory_limit, wal_bytes, wal_durable_lsn;
-    uint64_t series, fields, metrics, catalogue_bytes;
+    uint64_t series, series_created, fields, metrics, catalogue_bytes;
     uint64_t head_bytes, head_rows, frozen;
     uint64_t segments, segment_bytes, segment_rows, tombstones, level_max;
+    uint64_t levels[VV_VERSION_LEVELS];
     uint64_t open_cursors, health, visible;
 } api_figures;
 
@@ -85,6 +86,48 @@ static double api_counter(const atomic_uint_fast64_t *counter)
 {
     return (double)atomic_load_explicit(counter, memory_order_relaxed);
 }
+
+/** Syncs that took at most the bound of a bucket. */
+static double api_syncs_within(const api_figures *f, size_t bucket)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i <= bucket; i++) {
+        count += f->wal.sync_buckets[i];
+    }
+    return (double)count;
+}
+
+#define API_SYNC_BUCKET(X, bucket, le)                                     \
+    X("varve_wal_fsync_duration_seconds_bucket{le=\"" le "\"}", HISTOGRAM, \
+      api_syncs_within(f, (bucket)), "Time that syncs of the log took.")
+#define API_LEVEL(X, level)                                                          \
+    X("varve_level_segments{level=\"" #level "\"}", GAUGE, (double)f->levels[level], \
+      "Segments of a level; the last has those above too.")
+
+/* Series of one figure: more of the table below. The bounds are those of VV_WAL_SYNC_BOUNDS_MAP. */
+#define API_FIGURES_OF_SEVERAL(X)                                                      \
+    API_LEVEL(X, 0)                                                                    \
+    API_LEVEL(X, 1)                                                                    \
+    API_LEVEL(X, 2)                                                                    \
+    API_LEVEL(X, 3)                                                                    \
+    API_LEVEL(X, 4)                                                                    \
+    API_LEVEL(X, 5)                                                                    \
+    API_LEVEL(X, 6)                                                                    \
+    API_LEVEL(X, 7)                                                                    \
+    API_SYNC_BUCKET(X, 0, "5e-05")                                                     \
+    API_SYNC_BUCKET(X, 1, "0.0001")                                                    \
+    API_SYNC_BUCKET(X, 2, "0.00025")                                                   \
+    API_SYNC_BUCKET(X, 3, "0.0005")                                                    \
+    API_SYNC_BUCKET(X, 4, "0.001")                                                     \
+    API_SYNC_BUCKET(X, 5, "0.0025")                                                    \
+    API_SYNC_BUCKET(X, 6, "0.01")                                                      \
+    API_SYNC_BUCKET(X, 7, "0.05")                                                      \
+    API_SYNC_BUCKET(X, 8, "0.25")                                                      \
+    API_SYNC_BUCKET(X, 9, "+Inf")                                                      \
+    X("varve_wal_fsync_duration_seconds_sum", HISTOGRAM, (double)f->wal.sync_ns / 1e9, \
+      "Time that syncs of the log took.")                                              \
+    X("varve_wal_fsync_duration_seconds_count", HISTOGRAM, api_syncs_within(f, 9),     \
+      "Time that syncs of the log took.")
 
 /* name, kind, value, help */
 #define API_FIGURES(X)                                                                             \
@@ -113,6 +156,8 @@ static double api_counter(const atomic_uint_fast64_t *counter)
     X("varve_flush_bytes_total", COUNTER, api_counter(&f->counters->flush_bytes),                  \
       "Bytes of segments written by flushes.")                                                     \
     X("varve_merges_total", COUNTER, api_counter(&f->counters->merges), "Merges finished.")        \
+    X("varve_merge_failures_total", COUNTER, api_counter(&f->counters->merge_failures),            \
+      "Merges that failed.")                                                                       \
     X("varve_merge_rows_total", COUNTER, api_counter(&f->counters->merge_rows),                    \
       "Rows written by merges.")                                                                   \
     X("varve_merge_read_bytes_total", COUNTER, api_counter(&f->counters->merge_bytes_read),        \
@@ -144,6 +189,7 @@ static double api_counter(const atomic_uint_fast64_t *counter)
     X("varve_memory_limit_bytes", GAUGE, (double)f->memory_limit, "Memory at which writers wait.") \
     X("varve_catalogue_bytes", GAUGE, (double)f->catalogue_bytes, "Memory of names and postings.") \
     X("varve_series", GAUGE, (double)f->series, "Series known.")                                   \
+    X("varve_series_created_total", COUNTER, (double)f->series_created, "Series new since open.")  \
     X("varve_fields", GAUGE, (double)f->fields, "Field names known.")                              \
     X("varve_metrics", GAUGE, (double)f->metrics, "Metrics known.")                                \
     X("varve_head_bytes", GAUGE, (double)f->head_bytes, "Memory of unflushed rows.")               \
@@ -173,6 +219,7 @@ static void api_gather(varve_db *db, api_figures *f)
     }
     vv_block_cache_get_stats(db->cache, &f->cache);
     f->series = vv_catalogue_series_count(db->catalogue);
+    f->series_created = f->series - db->series_at_open;
     f->fields = vv_catalogue_field_count(db->catalogue);
     f->metrics = vv_catalogue_metric_count(db->catalogue);
     f->catalogue_bytes = vv_catalogue_bytes(db->catalogue);
@@ -195,6 +242,7 @@ static void api_gather(varve_db *db, api_figures *f)
     f->segment_bytes = totals.bytes;
     f->segment_rows = totals.rows;
     f->level_max = totals.level_max;
+    memcpy(f->levels, totals.levels, sizeof f->levels);
     vv_mutex_unlock(&db->state_lock);
     vv_mutex_unlock(&db->shards[0].lock);
 }
@@ -219,6 +267,7 @@ varve_status varve_stats(varve_db *db, varve_stat *out_stats, size_t capacity, s
     }                                                                     \
     count++;
     API_FIGURES(API_FIGURE)
+    API_FIGURES_OF_SEVERAL(API_FIGURE)
 #undef API_FIGURE
     *out_count = count;
     return VARVE_OK;

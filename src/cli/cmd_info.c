@@ -79,6 +79,9 @@ static void info_print_lines(const info_facts *facts, vv_buf *buf)
     }
     vv_buf_append_char(buf, '\n');
     for (size_t i = 0; i < facts->stat_count; i++) {
+        if (facts->stats[i].kind == VARVE_STAT_HISTOGRAM) {
+            continue; /* for programs: --json has them */
+        }
         vv_buf_append_format(buf, "%-42s ", facts->stats[i].name);
         info_append_figure(buf, facts->stats[i].value);
         vv_buf_append_char(buf, '\n');

@@ -58,7 +58,7 @@ typedef struct vv_shard {
 typedef struct vv_counters {
     atomic_uint_fast64_t rows_written, rows_late, rows_rejected, batches, deletes, points_written;
     atomic_uint_fast64_t flushes, flush_rows, flush_bytes, flush_failures;
-    atomic_uint_fast64_t merges, merge_rows, merge_bytes_read, merge_bytes_written;
+    atomic_uint_fast64_t merges, merge_rows, merge_bytes_read, merge_bytes_written, merge_failures;
     atomic_uint_fast64_t queries, rows_scanned, vectors_decoded, vectors_by_statistics;
     atomic_uint_fast64_t snapshots, scrub_bytes, scrub_damage;
     atomic_uint_fast64_t torn_tails, replayed_rows, precision_lost;
@@ -118,6 +118,7 @@ struct varve_db {
     atomic_uint_fast64_t policy_changes; /* counted under every shard lock */
 
     vv_counters counters;
+    uint64_t series_at_open; /* fixed after open: what was known by then */
 };
 
 /** First check of every call: a handle of another process is dead. E_FENCED. */

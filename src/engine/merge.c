@@ -170,6 +170,8 @@ static varve_status merge_run(varve_db *db, const vv_version *version, const mer
     }
     if (status == VARVE_OK) {
         merge_count(db, view, segment);
+    } else {
+        atomic_fetch_add_explicit(&db->counters.merge_failures, 1, memory_order_relaxed);
     }
     vv_live_segment_unref(db, segment);
     vv_view_unref(view);

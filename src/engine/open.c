@@ -468,6 +468,7 @@ varve_status vv_db_open(const char *path, const varve_options *options, varve_db
         }
         return status;
     }
+    db->series_at_open = vv_catalogue_series_count(db->catalogue);
     *out_db = db;
     return VARVE_OK;
 }

@@ -173,6 +173,7 @@ vv_version_totals vv_version_sum(const vv_version *version)
         const vv_segment_info *info = &version->segments[i]->info;
         totals.bytes += info->bytes;
         totals.rows += info->rows;
+        totals.levels[info->level < VV_VERSION_LEVELS ? info->level : VV_VERSION_LEVELS - 1] += 1;
         totals.level_max = info->level > totals.level_max ? info->level : totals.level_max;
     }
     return totals;

@@ -63,9 +63,13 @@ VV_MUST_CHECK varve_status vv_version_edit(
  *  old version: the last one closes files. */
 void vv_version_install_locked(varve_db *db, vv_version *version);
 
+/* Levels that are counted one by one. */
+#define VV_VERSION_LEVELS 8u
+
 /** Sums over the segments of a version. */
 typedef struct vv_version_totals {
     uint64_t segments, bytes, rows;
+    uint64_t levels[VV_VERSION_LEVELS]; /* segments of each; the last has all above too */
     uint32_t level_max;
 } vv_version_totals;
 

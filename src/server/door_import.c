@@ -117,7 +117,10 @@ static void door_import_done(void *state, vv_http_request *request, varve_status
         flushed = vv_ingest_flush(ingest, &flush_err);
     }
     vv_count(server, door->plan.rows, ingest->rows);
-    vv_count(server, door->plan.rejected, ingest->rejected);
+    for (uint32_t reason = 0; reason < VV_INGEST_REASON_COUNT; reason++) {
+        vv_count(server, (vv_metric_id)((uint32_t)door->plan.rejected + reason),
+                 ingest->reasons[reason]);
+    }
     vv_count(server, VV_METRIC_CACHE_HITS, ingest->cache_hits);
     vv_count(server, VV_METRIC_CACHE_MISSES, ingest->cache_misses);
     if (status == VARVE_OK && flushed != VARVE_OK) {

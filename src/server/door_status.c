@@ -117,10 +117,20 @@ void vv_serve_version(vv_call *call)
 
 void vv_serve_metrics(vv_call *call)
 {
+    varve_text accept = VV_TEXT("");
+    varve_error err;
     vv_buf buf;
     vv_buf_init(&buf, &call->server->alloc, SIZE_MAX);
-    vv_counters_print(call->server, &buf);
-    door_send(call, 200, "text/plain; version=0.0.4; charset=utf-8", &buf);
+    VV_IGNORE(vv_http_request_header(call->request, VV_TEXT("Accept"), &accept)); /* any will do */
+    vv_figures_form form = vv_figures_choose(accept);
+    varve_status status = vv_figures_print(call->server, form, &buf, &err);
+    if (status == VARVE_OK) {
+        vv_http_add_header(call->request, "Vary", "Accept");
+        door_send(call, 200, vv_figures_type(form), &buf);
+    } else {
+        vv_answer_error(call, status, &err);
+        vv_buf_deinit(&buf);
+    }
 }
 
 /* ---- the page ---- */

@@ -82,6 +82,9 @@ static void ingest_reject(void *context, uint64_t line, uint64_t count, const va
         ingest->first_err = *why;
     }
     ingest->rejected += count;
+    ingest->reasons[why->status == VARVE_E_LIMIT      ? VV_INGEST_LIMIT
+                    : why->status == VARVE_E_CONFLICT ? VV_INGEST_CONFLICT
+                                                      : VV_INGEST_INVALID] += count;
 }
 
 /** A failure of rows: theirs alone, then they are left out, or one that ends the text. */

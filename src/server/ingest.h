@@ -53,6 +53,14 @@ typedef struct vv_ingest_options {
     bool bounds_names; /* the bounds of the server on what names a series */
 } vv_ingest_options;
 
+/** Why something is left out, for counting. */
+typedef enum vv_ingest_reason {
+    VV_INGEST_INVALID,
+    VV_INGEST_LIMIT,    /* of a name, a value, a line */
+    VV_INGEST_CONFLICT, /* a field of another type than is stored, and the like */
+    VV_INGEST_REASON_COUNT
+} vv_ingest_reason;
+
 typedef struct vv_ingest {
     vv_ingest_options options;
     varve_batch *batch;
@@ -75,10 +83,11 @@ typedef struct vv_ingest {
     uint64_t lines_stored; /* as G1 */
     uint64_t rows;         /* stored so far */
     uint64_t rejected;     /* left out so far: lines, and rows the database refused */
-    uint64_t first_line;   /* of what was left out */
-    varve_error first_err; /* why */
-    uint32_t ack;          /* weakest so far; VARVE_ACK_NONE before the first */
-    uint64_t cache_hits;   /* series keys that were known */
+    uint64_t reasons[VV_INGEST_REASON_COUNT]; /* the same, by reason */
+    uint64_t first_line;                      /* of what was left out */
+    varve_error first_err;                    /* why */
+    uint32_t ack;                             /* weakest so far; VARVE_ACK_NONE before the first */
+    uint64_t cache_hits;                      /* series keys that were known */
     uint64_t cache_misses;
 } vv_ingest;
 

@@ -22,7 +22,8 @@ static void reading_end(void *state)
     varve_cursor_close(reading->cursor);
     varve_task_free(reading->task);
     uint64_t passed_ns = (uint64_t)(vv_mono_now_ns() - reading->begin_ns);
-    vv_count_query(reading->call->server, passed_ns / 1000);
+    vv_count_query(reading->call->server, reading->call->route_id, passed_ns / 1000);
+    atomic_fetch_sub(&reading->call->server->counters.queries_in_flight, 1);
 }
 
 vv_reading *vv_reading_create(vv_call *call)
@@ -44,6 +45,7 @@ vv_reading *vv_reading_create(vv_call *call)
         return NULL;
     }
     vv_count(call->server, VV_METRIC_QUERIES, 1);
+    atomic_fetch_add(&call->server->counters.queries_in_flight, 1);
     return reading;
 }
 

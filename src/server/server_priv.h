@@ -104,15 +104,29 @@ enum {
 typedef struct vv_counters {
     _Atomic uint64_t metrics[VV_METRIC_COUNT];
     _Atomic uint64_t requests[VV_ROUTE_COUNT][VV_CODE_COUNT];
-    _Atomic uint64_t query_buckets[VV_QUERY_BUCKETS + 1];
-    _Atomic uint64_t query_sum_us;
+    _Atomic uint64_t query_buckets[VV_ROUTE_COUNT][VV_QUERY_BUCKETS + 1];
+    _Atomic uint64_t query_sum_us[VV_ROUTE_COUNT];
+    _Atomic uint64_t queries_in_flight;
 } vv_counters;
+
+extern const uint32_t vv_codes[VV_CODE_COUNT]; /* 0: all others */
+extern const uint64_t vv_query_bounds_us[VV_QUERY_BUCKETS];
 
 void vv_count(vv_server *server, vv_metric_id id, uint64_t by);
 void vv_count_request(vv_server *server, vv_route_id route, uint32_t code);
-void vv_count_query(vv_server *server, uint64_t duration_us);
-/** Append all figures as Prometheus text. Sticky as vv_buf. */
-void vv_counters_print(vv_server *server, vv_buf *out);
+void vv_count_query(vv_server *server, vv_route_id route, uint64_t duration_us);
+
+/** The two forms of text that figures have. */
+typedef enum vv_figures_form {
+    VV_FIGURES_PROMETHEUS, /* text/plain; version=0.0.4 */
+    VV_FIGURES_OPENMETRICS,
+} vv_figures_form;
+/** What an Accept header (may be empty) likes better. */
+VV_UNTRUSTED vv_figures_form vv_figures_choose(varve_text accept);
+const char *vv_figures_type(vv_figures_form form);
+/** Append all figures. Errors: E_NOMEM. */
+VV_MUST_CHECK varve_status vv_figures_print(vv_server *server, vv_figures_form form, vv_buf *out,
+                                            varve_error *out_err);
 
 /* ---- turns of queries ---- */
 

@@ -2,6 +2,7 @@
 /* Facts about the process, from system calls and the files of /proc and /sys. */
 #include "sys/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -180,6 +181,30 @@ uint64_t vv_process_raise_files_max(uint64_t wanted)
         (void)setrlimit(RLIMIT_NOFILE, &limit); /* the answer tells whether it worked */
     }
     return vv_process_files_max();
+}
+
+uint64_t vv_process_cpu_ns(void)
+{
+    struct timespec time;
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) != 0) {
+        return 0;
+    }
+    return (uint64_t)time.tv_sec * (uint64_t)VV_NS_PER_S + (uint64_t)time.tv_nsec;
+}
+
+uint64_t vv_process_files_open(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    if (directory == NULL) {
+        return 0;
+    }
+    uint64_t count = 0;
+    for (const struct dirent *entry = readdir(directory); entry != NULL;
+         entry = readdir(directory)) {
+        count += entry->d_name[0] != '.';
+    }
+    (void)closedir(directory);
+    return count - 1; /* without that of the directory itself */
 }
 
 bool vv_process_wait_fd(int fd, bool for_writing, int64_t deadline_mono_ns)

@@ -17,6 +17,10 @@ void vv_process_host_name(char *out_name, size_t capacity);
 void vv_process_boot_id(char *out_id, size_t capacity);
 /* Memory in RAM; 0 when unknown. */
 uint64_t vv_process_rss_bytes(void);
+/* Time of all its threads on processors; 0 when unknown. */
+uint64_t vv_process_cpu_ns(void);
+/* Files open now; 0 when unknown. */
+uint64_t vv_process_files_open(void);
 /* CPUs this process may run on, at least 1. */
 uint32_t vv_process_cpu_count(void);
 /* RAM of the machine or its control group, the smaller; 0 when unknown. */

@@ -528,6 +528,10 @@ void vv_wal_get_stats(const vv_wal *wal, vv_wal_stats *out_stats)
         .bytes_written = atomic_load_explicit(&wal->stat_bytes, memory_order_relaxed),
         .rotations = atomic_load_explicit(&wal->stat_rotations, memory_order_relaxed),
         .sync_ns = atomic_load_explicit(&wal->stat_sync_ns, memory_order_relaxed)};
+    for (size_t i = 0; i < VV_WAL_SYNC_BUCKETS; i++) {
+        out_stats->sync_buckets[i] =
+            atomic_load_explicit(&wal->stat_sync_buckets[i], memory_order_relaxed);
+    }
 }
 
 /* ---- opening, sealing, freeing -------------------------------------------------------------- */

@@ -157,8 +157,15 @@ void vv_wal_free(vv_wal *wal);
 bool vv_wal_is_quiet(vv_wal *wal);
 
 /** Counters, for varve_stats. */
+/* Upper bounds of the buckets of sync times, in microseconds; one more bucket has the rest. */
+#define VV_WAL_SYNC_BOUNDS_MAP(X) \
+    X(0, 50)                      \
+    X(1, 100) X(2, 250) X(3, 500) X(4, 1000) X(5, 2500) X(6, 10000) X(7, 50000) X(8, 250000)
+#define VV_WAL_SYNC_BUCKETS 10u
+
 typedef struct vv_wal_stats {
     uint64_t records, groups, syncs, bytes_written, rotations, sync_ns; /* ..., waited in syncs */
+    uint64_t sync_buckets[VV_WAL_SYNC_BUCKETS]; /* syncs that took at most the bound */
 } vv_wal_stats;
 void vv_wal_get_stats(const vv_wal *wal, vv_wal_stats *out_stats);
 

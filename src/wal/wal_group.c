@@ -148,6 +148,21 @@ static void wal_group_finish_records(vv_wal *wal, uint8_t *bytes, size_t size)
     VV_ASSERT(position == size);
 }
 
+/** Count a sync in the bucket of its time. */
+static void wal_group_count_sync(vv_wal *wal, int64_t sync_ns)
+{
+#define WAL_GROUP_BOUND(index, us) (us),
+    static const int64_t bounds_us[] = {VV_WAL_SYNC_BOUNDS_MAP(WAL_GROUP_BOUND)};
+#undef WAL_GROUP_BOUND
+    size_t at = 0;
+    while (at < VV_ARRAY_COUNT(bounds_us) && sync_ns > bounds_us[at] * 1000) {
+        at++;
+    }
+    atomic_fetch_add_explicit(&wal->stat_syncs, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&wal->stat_sync_ns, (uint64_t)sync_ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&wal->stat_sync_buckets[at], 1, memory_order_relaxed);
+}
+
 static varve_status wal_group_sync(vv_wal *wal, vv_sync_site site, wal_group_progress *progress,
                                    varve_error *out_err)
 {
@@ -157,9 +172,7 @@ static varve_status wal_group_sync(vv_wal *wal, vv_sync_site site, wal_group_pro
                               : vv_file_fsync(wal->target.file, site, out_err);
     progress->is_synced = status == VARVE_OK;
     progress->sync_ns = vv_wal_now(wal) - start_ns;
-    atomic_fetch_add_explicit(&wal->stat_syncs, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&wal->stat_sync_ns, (uint64_t)progress->sync_ns,
-                              memory_order_relaxed);
+    wal_group_count_sync(wal, progress->sync_ns);
     return status;
 }
 

@@ -193,7 +193,7 @@ struct vv_wal {
     _Atomic uint64_t file_bytes; /* sum of used, append file included */
     _Atomic uint64_t edit_seq;
     _Atomic uint64_t stat_records, stat_groups, stat_syncs, stat_bytes, stat_rotations,
-        stat_sync_ns;
+        stat_sync_ns, stat_sync_buckets[VV_WAL_SYNC_BUCKETS];
 };
 
 /* wal.c */

@@ -236,7 +236,7 @@ static double handles_figure(varve_db *db, const char *name)
     assert_true(count <= 200);
     for (size_t i = 0; i < count; i++) {
         if (strcmp(stats[i].name, name) == 0) {
-            assert_true(stats[i].help != NULL && stats[i].kind <= VARVE_STAT_GAUGE);
+            assert_true(stats[i].help != NULL && stats[i].kind <= VARVE_STAT_HISTOGRAM);
             return stats[i].value;
         }
     }
@@ -260,11 +260,17 @@ static void figures_health_and_digest_tell_the_state(void **state)
     assert_true(count > 20);
     assert_true(handles_figure(h.db, "varve_head_rows") == 10.0);
     assert_true(handles_figure(h.db, "varve_series") == 2.0);
+    assert_true(handles_figure(h.db, "varve_series_created_total") == 2.0);
+    assert_true(handles_figure(h.db, "varve_wal_fsync_duration_seconds_count") ==
+                handles_figure(h.db, "varve_wal_syncs_total"));
+    assert_true(handles_figure(h.db, "varve_wal_fsync_duration_seconds_bucket{le=\"+Inf\"}") ==
+                handles_figure(h.db, "varve_wal_syncs_total"));
     varve_verified_init(&first);
     check_ok(varve_verify(h.db, NULL, &first, &err), &err);
     check_ok(varve_flush(h.db, NULL, &err), &err);
     assert_true(handles_figure(h.db, "varve_head_rows") == 0.0);
     assert_true(handles_figure(h.db, "varve_segments") == 1.0);
+    assert_true(handles_figure(h.db, "varve_level_segments{level=\"0\"}") == 1.0);
     varve_verified_init(&second);
     check_ok(varve_verify(h.db, NULL, &second, &err), &err);
     assert_int_equal(first.rows, 10);

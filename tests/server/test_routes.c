@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every route of server/routes.def does what its row says; errors have the shape of the route. */
+#include <stdio.h>
 #include <string.h>
 
 #include "support/server_fixture.h"
@@ -134,10 +135,83 @@ static void figures_count_what_was_done(void **state)
     expect(http_get(f->port, "/metrics"), 200,
            "varve_ingest_samples_total{protocol=\"influx\"} 2\n");
     expect(http_get(f->port, "/metrics"), 200,
-           "varve_ingest_rejected_total{protocol=\"influx\"} 1\n");
+           "varve_ingest_rejected_total{protocol=\"influx\",reason=\"invalid\"} 1\n");
     expect(http_get(f->port, "/metrics"), 200,
            "varve_http_requests_total{path=\"/write\",code=\"400\"} 1\n");
     expect(http_get(f->port, "/metrics"), 200, "varve_build_info{version=");
+    char line[700];
+    memset(line, 'x', 600);
+    memcpy(line + 600, " v=1 1\n", 8);
+    expect(http_post(f->port, "/write", line), 400, NULL);
+    expect(http_get(f->port, "/metrics"), 200,
+           "varve_ingest_rejected_total{protocol=\"influx\",reason=\"limit\"} 1\n");
+    expect(http_get(f->port, "/api/v1/export?match[]=m"), 200, NULL);
+    expect(http_get(f->port, "/metrics"), 200,
+           "varve_query_duration_seconds_count{api=\"/api/v1/export\"} 1\n");
+    expect(http_get(f->port, "/metrics"), 200, "varve_queries_in_flight 0\n");
+    expect(http_get(f->port, "/metrics"), 200, "varve_segments{level=\"0\"} 0\n");
+}
+
+/** Of each family the head first, then all of its lines, and nothing else in between. */
+static void check_families(char *text, bool is_open)
+{
+    char seen[200][96];
+    size_t count = 0;
+    char *at = NULL;
+    for (char *line = strtok_r(text, "\n", &at); line != NULL; line = strtok_r(NULL, "\n", &at)) {
+        char name[96];
+        if (strncmp(line, "# HELP ", 7) == 0) {
+            assert_int_equal(sscanf(line + 7, "%95s", name), 1);
+            for (size_t index = 0; index < count; index++) {
+                assert_string_not_equal(seen[index], name);
+            }
+            assert_true(count < 200);
+            memcpy(seen[count++], name, sizeof name);
+            assert_true(!is_open || strlen(name) < 6 ||
+                        strcmp(name + strlen(name) - 6, "_total") != 0);
+        } else if (strncmp(line, "# TYPE ", 7) == 0) {
+            assert_int_equal(sscanf(line + 7, "%95s", name), 1);
+            assert_string_equal(name, seen[count - 1]);
+        } else if (strcmp(line, "# EOF") != 0) {
+            assert_true(count > 0);
+            assert_memory_equal(line, seen[count - 1], strlen(seen[count - 1]));
+        }
+    }
+    assert_true(count > 40);
+}
+
+static void figures_have_two_forms(void **state)
+{
+    server_fixture *f = *state;
+    expect(http_get(f->port, "/api/v1/labels"), 200, NULL);
+    http_reply reply = http_get(f->port, "/metrics");
+    assert_string_equal(http_reply_header(&reply, "Content-Type"),
+                        "text/plain; version=0.0.4; charset=utf-8");
+    assert_null(strstr(reply.body, "# EOF"));
+    assert_non_null(strstr(reply.body, "# TYPE varve_ingest_samples_total counter\n"));
+    check_families(reply.body, false);
+    http_reply_free(&reply);
+    reply = http_call(f->port, "GET", "/metrics",
+                      "Accept: application/openmetrics-text;version=1.0.0,"
+                      "application/openmetrics-text;version=0.0.1;q=0.75,"
+                      "text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n",
+                      NULL, 0);
+    assert_string_equal(http_reply_header(&reply, "Content-Type"),
+                        "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert_non_null(strstr(reply.body, "# TYPE varve_ingest_samples counter\n"));
+    assert_non_null(strstr(reply.body, "\nvarve_ingest_samples_total{"));
+    assert_string_equal(reply.body + reply.body_size - 6, "# EOF\n");
+    check_families(reply.body, true);
+    http_reply_free(&reply);
+    static const char *const plain[] = {
+        "Accept: text/plain\r\n", "Accept: */*\r\n", "Accept: ;;,,q=\r\n",
+        "Accept: application/openmetrics-text;q=0.5, text/plain\r\n",
+        "Accept: application/openmetrics-text; q=0\r\n"};
+    for (size_t index = 0; index < sizeof plain / sizeof plain[0]; index++) {
+        reply = http_call(f->port, "GET", "/metrics", plain[index], NULL, 0);
+        assert_null(strstr(reply.body, "# EOF"));
+        http_reply_free(&reply);
+    }
 }
 
 static void methods_and_paths_are_closed_lists(void **state)
@@ -195,6 +269,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(listings_give_what_is_stored, begin, end),
         cmocka_unit_test_setup_teardown(fields_are_listed_with_their_types, begin, end),
         cmocka_unit_test_setup_teardown(figures_count_what_was_done, begin, end),
+        cmocka_unit_test_setup_teardown(figures_have_two_forms, begin, end),
         cmocka_unit_test_setup_teardown(methods_and_paths_are_closed_lists, begin, end),
         cmocka_unit_test_setup_teardown(head_gives_the_head_alone, begin, end),
         cmocka_unit_test_setup_teardown(the_page_has_no_script, begin, end),
