@@ -7,14 +7,17 @@
     weather{city="Oslo"}
     ```
 
-A line with "$ " is a command (lines that end in a backslash go on in the next), the lines after it are
-what it prints, in which "..." stands for anything. A command that begins with `varve serve`, or is
-`make run`, starts a server that runs until the page ends; it listens on a free port, which stands in for
-the default address in the other commands. A server must end with exit status 0.
+A line with "$ " is a command (lines that end in a backslash or within quotes go on in the next; one with
+<<'END' goes on to the line END), the lines after it are what it prints. There "..." stands for anything in a line, and a line
+"..." for any lines; times, rates and identities are written so. A command that begins with `varve serve`, or
+is `make run`, starts a server that runs until the page ends; it listens on a free port, which stands in for
+the default address in the other commands. A server must end with exit status 0. PLACES stand below the
+page's directory.
 """
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import tempfile
@@ -22,6 +25,17 @@ import time
 from pathlib import Path
 
 DEFAULT_ADDRESS = "127.0.0.1:9428"
+# Directories of a real system that examples name.
+PLACES = ("/var/lib/varve", "/etc/varve", "/backup")
+
+
+def is_open(command):
+    """Whether a quote goes on in the next line."""
+    try:
+        shlex.split(command, comments=True)
+        return False
+    except ValueError:
+        return True
 
 
 def commands(text):
@@ -30,7 +44,12 @@ def commands(text):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             lines = part.splitlines(keepends=True)
             last = 0
+            end = re.search(r"<<'(\w+)'", lines[0])
             while lines[last].endswith("\\\n"):
+                last += 1
+            while is_open("".join(lines[:last + 1])) and not end:
+                last += 1
+            while end and lines[last] != end[1] + "\n":
                 last += 1
             yield "".join(lines[:last + 1]).rstrip("\n"), "".join(lines[last + 1:])
 
@@ -40,9 +59,9 @@ def matches(expected, printed):
         printed += "\n"  # a terminal's next prompt would stand there
     pattern = ""
     for line in expected.splitlines(keepends=True):
-        parts = [""] * 2 if line == "...\n" else line.split("...")
-        pattern += ".*".join(re.escape(part) for part in parts)
-    return re.fullmatch(pattern, printed, re.DOTALL) is not None
+        parts = line.split("...")
+        pattern += "(?:.*\n)*" if line == "...\n" else ".*".join(re.escape(part) for part in parts)
+    return re.fullmatch(pattern, printed) is not None
 
 
 class Console:
@@ -50,13 +69,26 @@ class Console:
         self.directory = tempfile.TemporaryDirectory()
         self.environment = {**os.environ, "LC_ALL": "C.UTF-8",
                             "PATH": f"{Path(program).parent}:{os.environ['PATH']}"}
-        self.environment.pop("VARVE_URL", None)
+        self.environment["HOME"] = self.directory.name
+        for name in ("VARVE_URL", "XDG_STATE_HOME"):
+            self.environment.pop(name, None)
         (Path(self.directory.name) / "build").symlink_to(Path(program).parent)
+        for place in ("/var/lib", "/etc/varve", "/backup"):
+            Path(self.directory.name + place).mkdir(parents=True)
         self.server = None
         self.address = DEFAULT_ADDRESS
 
+    def to_here(self, command):
+        """The command with the addresses and directories of this run."""
+        for place in PLACES:
+            command = re.sub(rf"(?<![\w/]){place}\b", self.directory.name + place, command)
+        return command.replace(DEFAULT_ADDRESS, self.address)
+
+    def to_page(self, printed):
+        return printed.replace(self.directory.name, "").replace(self.address, DEFAULT_ADDRESS)
+
     def start_server(self, command):
-        command = "exec " + command.removesuffix(" &") + " --listen 127.0.0.1:0"
+        command = "exec " + self.to_here(command.removesuffix(" &")) + " --listen 127.0.0.1:0"
         self.server = subprocess.Popen(["bash", "-c", command], cwd=self.directory.name, env=self.environment,
                                        text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         line = self.server.stdout.readline()
@@ -69,11 +101,11 @@ class Console:
             return self.start_server("varve serve --collect-host --data varve-data"), 0
         if command.startswith("varve serve"):
             return self.start_server(command), 0
-        done = subprocess.run(["bash", "-c", command.replace(DEFAULT_ADDRESS, self.address)],
+        done = subprocess.run(["bash", "-c", self.to_here(command)],
                               cwd=self.directory.name, env=self.environment, text=True, timeout=60,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               check=False)
-        return done.stdout.replace(self.address, DEFAULT_ADDRESS), done.returncode
+        return self.to_page(done.stdout), done.returncode
 
     def run_until(self, command, expected, seconds):
         """As run; asks again for a while when it does not print what is expected yet."""

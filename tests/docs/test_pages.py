@@ -44,9 +44,18 @@ class Runner(unittest.TestCase):
         text = "x\n```console\n$ a \\\n  b\n1\n2\n$ c\n```\n"
         self.assertEqual([("a \\\n  b", "1\n2\n"), ("c", "")], list(commands(text)))
 
+    def test_commands_go_on_in_quotes_and_documents(self):
+        text = "```console\n$ a '{\n  b}'\n1\n$ c <<'END'\nit's\nEND\n2\n```\n"
+        self.assertEqual([("a '{\n  b}'", "1\n"), ("c <<'END'\nit's\nEND", "2\n")], list(commands(text)))
+
     def test_dots_stand_for_lines(self):
         self.assertTrue(matches("a\n...\nd\n", "a\nb\nc\nd\n"))
+        self.assertTrue(matches("a\n...\nd\n", "a\nd\n"))
         self.assertFalse(matches("a\n...\nd\n", "a\nb\nc\n"))
+
+    def test_dots_in_a_line_stay_in_it(self):
+        self.assertTrue(matches("a ... s\nb\n", "a 1.5 s\nb\n"))
+        self.assertFalse(matches("a ... s\nb\n", "a 1 m\nx s\nb\n"))
         self.assertFalse(matches("a\n", "b\n"))
 
 
