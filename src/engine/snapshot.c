@@ -325,7 +325,19 @@ static varve_status snapshot_put_ident(snapshot_state *state, varve_error *out_e
 
 /* ---- all of it ---- */
 
-/** A copy inside of the database would be taken for a part of it. */
+/** What a path leads to, a link at its end followed. */
+static varve_status snapshot_identify(const vv_vfs *vfs, const char *path, vv_file_info *out_info)
+{
+    char inside[VV_PATH_BYTES_MAX];
+    if (vv_path_join(path, ".", inside, NULL) == VARVE_OK &&
+        vv_vfs_stat(vfs, inside, out_info, NULL) == VARVE_OK) {
+        return VARVE_OK;
+    }
+    return vv_vfs_stat(vfs, path, out_info, NULL);
+}
+
+/** A copy inside of the database would be taken for a part of it. What cannot be looked at is no
+ *  place for a copy either; making it will say why. */
 static varve_status snapshot_check_place(const snapshot_state *state, const char *path,
                                          varve_error *out_err)
 {
@@ -337,11 +349,12 @@ static varve_status snapshot_check_place(const snapshot_state *state, const char
     char place[VV_PATH_BYTES_MAX];
     vv_file_info own;
     vv_file_info info;
-    VV_TRY(vv_vfs_stat(vfs, db->path, &own, out_err));
+    if (snapshot_identify(vfs, db->path, &own) != VARVE_OK) {
+        return VARVE_OK;
+    }
     VV_TRY(vv_path_parent(path, place, out_err));
     for (;;) {
-        /* What cannot be looked at is no place for a copy either; making it will say why. */
-        bool is_same = vv_vfs_stat(vfs, place, &info, NULL) == VARVE_OK &&
+        bool is_same = snapshot_identify(vfs, place, &info) == VARVE_OK &&
                        info.device == own.device && info.inode == own.inode;
         if (is_same) {
             return vv_fail(out_err, VARVE_E_INVALID, "%s lies inside of the database %s", path,

@@ -56,10 +56,10 @@ static varve_status stage_check_target(const vv_stage *stage, varve_error *out_e
                        stage->target);
     }
     VV_TRY(status);
-    if (parent.kind != VV_KIND_DIRECTORY) {
+    if (parent.kind == VV_KIND_FILE) {
         return vv_fail(out_err, VARVE_E_INVALID, "%s is not a directory", stage->parent);
     }
-    return VARVE_OK;
+    return VARVE_OK; /* perhaps a link to a directory: making one in it tells */
 }
 
 /* ---- opening ---- */

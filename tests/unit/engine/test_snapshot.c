@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/ident.h"
 #include "support/check.h"
@@ -376,6 +377,16 @@ static void segments_are_shared_by_links_and_restored_by_copies(void **state)
         snprintf(name, sizeof name, "%s/seg/00000000000000000001.vsg", roots[i]);
         check_ok(vv_vfs_stat(vv_vfs_system(), temp_dir_path(&dir, name), &files[i], &err), &err);
     }
+    f->db = db;
+    assert_int_equal(symlink("nowhere", temp_dir_path(&dir, "dangling")), 0);
+    assert_int_equal(symlink("db", temp_dir_path(&dir, "to-db")), 0);
+    assert_int_equal(symlink(".", temp_dir_path(&dir, "here")), 0);
+    check_status(VARVE_E_EXISTS,
+                 varve_snapshot(db, temp_dir_path(&dir, "dangling"), NULL, NULL, &err));
+    check_status(VARVE_E_INVALID,
+                 varve_snapshot(db, temp_dir_path(&dir, "to-db/x"), NULL, NULL, &err));
+    snapshot(f, temp_dir_path(&dir, "here/linked"));
+    f->db = disk;
     assert_int_equal(files[0].inode, files[1].inode);
     assert_int_not_equal(files[0].inode, files[2].inode);
     check_ok(varve_close(db, &err), &err);
