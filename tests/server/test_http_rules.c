@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What holds for every route, whatever it does: addresses, prefixes, other sites, ids, forms. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -460,6 +461,25 @@ static void one_connection_too_many_is_told_at_once(void **state)
     expect(http_receive(first), 200, "varve_limit_rejects_total{limit=\"connections\"} 1\n");
 }
 
+/** It may neither hold its place by doing nothing nor by sending on. */
+static void one_connection_too_many_is_soon_gone(void **state)
+{
+    server_fixture *f = *state;
+    f->options.connections_per_address_max = 1;
+    server_fixture_start(f);
+    int first = http_connect(f->port);
+    int second = http_connect(f->port);
+    struct pollfd watched = {.fd = second};
+    bool is_gone = false;
+    for (int attempt = 0; attempt < 4000 && !is_gone; attempt++) {
+        is_gone = !http_send_bytes(second, "x", 1) ||
+                  (poll(&watched, 1, 5) == 1 && (watched.revents & (POLLERR | POLLHUP)) != 0);
+    }
+    assert_true(is_gone);
+    close(second);
+    close(first);
+}
+
 static void a_second_head_has_a_deadline_too(void **state)
 {
     server_fixture *f = *state;
@@ -600,6 +620,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(answers_above_a_kibibyte_are_compressed, begin, end),
         cmocka_unit_test_setup_teardown(a_long_answer_is_compressed_as_it_comes, begin, end),
         cmocka_unit_test_setup_teardown(one_connection_too_many_is_told_at_once, begin, end),
+        cmocka_unit_test_setup_teardown(one_connection_too_many_is_soon_gone, begin, end),
         cmocka_unit_test_setup_teardown(a_second_head_has_a_deadline_too, begin, end),
         cmocka_unit_test_setup_teardown(a_server_listens_on_several_addresses, begin, end),
         cmocka_unit_test_setup_teardown(a_dead_socket_is_replaced_and_a_live_one_is_not, begin,
