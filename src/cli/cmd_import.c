@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "cli/bulk_load.h"
 #include "cli/cli.h"
+#include "cli/csv_import.h"
 #include "cli/input.h"
 #include "cli/progress.h"
 #include "cli/remote.h"
@@ -31,7 +32,8 @@ typedef struct import_job {
     vv_prom_text_options prom;
     const char *format; /* NULL: by the name of the file */
     uint32_t precision; /* STORED: not given */
-    varve_db *db;       /* NULL: to the server */
+    vv_csv_words csv;
+    varve_db *db; /* NULL: to the server */
     vv_progress progress;
     uint64_t rows;     /* of all files */
     uint64_t rejected; /* of all files */
@@ -233,6 +235,29 @@ static const void *import_format_options(const import_job *job, const vv_format_
     return format->format == VV_FORMAT_OPENMETRICS ? &job->prom : NULL;
 }
 
+/** CSV: find what its columns are, show it, and read by it. */
+static int import_csv(import_job *job, const char *path, vv_input *input, vv_load_options *options)
+{
+    varve_error error;
+    const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
+    vv_csv_plan *plan;
+    varve_status status = vv_csv_plan_create(&job->csv, path, input, &plan, &error);
+    if (status != VARVE_OK) {
+        vv_cli_fail("import", "%s: %s", name, error.message);
+        return status == VARVE_E_INVALID ? VV_EXIT_USAGE : vv_cli_exit_code(status);
+    }
+    int exit_code = VV_EXIT_OK;
+    vv_csv_plan_show(plan);
+    vv_csv_plan_apply(plan, options);
+    if (vv_csv_plan_has_rows(plan)) {
+        exit_code = job->csv.is_dry_run
+                        ? vv_cli_report("import", vv_csv_plan_print(plan, input, &error), &error)
+                        : import_input(job, name, input, options);
+    }
+    vv_csv_plan_free(plan);
+    return exit_code;
+}
+
 static int import_file(import_job *job, const char *path)
 {
     varve_error error;
@@ -244,6 +269,12 @@ static int import_file(import_job *job, const char *path)
     if (job->precision != VARVE_PRECISION_STORED && !format->has_unit) {
         vv_cli_fail("import", "%s: the format %s says itself what its times are: no --precision",
                     path, format->name);
+        return VV_EXIT_USAGE;
+    }
+    bool is_csv = strcmp(format->name, "csv") == 0;
+    if (!is_csv && vv_csv_words_are_given(&job->csv)) {
+        vv_cli_fail("import", "%s is %s, and an option is given that only csv has", path,
+                    format->name);
         return VV_EXIT_USAGE;
     }
     vv_load_options options = {
@@ -258,8 +289,9 @@ static int import_file(import_job *job, const char *path)
         vv_cli_fail("import", "%s", error.message);
         return VV_EXIT_FAILED;
     }
+    const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
     int exit_code =
-        import_input(job, strcmp(path, "-") == 0 ? "standard input" : path, input, &options);
+        is_csv ? import_csv(job, path, input, &options) : import_input(job, name, input, &options);
     vv_input_close(input);
     return exit_code;
 }
@@ -313,6 +345,7 @@ int vv_cmd_import(int argc, char **argv)
          "openmetrics: keep samples NAME_created"},
         {"sync", VV_OPTION_TEXT, &job.sync, "MODE",
          "group, always, interval, none, buffered (group)"},
+        VV_CSV_WORDS_OPTIONS(&job.csv),
     };
     int operands;
     int exit_code;
@@ -323,6 +356,9 @@ int vv_cmd_import(int argc, char **argv)
     if (!vv_cli_parse_precision("import", precision, &job.precision) ||
         !import_take_labels(&job, &labels)) {
         return VV_EXIT_USAGE;
+    }
+    if (job.csv.is_dry_run) {
+        return import_files(&job, operands, argv);
     }
     if (!import_begin(&job, &exit_code)) {
         return exit_code;

@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "cli/ask.h"
 #include "cli/cli.h"
+#include "cli/csv_export.h"
 #include "cli/remote.h"
 #include "cli/rows_print.h"
 #include "sys/clock.h"
@@ -111,6 +112,26 @@ static varve_status query_database(const query_job *job, varve_db *db, varve_tas
     return query_to(job, db, &ask, &style, out_err);
 }
 
+/** varve export --format csv: rows that import takes back. */
+static varve_status query_export_csv(const query_job *job, varve_db *db, varve_task *task,
+                                     vv_arena *arena, varve_error *out_err)
+{
+    varve_info info;
+    vv_ask ask;
+    bool has_lost = false;
+    varve_info_init(&info);
+    VV_TRY(varve_db_info(db, &info, out_err));
+    VV_TRY(vv_ask_parse(&job->words, db, info.precision, vv_wall_now_ns(), arena, &ask, out_err));
+    ask.query.task = task;
+    vv_csv_export export = {
+        .query = &ask.query, .path = job->path, .from = info.precision, .unit = job->unit};
+    VV_TRY(vv_csv_export_run(db, &export, arena, &has_lost, out_err));
+    if (has_lost) {
+        vv_cli_fail(job->verb, "digits of times were cut; give a finer --precision");
+    }
+    return VARVE_OK;
+}
+
 /** A reader that left, as `head` does, is no failure to talk about. */
 static int query_exit(const query_job *job, varve_status status, const varve_error *error)
 {
@@ -131,7 +152,9 @@ static int query_directory(const query_job *job)
     vv_alloc_init(&alloc, NULL);
     vv_arena_init(&arena, &alloc, QUERY_ARENA_BYTES_MAX);
     varve_task *task = vv_cli_task();
-    varve_status status = query_database(job, db, task, &arena, &error);
+    bool is_csv_export = strcmp(job->verb, "export") == 0 && job->format == VV_ROWS_CSV;
+    varve_status status = is_csv_export ? query_export_csv(job, db, task, &arena, &error)
+                                        : query_database(job, db, task, &arena, &error);
     exit_code = query_exit(job, status, &error);
     exit_code = vv_cli_close(job->verb, db, exit_code);
     varve_task_free(task);

@@ -40,6 +40,13 @@ static const vv_format_row formats_table[] = {
         .content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8",
         .is_whole = true,
     },
+    {
+        .name = "csv",
+        .format = VV_FORMAT_CSV,
+        .suffixes = {".csv", ".tsv"},
+        .path = "/api/v1/import/csv",
+        .content_type = "text/csv; charset=utf-8",
+    },
 };
 
 const vv_format_row *vv_formats_find(const char *name)

@@ -24,6 +24,8 @@ struct vv_input {
     const char *path;    /* for messages; borrowed */
     vv_inflate *inflate; /* NULL: as it is */
     vv_buf text;         /* inflated, or the lines */
+    vv_buf peeked;       /* read ahead, to be given first */
+    bool has_peeked;
     uint64_t read_bytes;
     uint64_t total_bytes;
     bool is_done;
@@ -40,6 +42,7 @@ static vv_input *input_create(const char *path, varve_error *out_err)
     }
     vv_alloc_init(&input->alloc, NULL);
     vv_buf_init(&input->text, &input->alloc, SIZE_MAX);
+    vv_buf_init(&input->peeked, &input->alloc, SIZE_MAX); /* the caller bounds it */
     input->path = path;
     return input;
 }
@@ -146,10 +149,10 @@ static varve_status input_read(vv_input *input, vv_bytes *out_piece, varve_error
     return VARVE_OK;
 }
 
-varve_status vv_input_next(void *context, vv_bytes *out_piece, bool *out_is_end,
-                           varve_error *out_err)
+/** As vv_input_next, past what was read ahead. */
+static varve_status input_next(vv_input *input, vv_bytes *out_piece, bool *out_is_end,
+                               varve_error *out_err)
 {
-    vv_input *input = context;
     vv_bytes piece = {0};
     *out_piece = piece;
     *out_is_end = input->is_done;
@@ -180,6 +183,34 @@ varve_status vv_input_next(void *context, vv_bytes *out_piece, bool *out_is_end,
     return VARVE_OK;
 }
 
+varve_status vv_input_next(void *context, vv_bytes *out_piece, bool *out_is_end,
+                           varve_error *out_err)
+{
+    vv_input *input = context;
+    if (!input->has_peeked) {
+        return input_next(input, out_piece, out_is_end, out_err);
+    }
+    input->has_peeked = false;
+    *out_piece = vv_buf_bytes(&input->peeked);
+    *out_is_end = false; /* of an empty input it is the next call that tells */
+    return VARVE_OK;
+}
+
+varve_status vv_input_peek(vv_input *input, size_t size, vv_bytes *out_bytes, bool *out_is_whole,
+                           varve_error *out_err)
+{
+    *out_is_whole = false;
+    while (input->peeked.size < size && !*out_is_whole) {
+        vv_bytes piece;
+        VV_TRY(input_next(input, &piece, out_is_whole, out_err));
+        vv_buf_append(&input->peeked, piece.data, piece.size);
+        VV_TRY(vv_buf_check(&input->peeked, out_err));
+    }
+    input->has_peeked = true;
+    *out_bytes = vv_buf_bytes(&input->peeked);
+    return VARVE_OK;
+}
+
 uint64_t vv_input_read_bytes(const vv_input *input)
 {
     return input->read_bytes;
@@ -196,6 +227,7 @@ void vv_input_close(vv_input *input)
         return;
     }
     vv_inflate_free(input->inflate);
+    vv_buf_deinit(&input->peeked);
     vv_buf_deinit(&input->text);
     if (input->file != NULL && input->file != stdin) {
         VV_IGNORE(fclose(input->file)); /* nothing was written */

@@ -28,6 +28,13 @@ VV_MUST_CHECK varve_status vv_input_open_lines(char *const *lines, size_t count,
 VV_MUST_CHECK varve_status vv_input_next(void *context, vv_bytes *out_piece, bool *out_is_end,
                                          varve_error *out_err);
 
+/**
+ * The beginning, which vv_input_next gives afterwards: at least size bytes, or all there are
+ * (*out_is_whole). Borrowed until the next call. Before the first vv_input_next, once.
+ */
+VV_MUST_CHECK varve_status vv_input_peek(vv_input *input, size_t size, vv_bytes *out_bytes,
+                                         bool *out_is_whole, varve_error *out_err);
+
 /** Bytes read so far, as they lie in the file, and all of them; 0: unknown. */
 uint64_t vv_input_read_bytes(const vv_input *input);
 uint64_t vv_input_total_bytes(const vv_input *input);

@@ -267,7 +267,8 @@ static varve_status remote_export_rows(const vv_remote_rows *rows, vv_remote_pri
     vv_http_fetch_answer answer;
     vv_arena_init(&arena, alloc, REMOTE_URL_BYTES_MAX);
     vv_buf_init(&url, alloc, REMOTE_URL_BYTES_MAX);
-    remote_url(&url, rows->url, "/api/v1/export");
+    remote_url(&url, rows->url,
+               rows->format == VV_ROWS_CSV ? "/api/v1/export/csv" : "/api/v1/export");
     remote_match(&url, rows->words);
     varve_status status =
         remote_range(&url, rows->words, vv_remote_printer_ask(printer), precision, &arena, out_err);
