@@ -17,11 +17,15 @@
 #include "cli/csv_export.h"
 #include "cli/remote.h"
 #include "cli/rows_print.h"
+#include "cli/screen.h"
 #include "sys/clock.h"
 #include "sys/signals.h"
 
 /** The memory of what words and listings become. */
 #define QUERY_ARENA_BYTES_MAX ((size_t)256 * 1024 * 1024)
+
+/* Higher charts show no more. */
+#define QUERY_CHART_LINES 20u
 
 /** What both commands are given. */
 typedef struct query_job {
@@ -33,6 +37,7 @@ typedef struct query_job {
     bool has_metric;  /* the column is there in any case */
     const char *path; /* of the output; NULL: standard output */
     vv_ask_fault fault;
+    vv_chart_style chart;
 } query_job;
 
 static varve_status query_print(varve_db *db, const vv_ask *ask, vv_rows_print *print,
@@ -103,7 +108,8 @@ static varve_status query_database(const query_job *job, varve_db *db, varve_tas
                            .has_metric = job->has_metric,
                            .sorts_fields = ask.query.output_count == 0,
                            .names = ask.names,
-                           .name_count = ask.name_count};
+                           .name_count = ask.name_count,
+                           .chart = job->chart};
     if (vv_rows_format_has_columns(job->format)) {
         VV_TRY(vv_ask_columns(&ask, db, arena, &style, out_err));
     } else if (job->format == VV_ROWS_LINE_PROTOCOL && style.unit == VARVE_PRECISION_STORED) {
@@ -179,6 +185,7 @@ static int query_run(query_job *job)
                            .unit = job->unit,
                            .has_metric = job->has_metric,
                            .path = job->path,
+                           .chart = job->chart,
                            .is_export = strcmp(job->verb, "export") == 0};
     bool is_reached = true;
     varve_status status = vv_remote_rows_print(&rows, &is_reached, &error);
@@ -190,8 +197,34 @@ static int query_run(query_job *job)
 static bool query_format(const char *verb, const char *word, vv_rows_format *format)
 {
     if (word != NULL && !vv_rows_format_parse(word, format)) {
-        vv_cli_fail(verb, "--format is table, csv, tsv, json, jsonl or lp, not \"%s\"", word);
+        vv_cli_fail(verb,
+                    "--format is table, csv, tsv, json, jsonl, lp, markdown or chart, not \"%s\"",
+                    word);
         return false;
+    }
+    return true;
+}
+
+/** Most of a terminal in height; all of it in width. */
+static bool query_chart(query_job *job, const char *color, uint64_t width, uint64_t height)
+{
+    vv_screen screen;
+    if (!vv_screen_init(&screen, color)) {
+        vv_cli_fail(job->verb, "--color is auto, always or never, not \"%s\"", color);
+        return false;
+    }
+    size_t lines = screen.lines * 2 / 3;
+    job->chart = (vv_chart_style){
+        .columns = screen.columns,
+        .lines = lines < QUERY_CHART_LINES ? lines : QUERY_CHART_LINES,
+        .is_utf8 = screen.is_utf8,
+        .has_color = screen.has_color,
+    };
+    if (width > 0) {
+        job->chart.columns = width < VV_CHART_COLUMNS_MAX ? (size_t)width : VV_CHART_COLUMNS_MAX;
+    }
+    if (height > 0) {
+        job->chart.lines = height < VV_CHART_LINES_MAX ? (size_t)height : VV_CHART_LINES_MAX;
     }
     return true;
 }
@@ -204,6 +237,9 @@ int vv_cmd_query(int argc, char **argv)
     const char *precision = NULL;
     bool is_json = false;
     bool is_csv = false;
+    const char *color = NULL;
+    uint64_t width = 0;
+    uint64_t height = 0;
     const vv_option table[] = {
         VV_TARGET_OPTIONS(&job.target),
         {"fields", VV_OPTION_TEXT, &words->fields, "A,B", "these fields (all)"},
@@ -217,10 +253,14 @@ int vv_cmd_query(int argc, char **argv)
         {"by", VV_OPTION_TEXT, &words->by, "LABELS", "group by them; \"\" takes all together"},
         {"limit", VV_OPTION_UNSIGNED, &words->limit, "N", "at most so many rows"},
         {"descending", VV_OPTION_FLAG, &words->is_descending, NULL, "newest first"},
-        {"format", VV_OPTION_TEXT, &format, "FORMAT", "table, csv, tsv, json, jsonl, lp (table)"},
+        {"format", VV_OPTION_TEXT, &format, "FORMAT",
+         "table, csv, tsv, json, jsonl, lp, markdown, chart"},
         {"json", VV_OPTION_FLAG, &is_json, NULL, "the same as --format json"},
         {"csv", VV_OPTION_FLAG, &is_csv, NULL, "the same as --format csv"},
         {"precision", VV_OPTION_TEXT, &precision, "UNIT", "times as numbers of ns, us, ms or s"},
+        {"width", VV_OPTION_UNSIGNED, &width, "N", "columns of a chart (the terminal's)"},
+        {"height", VV_OPTION_UNSIGNED, &height, "N", "lines of its plot"},
+        {"color", VV_OPTION_TEXT, &color, "WHEN", "auto, always, never (auto)"},
     };
     int operands;
     int exit_code;
@@ -238,7 +278,8 @@ int vv_cmd_query(int argc, char **argv)
         return VV_EXIT_USAGE;
     }
     if (!query_format("query", format, &job.format) ||
-        !vv_cli_parse_precision("query", precision, &job.unit)) {
+        !vv_cli_parse_precision("query", precision, &job.unit) ||
+        !query_chart(&job, color, width, height)) {
         return VV_EXIT_USAGE;
     }
     words->selectors = (const char *const *)argv;
@@ -252,6 +293,7 @@ int vv_cmd_export(int argc, char **argv)
     vv_ask_words *words = &job.words;
     const char *format = NULL;
     const char *precision = NULL;
+    bool is_json = false;
     const vv_option table[] = {
         VV_TARGET_OPTIONS(&job.target),
         {"last", VV_OPTION_TEXT, &words->last, "SPAN", "the last 15m, 1h, 7d ..."},
@@ -261,6 +303,7 @@ int vv_cmd_export(int argc, char **argv)
         {"format", VV_OPTION_TEXT, &format, "FORMAT", "jsonl, lp, csv (jsonl)"},
         {"precision", VV_OPTION_TEXT, &precision, "UNIT",
          "of times: ns, us, ms, s (the database's; lp: ns)"},
+        {"json", VV_OPTION_FLAG, &is_json, NULL, "one JSON document: --format json"},
         {"output", VV_OPTION_TEXT, &job.path, "FILE", "or -o; .gz and .zst compress"},
     };
     int operands;
@@ -269,7 +312,11 @@ int vv_cmd_export(int argc, char **argv)
                       VV_ARRAY_COUNT(table), argc, argv, &operands, &exit_code)) {
         return exit_code;
     }
-    if (!query_format("export", format, &job.format) ||
+    if (is_json && format != NULL) {
+        vv_cli_fail("export", "--format and --json exclude each other");
+        return VV_EXIT_USAGE;
+    }
+    if (!query_format("export", is_json ? "json" : format, &job.format) ||
         !vv_cli_parse_precision("export", precision, &job.unit)) {
         return VV_EXIT_USAGE;
     }

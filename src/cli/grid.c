@@ -39,10 +39,25 @@ static bool grid_has_control(varve_text text)
     return false;
 }
 
+/** What Markdown takes for itself is escaped; control characters become blanks. */
+static void grid_markdown_text(vv_buf *texts, varve_text text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.data[i];
+        bool is_control = (unsigned char)c < 0x20 || c == 0x7f;
+        if (c == '|' || c == '\\' || c == '`' || c == '*' || c == '<') {
+            vv_buf_append_char(texts, '\\');
+        }
+        vv_buf_append_char(texts, is_control ? ' ' : c);
+    }
+}
+
 void vv_grid_cell(vv_grid *grid, varve_text text, bool is_number)
 {
     size_t begin = grid->texts.size;
-    if (grid_has_control(text)) {
+    if (grid->is_markdown) {
+        grid_markdown_text(&grid->texts, text);
+    } else if (grid_has_control(text)) {
         VV_IGNORE(vv_json_escape(&grid->texts, text)); /* sticky */
     } else {
         VV_IGNORE(vv_buf_append_text(&grid->texts, text)); /* sticky */
@@ -72,22 +87,50 @@ static void grid_print_cell(const vv_grid *grid, vv_buf *out, const grid_cell *c
 {
     size_t width = *VV_VEC_AT(&grid->widths, size_t, cell->column);
     size_t padding = width > cell->length ? width - cell->length : 0;
-    if (cell->column > 0) {
+    if (grid->is_markdown) {
+        vv_buf_append_text(out, cell->column > 0 ? VV_TEXT(" | ") : VV_TEXT("| "));
+    } else if (cell->column > 0) {
         vv_buf_append_text(out, VV_TEXT("  "));
     }
     if (cell->is_number) {
         vv_buf_append_fill(out, ' ', padding);
     }
     vv_buf_append_text(out, text);
-    if (!cell->is_number && !is_last) {
+    if (!cell->is_number && (!is_last || grid->is_markdown)) {
         vv_buf_append_fill(out, ' ', padding);
     }
-    if (is_last) { /* what is missing leaves no blanks at the end of a row */
+    if (is_last && grid->is_markdown) {
+        vv_buf_append_text(out, VV_TEXT(" |\n"));
+    } else if (is_last) { /* what is missing leaves no blanks at the end of a row */
         while (out->size > 0 && out->data[out->size - 1] == ' ') {
             vv_buf_truncate(out, out->size - 1);
         }
         vv_buf_append_char(out, '\n');
     }
+}
+
+/** Whether the rows that wait have numbers in a column. */
+static bool grid_has_numbers(const vv_grid *grid, size_t column)
+{
+    const grid_cell *cells = VV_VEC_ITEMS(&grid->cells, grid_cell);
+    for (size_t i = grid->widths.count; i < grid->cells.count; i++) {
+        if (cells[i].column == column && cells[i].is_number && cells[i].length > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** The line below the header: "|------|---:|". */
+static void grid_print_rule(const vv_grid *grid, vv_buf *out)
+{
+    for (size_t column = 0; column < grid->widths.count; column++) {
+        size_t width = *VV_VEC_AT(&grid->widths, size_t, column);
+        vv_buf_append_char(out, '|');
+        vv_buf_append_fill(out, '-', width + 1);
+        vv_buf_append_char(out, grid_has_numbers(grid, column) ? ':' : '-');
+    }
+    vv_buf_append_text(out, VV_TEXT("|\n"));
 }
 
 varve_status vv_grid_end(vv_grid *grid, vv_buf *out, varve_error *out_err)
@@ -100,6 +143,10 @@ varve_status vv_grid_end(vv_grid *grid, vv_buf *out, varve_error *out_err)
         varve_text text = {(const char *)grid->texts.data + begin, cells[i].end - begin};
         grid_print_cell(grid, out, &cells[i], text, is_last);
         begin = cells[i].end;
+        if (is_last && grid->is_markdown && !grid->has_header) {
+            grid_print_rule(grid, out);
+            grid->has_header = true;
+        }
     }
     vv_vec_clear(&grid->cells);
     vv_buf_reset(&grid->texts);

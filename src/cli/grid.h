@@ -10,6 +10,12 @@
  *
  *     time                      host     value
  *     2026-01-02T03:04:05.000Z  a           1.5
+ *
+ * As a table of Markdown, whose columns stand in line as well:
+ *
+ *     | time                     | host | value |
+ *     |--------------------------|------|------:|
+ *     | 2026-01-02T03:04:05.000Z | a    |   1.5 |
  */
 
 #include "base/buf.h"
@@ -27,6 +33,8 @@ typedef struct vv_grid {
     size_t columns; /* of the row under way */
     size_t rows;    /* that wait */
     bool has_widths;
+    bool has_header;  /* it was printed */
+    bool is_markdown; /* set before the first cell */
 } vv_grid;
 
 void vv_grid_init(vv_grid *grid, vv_alloc *alloc);

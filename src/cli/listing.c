@@ -111,10 +111,8 @@ static void listing_print_name(vv_buf *buf, varve_text name)
     vv_buf_append_char(buf, '"');
 }
 
-void vv_listing_print_series(vv_buf *buf, varve_text metric, const varve_label *labels,
-                             size_t count)
+void vv_listing_print_labels(vv_buf *buf, const varve_label *labels, size_t count)
 {
-    listing_print_name(buf, metric);
     for (size_t i = 0; i < count; i++) {
         vv_buf_append_char(buf, i == 0 ? '{' : ',');
         listing_print_name(buf, labels[i].name);
@@ -125,4 +123,11 @@ void vv_listing_print_series(vv_buf *buf, varve_text metric, const varve_label *
     if (count > 0) {
         vv_buf_append_char(buf, '}');
     }
+}
+
+void vv_listing_print_series(vv_buf *buf, varve_text metric, const varve_label *labels,
+                             size_t count)
+{
+    listing_print_name(buf, metric);
+    vv_listing_print_labels(buf, labels, count);
 }

@@ -35,4 +35,7 @@ void vv_listing_print_line(vv_buf *buf, varve_text text);
 void vv_listing_print_series(vv_buf *buf, varve_text metric, const varve_label *labels,
                              size_t count);
 
+/** Its labels alone: {host="a"}; nothing when there are none. */
+void vv_listing_print_labels(vv_buf *buf, const varve_label *labels, size_t count);
+
 #endif

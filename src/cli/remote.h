@@ -23,6 +23,7 @@ typedef struct vv_remote_rows {
     uint32_t unit;
     bool has_metric;
     const char *path; /* of the output */
+    vv_chart_style chart;
     bool is_export;
 } vv_remote_rows;
 

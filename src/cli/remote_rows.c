@@ -56,6 +56,7 @@ static varve_status remote_printer_init(vv_remote_printer *printer, uint32_t pre
         .has_time = !is_aggregate || printer->ask.query.bucket.kind != VARVE_BUCKET_NONE,
         .has_metric = rows->has_metric,
         .sorts_fields = printer->ask.query.output_count == 0,
+        .chart = rows->chart,
     };
     if (rows->format == VV_ROWS_LINE_PROTOCOL && rows->unit == VARVE_PRECISION_STORED) {
         printer->style.unit = VARVE_PRECISION_NS;

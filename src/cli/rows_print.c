@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "cli/grid.h"
+#include "cli/listing.h"
 #include "cli/memory.h"
 #include "model/time_range.h"
 #include "wire/influx_write.h"
@@ -37,6 +38,7 @@ struct vv_rows_print {
     vv_json json;
     vv_rows_answer answer;
     vv_grid grid;
+    vv_chart chart;
     vv_arena arena; /* of a block */
     vv_influx_skipped skipped;
     varve_value values[ROWS_COLUMNS_MAX];
@@ -46,8 +48,10 @@ struct vv_rows_print {
 bool vv_rows_format_parse(const char *word, vv_rows_format *out_format)
 {
     static const char *const names[] = {
-        [VV_ROWS_TABLE] = "table", [VV_ROWS_CSV] = "csv",          [VV_ROWS_TSV] = "tsv",
-        [VV_ROWS_JSON] = "json",   [VV_ROWS_JSON_LINES] = "jsonl", [VV_ROWS_LINE_PROTOCOL] = "lp",
+        [VV_ROWS_TABLE] = "table",       [VV_ROWS_CSV] = "csv",
+        [VV_ROWS_TSV] = "tsv",           [VV_ROWS_JSON] = "json",
+        [VV_ROWS_JSON_LINES] = "jsonl",  [VV_ROWS_LINE_PROTOCOL] = "lp",
+        [VV_ROWS_MARKDOWN] = "markdown", [VV_ROWS_CHART] = "chart",
     };
     for (size_t i = 0; i < VV_ARRAY_COUNT(names); i++) {
         if (strcmp(word, names[i]) == 0) {
@@ -60,7 +64,8 @@ bool vv_rows_format_parse(const char *word, vv_rows_format *out_format)
 
 bool vv_rows_format_has_columns(vv_rows_format format)
 {
-    return format == VV_ROWS_TABLE || format == VV_ROWS_CSV || format == VV_ROWS_TSV;
+    return format == VV_ROWS_TABLE || format == VV_ROWS_CSV || format == VV_ROWS_TSV ||
+           format == VV_ROWS_MARKDOWN;
 }
 
 /* ---- one value in a column ------------------------------------------------------------------ */
@@ -192,6 +197,12 @@ static void rows_tsv_cell(vv_buf *out, varve_text cell)
     }
 }
 
+/** Whether columns stand in line. */
+static bool rows_has_grid(const vv_rows_print *print)
+{
+    return print->style.format == VV_ROWS_TABLE || print->style.format == VV_ROWS_MARKDOWN;
+}
+
 /** End print->cell as the next cell of the row; the first has index 0. */
 static void rows_end_cell(vv_rows_print *print, size_t index, bool is_text)
 {
@@ -200,7 +211,7 @@ static void rows_end_cell(vv_rows_print *print, size_t index, bool is_text)
         print->buf.status = print->cell.status; /* reported with the next flush */
         return;
     }
-    if (print->style.format == VV_ROWS_TABLE) {
+    if (rows_has_grid(print)) {
         vv_grid_cell(&print->grid, cell, !is_text);
         return;
     }
@@ -216,7 +227,7 @@ static void rows_end_cell(vv_rows_print *print, size_t index, bool is_text)
 
 static varve_status rows_end_row(vv_rows_print *print, varve_error *out_err)
 {
-    if (print->style.format == VV_ROWS_TABLE) {
+    if (rows_has_grid(print)) {
         return vv_grid_end_row(&print->grid, &print->buf, out_err) == VARVE_OK
                    ? rows_flush(print, ROWS_PIECE_BYTES, out_err)
                    : out_err->status;
@@ -386,6 +397,73 @@ static varve_status rows_influx_block(vv_rows_print *print, const varve_block *b
     return VARVE_OK;
 }
 
+/* ---- charts --------------------------------------------------------------------------------- */
+
+/** Whether a value is a number, and which. */
+static bool rows_number(const varve_value *value, double *out_number)
+{
+    switch (value->type) {
+    case VARVE_TYPE_F64:
+        *out_number = value->as.f64;
+        return true;
+    case VARVE_TYPE_I64:
+        *out_number = (double)value->as.i64;
+        return true;
+    case VARVE_TYPE_U64:
+        *out_number = (double)value->as.u64;
+        return true;
+    case VARVE_TYPE_BOOL:
+        *out_number = value->as.boolean ? 1.0 : 0.0;
+        return true;
+    default: /* a type is a number of the interface, not an enum */
+        return false;
+    }
+}
+
+/** "cpu{host="a"} usage" into print->cell; a lone field "value" needs no name. */
+static void rows_chart_name(vv_rows_print *print, const varve_block *block, size_t column)
+{
+    vv_buf_reset(&print->cell);
+    if (block->metric.size > 0) {
+        vv_listing_print_series(&print->cell, block->metric, block->labels, block->label_count);
+    } else {
+        vv_listing_print_labels(&print->cell, block->labels, block->label_count);
+    }
+    bool needs_name =
+        print->cell.size == 0 || !vv_text_equal(block->column_names[column], VV_TEXT("value"));
+    if (needs_name) {
+        vv_buf_append_text(&print->cell, print->cell.size > 0 ? VV_TEXT(" ") : VV_TEXT(""));
+        vv_listing_print_line(&print->cell, block->column_names[column]);
+    }
+}
+
+static varve_status rows_chart_block(vv_rows_print *print, const varve_block *block,
+                                     varve_error *out_err)
+{
+    if (block->timestamps == NULL) {
+        return vv_fail(out_err, VARVE_E_INVALID, "a chart needs times: give --every");
+    }
+    for (size_t column = 0; column < block->column_count; column++) {
+        bool is_begun = false;
+        for (size_t row = 0; row < block->rows; row++) {
+            double number;
+            varve_value value = vv_column_value(&block->columns[column], row);
+            if (!rows_number(&value, &number)) {
+                continue;
+            }
+            if (!is_begun) {
+                rows_chart_name(print, block, column);
+                VV_TRY(vv_buf_check(&print->cell, out_err));
+                VV_TRY(vv_chart_series(&print->chart, vv_buf_text(&print->cell), out_err));
+                is_begun = true;
+            }
+            VV_TRY(vv_chart_point(&print->chart, block->timestamps[row], number, out_err));
+        }
+    }
+    print->printed.rows += block->rows;
+    return VARVE_OK;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------ */
 
 varve_status vv_rows_print_create(const vv_rows_style *style, vv_output *output,
@@ -402,6 +480,8 @@ varve_status vv_rows_print_create(const vv_rows_style *style, vv_output *output,
     vv_buf_init(&print->buf, &print->alloc, SIZE_MAX);
     vv_buf_init(&print->cell, &print->alloc, SIZE_MAX);
     vv_grid_init(&print->grid, &print->alloc);
+    print->grid.is_markdown = style->format == VV_ROWS_MARKDOWN;
+    vv_chart_init(&print->chart, &print->alloc);
     vv_arena_init(&print->arena, &print->alloc, SIZE_MAX); /* the block's columns bound it */
     vv_json_init(&print->json, &print->buf);
     varve_status status = VARVE_OK;
@@ -434,7 +514,8 @@ varve_status vv_rows_print_block(vv_rows_print *print, const varve_block *given,
     if (print->style.names != NULL && print->style.name_count == block.column_count) {
         block.column_names = print->style.names;
     }
-    if (print->style.sorts_fields || print->style.format == VV_ROWS_LINE_PROTOCOL) {
+    if (print->style.sorts_fields || print->style.format == VV_ROWS_LINE_PROTOCOL ||
+        print->style.format == VV_ROWS_CHART) {
         const varve_block unsorted = block;
         vv_arena_reset(&print->arena);
         VV_TRY(vv_columns_sort(&unsorted, &print->arena, &block.column_names, &block.columns,
@@ -444,6 +525,7 @@ varve_status vv_rows_print_block(vv_rows_print *print, const varve_block *given,
     case VV_ROWS_TABLE:
     case VV_ROWS_CSV:
     case VV_ROWS_TSV:
+    case VV_ROWS_MARKDOWN:
         return rows_columns_block(print, &block, out_err);
     case VV_ROWS_JSON:
         vv_rows_answer_block(&print->answer, &block, NULL, NULL);
@@ -453,6 +535,8 @@ varve_status vv_rows_print_block(vv_rows_print *print, const varve_block *given,
         return rows_json_lines_block(print, &block, out_err);
     case VV_ROWS_LINE_PROTOCOL:
         return rows_influx_block(print, &block, out_err);
+    case VV_ROWS_CHART:
+        return rows_chart_block(print, &block, out_err);
     }
     return VARVE_OK;
 }
@@ -465,7 +549,12 @@ varve_status vv_rows_print_end(vv_rows_print *print, varve_error *out_err)
         VV_TRY(vv_json_end(&print->json, out_err));
         return vv_output_write(print->output, vv_bytes_make("\n", 1), out_err);
     }
-    if (print->style.format == VV_ROWS_TABLE) {
+    if (print->style.format == VV_ROWS_CHART) {
+        vv_chart_style chart = print->style.chart;
+        chart.precision = print->style.from;
+        VV_TRY(vv_chart_draw(&print->chart, &chart, &print->buf, out_err));
+    }
+    if (rows_has_grid(print)) {
         VV_TRY(vv_grid_end(&print->grid, &print->buf, out_err));
     }
     return rows_flush(print, 0, out_err);
@@ -482,6 +571,7 @@ void vv_rows_print_free(vv_rows_print *print)
         return;
     }
     vv_arena_deinit(&print->arena);
+    vv_chart_deinit(&print->chart);
     vv_grid_deinit(&print->grid);
     vv_buf_deinit(&print->cell);
     vv_buf_deinit(&print->buf);

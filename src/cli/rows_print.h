@@ -12,9 +12,12 @@
  *     json   one document, as POST /api/v1/rows answers
  *     jsonl  JSON lines, which import takes
  *     lp     line protocol, which import takes
+ *     markdown  a table of Markdown, in line as well
+ *     chart  drawn (cli/chart.h); strings and histograms are left out
  */
 
 #include "base/compiler.h"
+#include "cli/chart.h"
 #include "cli/output.h"
 #include "varve.h"
 
@@ -25,9 +28,11 @@ typedef enum vv_rows_format {
     VV_ROWS_JSON,
     VV_ROWS_JSON_LINES,
     VV_ROWS_LINE_PROTOCOL,
+    VV_ROWS_MARKDOWN,
+    VV_ROWS_CHART,
 } vv_rows_format;
 
-/** "table", "csv", "tsv", "json", "jsonl", "lp"; false for another. */
+/** "table", "csv", "tsv", "json", "jsonl", "lp", "markdown", "chart"; false for another. */
 bool vv_rows_format_parse(const char *word, vv_rows_format *out_format);
 /** Whether the format has columns, which need to be known before the first row. */
 bool vv_rows_format_has_columns(vv_rows_format format);
@@ -46,6 +51,7 @@ typedef struct vv_rows_style {
     size_t field_count;
     const varve_text *names; /* of the columns of blocks, in place of their own; NULL: theirs */
     size_t name_count;
+    vv_chart_style chart; /* its precision is that of from */
 } vv_rows_style;
 
 typedef struct vv_rows_print vv_rows_print;
