@@ -175,7 +175,7 @@ class Http(unittest.TestCase):
         self.server.post("a 1 1\nb 1 1\nbad\n")
         text = self.server.call("GET", "/metrics")[2]
         self.assertIn('varve_ingest_samples_total{protocol="prometheus"} 2\n', text)
-        self.assertIn('varve_ingest_rejected_total{protocol="prometheus"} 1\n', text)
+        self.assertIn('varve_ingest_rejected_total{protocol="prometheus",reason="invalid"} 1\n', text)
         self.assertIn('varve_ingest_bytes_total{protocol="prometheus"} 16\n', text)
         # What the server says of itself is a text that it takes.
         self.assertEqual(self.server.post(text)[0], 204)
