@@ -203,31 +203,36 @@ static varve_status ingest_field(vv_ingest *ingest, size_t place, varve_text nam
     return VARVE_OK;
 }
 
-/** The handles of all fields of the rows, into `fields`; and room for one row. */
+/** The handles of all fields of the rows, into `fields`; and room for the values of one row. */
 static varve_status ingest_fields(vv_ingest *ingest, const vv_wire_rows *rows, varve_error *out_err)
 {
     size_t count = rows->field_count;
     vv_vec_clear(&ingest->fields);
-    vv_vec_clear(&ingest->row_fields);
-    vv_vec_clear(&ingest->row_values);
     if (vv_vec_reserve(&ingest->fields, count) != VARVE_OK ||
         vv_vec_reserve(&ingest->row_fields, count) != VARVE_OK ||
         vv_vec_reserve(&ingest->row_values, count) != VARVE_OK) {
         return vv_fail_nomem(out_err, "the fields of a row", count * sizeof(varve_value));
     }
     for (size_t place = 0; place < count; place++) {
-        varve_field field = {0};
-        VV_TRY(ingest_field(ingest, place, rows->names[place], &field, out_err));
-        VV_IGNORE(vv_vec_push(&ingest->fields, &field)); /* there is room */
+        varve_field *field = VV_VEC_ITEMS(&ingest->fields, varve_field) + place;
+        VV_TRY(ingest_field(ingest, place, rows->names[place], field, out_err));
     }
+    ingest->fields.count = count;
     return VARVE_OK;
 }
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
+/** Whether a value is taken into a batch as it stands: it is there and points nowhere. */
+static bool ingest_is_plain(const varve_value *value)
+{
+    return value->type != VARVE_TYPE_NONE && value->type != VARVE_TYPE_STRING &&
+           value->type != VARVE_TYPE_BYTES;
+}
+
 static varve_status ingest_copy_bytes(vv_ingest *ingest, varve_value *value, varve_error *out_err)
 {
-    if (value->type != VARVE_TYPE_STRING && value->type != VARVE_TYPE_BYTES) {
+    if (ingest_is_plain(value)) {
         return VARVE_OK;
     }
     varve_text copy;
@@ -239,35 +244,54 @@ static varve_status ingest_copy_bytes(vv_ingest *ingest, varve_value *value, var
     return VARVE_OK;
 }
 
-/** Add row `index`; nothing when it has no value. */
-static varve_status ingest_row(vv_ingest *ingest, varve_series series, const vv_wire_rows *rows,
-                               size_t index, varve_error *out_err)
+/** The values that row `index` has, with copies of its bytes, and their fields. */
+static varve_status ingest_gather(vv_ingest *ingest, const vv_wire_rows *rows, size_t index,
+                                  varve_row *row, varve_error *out_err)
 {
-    vv_vec_clear(&ingest->row_fields);
-    vv_vec_clear(&ingest->row_values);
+    varve_field *fields = VV_VEC_ITEMS(&ingest->row_fields, varve_field);
+    varve_value *values = VV_VEC_ITEMS(&ingest->row_values, varve_value);
     for (size_t place = 0; place < rows->field_count; place++) {
         varve_value value = rows->values[place * rows->row_count + index];
         if (value.type == VARVE_TYPE_NONE) {
             continue;
         }
         VV_TRY(ingest_copy_bytes(ingest, &value, out_err));
-        VV_IGNORE(vv_vec_push(&ingest->row_fields, VV_VEC_AT(&ingest->fields, varve_field, place)));
-        VV_IGNORE(vv_vec_push(&ingest->row_values, &value)); /* there is room for both */
+        fields[row->count] = row->fields[place];
+        values[row->count] = value;
+        row->count += 1;
     }
-    size_t count = ingest->row_fields.count;
-    if (count == 0) {
+    row->fields = fields;
+    row->values = values;
+    return VARVE_OK;
+}
+
+/** Add row `index`; nothing when it has no value. */
+static varve_status ingest_row(vv_ingest *ingest, varve_series series, const vv_wire_rows *rows,
+                               size_t index, varve_error *out_err)
+{
+    varve_row row = {.series = series,
+                     .timestamp = rows->timestamps[index],
+                     .fields = VV_VEC_ITEMS(&ingest->fields, const varve_field),
+                     .values = rows->values};
+    /* The rows of most texts come one by one and are all numbers: then the text's own array does.
+     */
+    size_t plain = rows->row_count == 1 ? 0 : SIZE_MAX;
+    while (plain < rows->field_count && ingest_is_plain(&rows->values[plain])) {
+        plain += 1;
+    }
+    if (plain == rows->field_count) {
+        row.count = rows->field_count;
+    } else {
+        VV_TRY(ingest_gather(ingest, rows, index, &row, out_err));
+    }
+    if (row.count == 0) {
         return VARVE_OK;
     }
     if (vv_vec_reserve(&ingest->row_lines, 1) != VARVE_OK) {
         return vv_fail_nomem(out_err, "a batch", sizeof(uint64_t));
     }
-    varve_row row = {.series = series,
-                     .timestamp = rows->timestamps[index],
-                     .fields = VV_VEC_ITEMS(&ingest->row_fields, const varve_field),
-                     .values = VV_VEC_ITEMS(&ingest->row_values, const varve_value),
-                     .count = count};
     VV_TRY(varve_batch_row(ingest->batch, &row, out_err));
-    ingest->batch_bytes += INGEST_ROW_BYTES + INGEST_VALUE_BYTES * count;
+    ingest->batch_bytes += INGEST_ROW_BYTES + INGEST_VALUE_BYTES * row.count;
     return vv_vec_push(&ingest->row_lines, &rows->line); /* there is room */
 }
 

@@ -68,10 +68,10 @@ typedef struct vv_ingest {
     vv_arena names; /* metric and labels of one series */
     vv_buf key;     /* prefix of keys, and the key under way behind it */
     size_t key_prefix;
-    vv_vec row_lines; /* uint64_t: the line of each row of the batch */
-    vv_vec fields;    /* varve_field: those of the rows under way */
-    vv_vec row_fields;
-    vv_vec row_values; /* varve_value */
+    vv_vec row_lines;  /* uint64_t: the line of each row of the batch */
+    vv_vec fields;     /* varve_field: those of the rows under way */
+    vv_vec row_fields; /* varve_field: room for those of one row, where some are absent */
+    vv_vec row_values; /* varve_value, the same */
     vv_buf memo_names;
     struct {
         size_t offset, size; /* in memo_names */

@@ -39,12 +39,9 @@
 #include "wire/lines.h"
 #include "wire/prom_priv.h"
 #include "wire/prom_text.h"
+#include "wire/seconds_text.h"
 
 #define OPEN_METRICS_NS_PER_S INT64_C(1000000000)
-
-/* Decimal digits of a time that can matter: those of 64 bits, and nine behind the point. */
-#define OPEN_METRICS_DIGITS_MAX 32u
-#define OPEN_METRICS_POWER_MAX  10000
 
 /* ---- types ---------------------------------------------------------------------------------- */
 
@@ -118,12 +115,6 @@ typedef struct open_metrics_set {
     vv_arena arena;
 } open_metrics_set;
 
-typedef struct open_metrics_time {
-    int64_t s;
-    uint32_t ns;
-    bool has_more; /* digits behind the nanoseconds */
-} open_metrics_time;
-
 /** One point of a group: what its samples have said so far. */
 typedef struct open_metrics_point {
     uint32_t suffixes; /* that it has, as bits */
@@ -157,7 +148,7 @@ typedef struct open_metrics {
     vv_buf group; /* its labels, sizes before them */
     bool has_group;
     bool has_time;
-    open_metrics_time time;
+    vv_seconds time;
     open_metrics_point point;
 } open_metrics;
 
@@ -168,7 +159,7 @@ typedef struct open_metrics_sample {
     varve_label *labels;
     size_t label_count;
     open_metrics_suffix suffix;
-    open_metrics_time time;
+    vv_seconds time;
     bool has_exemplar;
 } open_metrics_sample;
 
@@ -264,125 +255,13 @@ static varve_status open_metrics_bad(const char *reason, varve_error *out_err)
 
 /* ---- times ---------------------------------------------------------------------------------- */
 
-/** A number of seconds without its point: digits, and how many of them stand before the point. */
-typedef struct open_metrics_decimal {
-    bool is_negative;
-    char digits[OPEN_METRICS_DIGITS_MAX]; /* the first ones that are not leading zeros */
-    int64_t digit_count;
-    int64_t point; /* digits before it; beyond the range of what counts, cut */
-    bool has_more; /* later digits that are not zero */
-} open_metrics_decimal;
-
-static void open_metrics_digit(open_metrics_decimal *decimal, char c, bool is_fraction)
-{
-    bool is_leading = decimal->digit_count == 0 && c == '0';
-    if (is_leading) {
-        decimal->point -= is_fraction ? 1 : 0;
-        return;
-    }
-    decimal->point += is_fraction ? 0 : 1;
-    if (decimal->digit_count < (int64_t)OPEN_METRICS_DIGITS_MAX) {
-        decimal->digits[decimal->digit_count] = c;
-        decimal->digit_count += 1;
-    } else {
-        decimal->has_more = decimal->has_more || c != '0';
-    }
-}
-
-/** The exponent behind its 'e'; false when it is none. Sizes beyond all bounds are cut. */
-static bool open_metrics_exponent(varve_text text, int64_t *out_exponent)
-{
-    bool is_negative = text.size > 0 && text.data[0] == '-';
-    size_t at = text.size > 0 && (text.data[0] == '-' || text.data[0] == '+') ? 1 : 0;
-    int64_t exponent = 0;
-    if (at == text.size) {
-        return false;
-    }
-    for (; at < text.size; at++) {
-        char c = text.data[at];
-        if (c < '0' || c > '9') {
-            return false;
-        }
-        exponent = exponent >= OPEN_METRICS_POWER_MAX ? exponent : exponent * 10 + (c - '0');
-    }
-    *out_exponent = is_negative ? -exponent : exponent;
-    return true;
-}
-
-static bool open_metrics_decimal_parse(varve_text text, open_metrics_decimal *decimal)
-{
-    size_t at = 0;
-    size_t digits = 0;
-    bool has_point = false;
-    int64_t exponent = 0;
-    *decimal = (open_metrics_decimal){.is_negative = text.size > 0 && text.data[0] == '-'};
-    if (text.size > 0 && (text.data[0] == '-' || text.data[0] == '+')) {
-        at = 1;
-    }
-    for (; at < text.size; at++) {
-        char c = text.data[at];
-        if (c == '.' && !has_point) {
-            has_point = true;
-        } else if (c >= '0' && c <= '9') {
-            open_metrics_digit(decimal, c, has_point);
-            digits += 1;
-        } else {
-            break;
-        }
-    }
-    if (at < text.size && (text.data[at] == 'e' || text.data[at] == 'E') &&
-        open_metrics_exponent(vv_text_sub(text, at + 1, text.size), &exponent)) {
-        at = text.size;
-    }
-    decimal->point += exponent;
-    return digits > 0 && at == text.size;
-}
-
-/** Seconds and nanoseconds of a decimal number of seconds, floored; false when it is none, or
- * beyond 64 bits of seconds. */
-static bool open_metrics_seconds(varve_text text, open_metrics_time *out_time)
-{
-    open_metrics_decimal decimal;
-    int64_t s = 0;
-    int64_t ns = 0;
-    if (!open_metrics_decimal_parse(text, &decimal)) {
-        return false;
-    }
-    /* Nothing before the first digit: numbers below one begin with zeros. */
-    int64_t places = decimal.digit_count == 0 ? 0 : decimal.point;
-    for (int64_t i = 0; i < places; i++) {
-        int64_t digit = i < decimal.digit_count ? decimal.digits[i] - '0' : 0;
-        if (!vv_mul_i64(s, 10, &s) || !vv_add_i64(s, digit, &s)) {
-            return false;
-        }
-    }
-    for (int64_t i = places; i < places + 9; i++) {
-        int64_t digit = i >= 0 && i < decimal.digit_count ? decimal.digits[i] - '0' : 0;
-        ns = ns * 10 + digit;
-    }
-    bool has_more = decimal.has_more;
-    for (int64_t i = places + 9 < 0 ? 0 : places + 9; i < decimal.digit_count; i++) {
-        has_more = has_more || decimal.digits[i] != '0';
-    }
-    if (decimal.is_negative) {
-        ns = -ns - (has_more ? 1 : 0);
-        s = -s;
-    }
-    if (ns < 0) {
-        ns += OPEN_METRICS_NS_PER_S;
-        s -= 1; /* above -2^63: s was positive */
-    }
-    *out_time = (open_metrics_time){.s = s, .ns = (uint32_t)ns, .has_more = has_more};
-    return true;
-}
-
 /** In the precision wanted; that of `now` without. */
 static varve_status open_metrics_timestamp(const open_metrics *state,
                                            const open_metrics_sample *sample,
                                            int64_t *out_timestamp, varve_error *out_err)
 {
     int64_t per_second = vv_precision_per_second(state->options->precision);
-    const open_metrics_time *time = &sample->time;
+    const vv_seconds *time = &sample->time;
     *out_timestamp = state->options->now;
     if (sample->text.time.size == 0) {
         return VARVE_OK;
@@ -497,7 +376,7 @@ static varve_status open_metrics_enter_group(open_metrics *state, const open_met
                   : open_metrics_bad("samples of one metric do not stand together", out_err);
 }
 
-static int open_metrics_time_compare(const open_metrics_time *a, const open_metrics_time *b)
+static int open_metrics_time_compare(const vv_seconds *a, const vv_seconds *b)
 {
     if (a->s != b->s) {
         return a->s < b->s ? -1 : 1;
@@ -784,7 +663,7 @@ static varve_status open_metrics_exemplar(open_metrics *state, vv_prom_cursor *c
     varve_label *labels;
     size_t count;
     double value;
-    open_metrics_time time;
+    vv_seconds time;
     size_t length = 0;
     varve_text begin = VV_TEXT(" # ");
     if (!vv_text_starts_with(vv_text_sub(cursor->text, cursor->at, SIZE_MAX), begin)) {
@@ -802,7 +681,7 @@ static varve_status open_metrics_exemplar(open_metrics *state, vv_prom_cursor *c
     if (!vv_prom_gap(cursor) || !vv_prom_number(vv_prom_word(cursor), &value)) {
         return open_metrics_bad("an exemplar without a value", cursor->err);
     }
-    if (vv_prom_gap(cursor) && !open_metrics_seconds(vv_prom_word(cursor), &time)) {
+    if (vv_prom_gap(cursor) && !vv_seconds_text_parse(vv_prom_word(cursor), &time)) {
         return open_metrics_bad("the time of an exemplar is no number of seconds", cursor->err);
     }
     return cursor->at == cursor->text.size
@@ -818,7 +697,7 @@ static varve_status open_metrics_sample_parse(open_metrics *state, vv_prom_curso
     if (sample->has_exemplar) {
         VV_TRY(open_metrics_exemplar(state, cursor));
     }
-    if (sample->text.time.size > 0 && !open_metrics_seconds(sample->text.time, &sample->time)) {
+    if (sample->text.time.size > 0 && !vv_seconds_text_parse(sample->text.time, &sample->time)) {
         return open_metrics_bad("the time is no number of seconds", cursor->err);
     }
     return vv_prom_series(sample->text.key, &state->arena, &sample->name, &sample->labels,

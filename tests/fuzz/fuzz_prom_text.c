@@ -13,6 +13,7 @@
 #include "wire/decode.h"
 #include "wire/prom_priv.h"
 #include "wire/prom_text.h"
+#include "wire/seconds_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -137,7 +138,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     vv_alloc_init(&alloc, NULL);
     varve_text text = vv_text_make((const char *)data, size);
     double number;
+    vv_seconds seconds;
     VV_IGNORE(vv_prom_number(text, &number));
+    fuzz_prom_require(!vv_seconds_text_parse(text, &seconds) || seconds.ns < 1000000000);
     fuzz_prom_series(text, &alloc);
     for (uint32_t format = VV_FORMAT_PROMETHEUS; format <= VV_FORMAT_OPENMETRICS; format++) {
         fuzz_prom_outcome whole = fuzz_prom_run((vv_format)format, text, size + 1, &alloc);
