@@ -738,6 +738,20 @@ static vv_influx_event influx_next_carried(vv_influx *parser, vv_influx_row *row
     return event;
 }
 
+/** Over line feeds that end empty lines: a body may hold nothing else, for hundreds of megabytes.
+ */
+static void influx_skip_empty(vv_influx *parser)
+{
+    size_t count = 0;
+    while (count < parser->input.size && parser->input.data[count] == '\n') {
+        count += 1;
+    }
+    if (count > 0) {
+        parser->line += count;
+        parser->input = vv_text_sub(parser->input, count, parser->input.size);
+    }
+}
+
 vv_influx_event vv_influx_next(vv_influx *parser, vv_influx_row *out_row, varve_error *out_err)
 {
     for (;;) {
@@ -747,6 +761,9 @@ vv_influx_event vv_influx_next(vv_influx *parser, vv_influx_row *out_row, varve_
             /* The bytes stay: the input may be a part of them. */
             parser->carry.size = 0;
             parser->is_carry_used = false;
+        }
+        if (parser->carry.size == 0) {
+            influx_skip_empty(parser);
         }
         if (parser->carry.size > 0) {
             event = influx_next_carried(parser, out_row, out_err, &again);
