@@ -49,7 +49,7 @@ typedef struct vv_http_options {
     uint32_t drain_ms;
     size_t request_bytes_max;   /* memory of one request: texts, parameters, a document */
     uint64_t pending_bytes_max; /* documents of all requests that are collected, inflated */
-    uint64_t seed;              /* of the ids that requests get */
+    uint64_t id_begin;          /* number of the first id that is made; clients see it */
     bool allows_public;
     bool refuses_public_root; /* the process is root, and nobody said that it may */
     vv_alloc *alloc;          /* borrowed */

@@ -181,7 +181,7 @@ static void request_name(vv_http_request *request)
     varve_text id;
     char made[32];
     if (!vv_http_request_header(request, VV_TEXT("X-Request-Id"), &id) || !request_is_id(id)) {
-        uint64_t number = http->options.seed + atomic_fetch_add(&http->request_count, 1);
+        uint64_t number = http->options.id_begin + atomic_fetch_add(&http->request_count, 1);
         vv_text_format(made, sizeof made, "%016llx", (unsigned long long)number);
         id = vv_text_from_string(made);
     }

@@ -119,8 +119,10 @@ static varve_status server_open(vv_server *server, varve_error *out_err)
     server->is_readonly = info.is_readonly != 0;
     server->start_wall_ns = vv_wall_now_ns();
     uint64_t seed = 0;
+    uint64_t ids = 0; /* one of its own: clients see it, and the other one guards the caches */
     vv_entropy entropy = vv_entropy_system();
     VV_TRY(vv_entropy_fill(&entropy, &seed, sizeof seed, out_err));
+    VV_TRY(vv_entropy_fill(&entropy, &ids, sizeof ids, out_err));
     VV_TRY(vv_name_cache_init(&server->series, &server->alloc, server->options.series_cache_bytes,
                               seed, out_err));
     /* Names of fields are few and short: an eighth. */
@@ -142,7 +144,7 @@ static varve_status server_open(vv_server *server, varve_error *out_err)
         .request_bytes_max = server_request_bytes(&server->options),
         /* A quarter of what there is (security.md, section 3). */
         .pending_bytes_max = server->options.memory_bytes_max / 4,
-        .seed = seed,
+        .id_begin = ids,
         .allows_public = server->options.allows_public,
         .refuses_public_root = server->options.refuses_public_root,
         .alloc = &server->alloc,

@@ -47,6 +47,7 @@ static void http_hides_headers_that_say_who_somebody_is(void **state)
         .stall_timeout_ms = 10000,
         .request_bytes_max = 65536,
         .pending_bytes_max = 65536,
+        .id_begin = 0xffffffffffffffff,
         .alloc = &alloc,
         .head = echo_headers,
         .finished = ignore_request,
@@ -59,6 +60,10 @@ static void http_hides_headers_that_say_who_somebody_is(void **state)
         vv_http_port(http), "GET", "/",
         "X-Varve-User: root\r\nX-VARVE-ROLE: admin\r\nX-Varved: a\r\nAccept: b\r\n", NULL, 0);
     assert_string_equal(reply.body, "-;-;a;b;");
+    assert_string_equal(http_reply_header(&reply, "X-Request-Id"), "ffffffffffffffff");
+    http_reply_free(&reply);
+    reply = http_get(vv_http_port(http), "/");
+    assert_string_equal(http_reply_header(&reply, "X-Request-Id"), "0000000000000000");
     http_reply_free(&reply);
     vv_http_stop(http);
     assert_int_equal(vv_alloc_bytes(&alloc), 0);
