@@ -9,7 +9,7 @@ DATA   ?= varve-data
 CONFIGURE := cmake --preset release --log-level=WARNING
 BUILD     := cmake --build build
 
-.PHONY: default run test bench crash crash-long kill-long fuzz check install format clean
+.PHONY: default run test bench crash roundtrip crash-long kill-long fuzz check install format clean
 .NOTPARALLEL:
 
 # build/varve, build/libvarve.so, build/libvarve.a, build/varve-bench
@@ -34,6 +34,10 @@ bench: default
 crash:
 	@tools/setup build test
 	@exec tools/test --campaign crash
+
+# 10 million rows out and in again through every format, in bounded memory (minutes).
+roundtrip: default
+	@VARVE_TEST_PERCENT=100 VARVE_PROGRAM=build/varve exec python3 tests/server/test_roundtrip.py -v
 
 # Fifty times as many crash states and fault runs (hours).
 crash-long:

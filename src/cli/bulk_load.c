@@ -90,6 +90,14 @@ varve_status vv_load_feed(vv_load *load, vv_bytes piece, varve_error *out_err)
     return vv_decoder_feed(load->decoder, piece, out_err);
 }
 
+varve_status vv_load_stop(vv_load *load, varve_error *out_err)
+{
+    if (load->ingest.options.unit != VV_INGEST_PARTS) {
+        return VARVE_OK; /* all or nothing */
+    }
+    return vv_ingest_flush(&load->ingest, out_err);
+}
+
 varve_status vv_load_end(vv_load *load, varve_error *out_err)
 {
     VV_TRY(vv_decoder_end(load->decoder, out_err));

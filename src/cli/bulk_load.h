@@ -60,6 +60,9 @@ VV_MUST_CHECK varve_status vv_load_create(varve_db *db, const vv_load_options *o
 /** The next bytes of the text. Errors: what no line can be blamed for, as of varve_batch_commit. */
 VV_MUST_CHECK varve_status vv_load_feed(vv_load *load, vv_bytes piece, varve_error *out_err);
 
+/** No more comes, since the text is damaged or the user stopped it: commit what is good so far. */
+VV_MUST_CHECK varve_status vv_load_stop(vv_load *load, varve_error *out_err);
+
 /** The text has ended: commit what is left. */
 VV_MUST_CHECK varve_status vv_load_end(vv_load *load, varve_error *out_err);
 

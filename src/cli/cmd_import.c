@@ -22,6 +22,10 @@
 #include "wire/decode.h"
 #include "wire/prom_text.h"
 
+/* What the database of an import may hold in memory; the process then stays below 256 MiB
+ * (measured: 10 million rows of 200 series through every format). A server has more. */
+#define IMPORT_MEMORY_BYTES ((uint64_t)192 * 1024 * 1024)
+
 /** What both commands are given, and how far they are. */
 typedef struct import_job {
     const char *verb;
@@ -66,16 +70,17 @@ static int import_exit_code(varve_status status)
     return status == VARVE_E_INVALID ? VV_EXIT_FAILED : vv_cli_exit_code(status);
 }
 
-/** What became of one text; the exit code. */
-static int import_result(import_job *job, const char *name, const vv_load_counts *counts,
-                         varve_status status, const varve_error *error)
+/** What became of one text; the exit code. `word` is what is counted. */
+static int import_result(import_job *job, const char *name, const char *word,
+                         const vv_load_counts *counts, varve_status status,
+                         const varve_error *error)
 {
     vv_progress_end(&job->progress);
     job->rows += counts->rows;
     job->rejected += counts->rejected;
     if (counts->rejected > 0) {
-        vv_cli_fail(job->verb, "%s: left out %llu; the first at line %llu: %s", name,
-                    (unsigned long long)counts->rejected,
+        vv_cli_fail(job->verb, "%s: left out %llu; the first at %s %llu: %s", name,
+                    (unsigned long long)counts->rejected, word,
                     (unsigned long long)counts->first_bad_line, counts->first_bad.message);
     }
     if (status == VARVE_E_CANCELLED && job->db == NULL) {
@@ -83,13 +88,14 @@ static int import_result(import_job *job, const char *name, const vv_load_counts
         return VV_EXIT_INTERRUPTED;
     }
     if (status == VARVE_E_CANCELLED) {
-        vv_cli_fail(job->verb, "interrupted: the first %llu lines of %s are stored, %llu rows",
-                    (unsigned long long)counts->lines, name, (unsigned long long)counts->rows);
+        vv_cli_fail(job->verb, "interrupted: the first %llu %ss of %s are stored, %llu rows",
+                    (unsigned long long)counts->lines, word, name,
+                    (unsigned long long)counts->rows);
         return VV_EXIT_INTERRUPTED;
     }
     if (status != VARVE_OK) {
-        vv_cli_fail(job->verb, "%s: %s; the first %llu lines are stored, %llu rows", name,
-                    error->message, (unsigned long long)counts->lines,
+        vv_cli_fail(job->verb, "%s: %s; the first %llu %ss are stored, %llu rows", name,
+                    error->message, (unsigned long long)counts->lines, word,
                     (unsigned long long)counts->rows);
         return import_exit_code(status);
     }
@@ -113,6 +119,13 @@ static varve_status import_feed(import_job *job, const char *name, vv_input *inp
     }
 }
 
+/** Whether what came before such an end of the text is good, and kept. */
+static bool import_keeps(varve_status status)
+{
+    return status == VARVE_E_CANCELLED || status == VARVE_E_INVALID || status == VARVE_E_LIMIT ||
+           status == VARVE_E_UNSUPPORTED || status == VARVE_E_CORRUPT;
+}
+
 static int import_into_database(import_job *job, const char *name, vv_input *input,
                                 const vv_load_options *options)
 {
@@ -123,8 +136,13 @@ static int import_into_database(import_job *job, const char *name, vv_input *inp
         return vv_cli_report(job->verb, status, &error);
     }
     status = import_feed(job, name, input, load, &error);
+    varve_error stop_error;
+    if (import_keeps(status) && vv_load_stop(load, &stop_error) != VARVE_OK) {
+        error = stop_error;
+        status = error.status;
+    }
     vv_load_counts counts = vv_load_counts_of(load);
-    int exit_code = import_result(job, name, &counts, status, &error);
+    int exit_code = import_result(job, name, options->format->unit_word, &counts, status, &error);
     vv_load_free(load);
     return exit_code;
 }
@@ -142,7 +160,7 @@ static int import_to_server(import_job *job, const char *name, vv_input *input,
         vv_cli_fail(job->verb, "%s", error.message);
         return is_reached ? import_exit_code(status) : VV_EXIT_CONNECTION;
     }
-    return import_result(job, name, &counts, status, &error);
+    return import_result(job, name, options->format->unit_word, &counts, status, &error);
 }
 
 static int import_input(import_job *job, const char *name, vv_input *input,
@@ -157,6 +175,7 @@ static bool import_begin(import_job *job, int *out_exit)
 {
     varve_options options;
     varve_options_init(&options);
+    options.memory_limit_bytes = IMPORT_MEMORY_BYTES;
     *out_exit = VV_EXIT_USAGE;
     if (!vv_cli_resolve_target(job->verb, &job->target) ||
         !vv_cli_parse_sync(job->verb, job->sync, &options.sync)) {
@@ -211,22 +230,18 @@ int vv_cmd_write(int argc, char **argv)
 
 /* ---- import --------------------------------------------------------------------------------- */
 
-/** The format asked for, or that of the path; NULL after saying why it is unknown. */
-static const vv_format_row *import_format(const import_job *job, const char *path)
+/** Says why the format is unknown. */
+static int import_unknown(const import_job *job, const char *path)
 {
-    const vv_format_row *row =
-        job->format != NULL ? vv_formats_find(job->format) : vv_formats_of_path(path);
-    if (row == NULL) {
-        char list[128];
-        vv_formats_list(list, sizeof list);
-        if (job->format != NULL) {
-            vv_cli_fail("import", "--format is %s, not \"%s\"", list, job->format);
-        } else {
-            vv_cli_fail("import", "the name of %s does not tell its format: give --format %s",
-                        strcmp(path, "-") == 0 ? "standard input" : path, list);
-        }
+    char list[128];
+    vv_formats_list(list, sizeof list);
+    if (job->format != NULL) {
+        vv_cli_fail("import", "--format is %s, not \"%s\"", list, job->format);
+    } else {
+        vv_cli_fail("import", "the name of %s does not tell its format: give --format %s",
+                    strcmp(path, "-") == 0 ? "standard input" : path, list);
     }
-    return row;
+    return VV_EXIT_USAGE;
 }
 
 /** What the decoder of a format is told besides, as its header in wire/ has it. */
@@ -258,13 +273,23 @@ static int import_csv(import_job *job, const char *path, vv_input *input, vv_loa
     return exit_code;
 }
 
-static int import_file(import_job *job, const char *path)
+/** A file whose format is known, or told by its first bytes. */
+static int import_opened(import_job *job, const char *path, vv_input *input,
+                         const vv_format_row *format)
 {
-    varve_error error;
-    vv_input *input;
-    const vv_format_row *format = import_format(job, path);
     if (format == NULL) {
-        return VV_EXIT_USAGE;
+        varve_error error;
+        vv_bytes first;
+        bool is_whole;
+        varve_status status =
+            vv_input_peek(input, VV_FORMAT_MAGIC_BYTES, &first, &is_whole, &error);
+        if (status != VARVE_OK) {
+            return vv_cli_report("import", status, &error);
+        }
+        format = vv_formats_of_bytes(first);
+    }
+    if (format == NULL) {
+        return import_unknown(job, path);
     }
     if (job->precision != VARVE_PRECISION_STORED && !format->has_unit) {
         vv_cli_fail("import", "%s: the format %s says itself what its times are: no --precision",
@@ -284,14 +309,25 @@ static int import_file(import_job *job, const char *path)
         .extra_count = job->extra_count,
         .format_options = import_format_options(job, format),
     };
-    varve_status status = vv_input_open(path, &input, &error);
-    if (status != VARVE_OK) {
-        vv_cli_fail("import", "%s", error.message);
-        return VV_EXIT_FAILED;
-    }
     const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
-    int exit_code =
-        is_csv ? import_csv(job, path, input, &options) : import_input(job, name, input, &options);
+    return is_csv ? import_csv(job, path, input, &options)
+                  : import_input(job, name, input, &options);
+}
+
+static int import_file(import_job *job, const char *path)
+{
+    varve_error error;
+    vv_input *input;
+    const vv_format_row *format =
+        job->format != NULL ? vv_formats_find(job->format) : vv_formats_of_path(path);
+    if (format == NULL && job->format != NULL) {
+        return import_unknown(job, path);
+    }
+    if (vv_input_open(path, &input, &error) != VARVE_OK) {
+        vv_cli_fail("import", "%s", error.message);
+        return format != NULL ? VV_EXIT_FAILED : VV_EXIT_USAGE;
+    }
+    int exit_code = import_opened(job, path, input, format);
     vv_input_close(input);
     return exit_code;
 }

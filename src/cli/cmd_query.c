@@ -20,6 +20,7 @@
 #include "cli/screen.h"
 #include "sys/clock.h"
 #include "sys/signals.h"
+#include "wire/stream.h"
 
 /** The memory of what words and listings become. */
 #define QUERY_ARENA_BYTES_MAX ((size_t)256 * 1024 * 1024)
@@ -35,6 +36,7 @@ typedef struct query_job {
     vv_rows_format format;
     uint32_t unit;    /* VARVE_PRECISION_STORED: not given */
     bool has_metric;  /* the column is there in any case */
+    bool is_export;   /* all rows, for programs */
     const char *path; /* of the output; NULL: standard output */
     vv_ask_fault fault;
     vv_chart_style chart;
@@ -70,6 +72,18 @@ static void query_note(const query_job *job, const vv_rows_print *print)
     }
 }
 
+/** An export that goes no further: what is whole of it is written, and it is told how much. */
+static varve_status query_stop(vv_rows_print *print, varve_status status, varve_error *out_err)
+{
+    VV_TRY(vv_rows_print_stop(print, out_err));
+    unsigned long long rows = vv_rows_print_result(print)->rows;
+    if (status == VARVE_E_CANCELLED) {
+        return vv_fail(out_err, status, "interrupted: the first %llu rows are written", rows);
+    }
+    vv_error_prefix(out_err, "after %llu rows", rows);
+    return status;
+}
+
 static varve_status query_to(const query_job *job, varve_db *db, const vv_ask *ask,
                              const vv_rows_style *style, varve_error *out_err)
 {
@@ -80,6 +94,9 @@ static varve_status query_to(const query_job *job, varve_db *db, const vv_ask *a
     varve_status status = vv_rows_print_create(style, output, &print, out_err);
     if (status == VARVE_OK) {
         status = query_print(db, ask, print, out_err);
+    }
+    if (status != VARVE_OK && print != NULL && job->is_export) {
+        status = query_stop(print, status, out_err);
     }
     varve_status closed = vv_output_close(output, &close_error);
     if (status == VARVE_OK && closed != VARVE_OK) {
@@ -158,7 +175,7 @@ static int query_directory(const query_job *job)
     vv_alloc_init(&alloc, NULL);
     vv_arena_init(&arena, &alloc, QUERY_ARENA_BYTES_MAX);
     varve_task *task = vv_cli_task();
-    bool is_csv_export = strcmp(job->verb, "export") == 0 && job->format == VV_ROWS_CSV;
+    bool is_csv_export = job->is_export && job->format == VV_ROWS_CSV;
     varve_status status = is_csv_export ? query_export_csv(job, db, task, &arena, &error)
                                         : query_database(job, db, task, &arena, &error);
     exit_code = query_exit(job, status, &error);
@@ -186,7 +203,7 @@ static int query_run(query_job *job)
                            .has_metric = job->has_metric,
                            .path = job->path,
                            .chart = job->chart,
-                           .is_export = strcmp(job->verb, "export") == 0};
+                           .is_export = job->is_export};
     bool is_reached = true;
     varve_status status = vv_remote_rows_print(&rows, &is_reached, &error);
     int exit_code = query_exit(job, status, &error);
@@ -198,7 +215,8 @@ static bool query_format(const char *verb, const char *word, vv_rows_format *for
 {
     if (word != NULL && !vv_rows_format_parse(word, format)) {
         vv_cli_fail(verb,
-                    "--format is table, csv, tsv, json, jsonl, lp, markdown or chart, not \"%s\"",
+                    "--format is table, csv, tsv, json, jsonl, lp, markdown, chart or native, not "
+                    "\"%s\"",
                     word);
         return false;
     }
@@ -227,6 +245,15 @@ static bool query_chart(query_job *job, const char *color, uint64_t width, uint6
         job->chart.lines = height < VV_CHART_LINES_MAX ? (size_t)height : VV_CHART_LINES_MAX;
     }
     return true;
+}
+
+/** True after saying that rows for people have no such format. */
+static bool query_is_binary(vv_rows_format format)
+{
+    if (format == VV_ROWS_NATIVE) {
+        vv_cli_fail("query", "native is a format of varve export");
+    }
+    return format == VV_ROWS_NATIVE;
 }
 
 int vv_cmd_query(int argc, char **argv)
@@ -277,7 +304,7 @@ int vv_cmd_query(int argc, char **argv)
         vv_cli_fail("query", "--format, --json and --csv exclude each other");
         return VV_EXIT_USAGE;
     }
-    if (!query_format("query", format, &job.format) ||
+    if (!query_format("query", format, &job.format) || query_is_binary(job.format) ||
         !vv_cli_parse_precision("query", precision, &job.unit) ||
         !query_chart(&job, color, width, height)) {
         return VV_EXIT_USAGE;
@@ -289,7 +316,8 @@ int vv_cmd_query(int argc, char **argv)
 
 int vv_cmd_export(int argc, char **argv)
 {
-    query_job job = {.verb = "export", .format = VV_ROWS_JSON_LINES, .has_metric = true};
+    query_job job = {
+        .verb = "export", .format = VV_ROWS_JSON_LINES, .has_metric = true, .is_export = true};
     vv_ask_words *words = &job.words;
     const char *format = NULL;
     const char *precision = NULL;
@@ -300,7 +328,7 @@ int vv_cmd_export(int argc, char **argv)
         {"start", VV_OPTION_TEXT, &words->start, "TIME", "from here: 2026-01-02T03:04, now-1h ..."},
         {"end", VV_OPTION_TEXT, &words->end, "TIME", "up to here, without it"},
         {"zone", VV_OPTION_TEXT, &words->zone, "ZONE", "of these times, such as Europe/Prague"},
-        {"format", VV_OPTION_TEXT, &format, "FORMAT", "jsonl, lp, csv (jsonl)"},
+        {"format", VV_OPTION_TEXT, &format, "FORMAT", "jsonl, lp, csv, native (jsonl)"},
         {"precision", VV_OPTION_TEXT, &precision, "UNIT",
          "of times: ns, us, ms, s (the database's; lp: ns)"},
         {"json", VV_OPTION_FLAG, &is_json, NULL, "one JSON document: --format json"},
@@ -316,8 +344,16 @@ int vv_cmd_export(int argc, char **argv)
         vv_cli_fail("export", "--format and --json exclude each other");
         return VV_EXIT_USAGE;
     }
+    if (format == NULL && !is_json && job.path != NULL &&
+        vv_text_ends_with(vv_text_from_string(job.path), VV_TEXT(VV_STREAM_SUFFIX))) {
+        format = "native";
+    }
     if (!query_format("export", is_json ? "json" : format, &job.format) ||
         !vv_cli_parse_precision("export", precision, &job.unit)) {
+        return VV_EXIT_USAGE;
+    }
+    if (job.format == VV_ROWS_NATIVE && precision != NULL) {
+        vv_cli_fail("export", "--precision: a stream keeps the times as they are");
         return VV_EXIT_USAGE;
     }
     words->selectors = (const char *const *)argv;

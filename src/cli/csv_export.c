@@ -3,6 +3,7 @@
 #include "cli/csv_export.h"
 
 #include "base/buf.h"
+#include "base/status.h"
 #include "cli/output.h"
 #include "server/csv_columns.h"
 #include "wire/csv_write.h"
@@ -35,7 +36,7 @@ static varve_status csv_export_block(vv_csv_writer *writer, const varve_block *b
 }
 
 static varve_status csv_export_rows(varve_cursor *cursor, vv_csv_writer *writer, vv_buf *text,
-                                    vv_output *output, varve_error *out_err)
+                                    vv_output *output, uint64_t *rows, varve_error *out_err)
 {
     VV_TRY(vv_csv_writer_header(writer, /* is_typed */ true, text, out_err));
     for (;;) {
@@ -45,7 +46,21 @@ static varve_status csv_export_rows(varve_cursor *cursor, vv_csv_writer *writer,
             return csv_export_flush(text, 0, output, out_err);
         }
         VV_TRY(csv_export_block(writer, block, text, output, out_err));
+        *rows += block->rows;
     }
+}
+
+/** It goes no further: the rows so far are written, and it is told how many. */
+static varve_status csv_export_stop(vv_buf *text, vv_output *output, uint64_t rows,
+                                    varve_status status, varve_error *out_err)
+{
+    VV_TRY(csv_export_flush(text, 0, output, out_err));
+    if (status == VARVE_E_CANCELLED) {
+        return vv_fail(out_err, status, "interrupted: the first %llu rows are written",
+                       (unsigned long long)rows);
+    }
+    vv_error_prefix(out_err, "after %llu rows", (unsigned long long)rows);
+    return status;
 }
 
 static varve_status csv_export_to(varve_db *db, const vv_csv_export *export, vv_csv_writer *writer,
@@ -59,7 +74,11 @@ static varve_status csv_export_to(varve_db *db, const vv_csv_export *export, vv_
     vv_buf_init(&text, alloc, SIZE_MAX); /* a few rows beyond a piece */
     varve_status status = varve_query(db, export->query, &cursor, out_err);
     if (status == VARVE_OK) {
-        status = csv_export_rows(cursor, writer, &text, output, out_err);
+        uint64_t rows = 0;
+        status = csv_export_rows(cursor, writer, &text, output, &rows, out_err);
+        if (status != VARVE_OK) {
+            status = csv_export_stop(&text, output, rows, status, out_err);
+        }
     }
     varve_cursor_close(cursor);
     vv_buf_deinit(&text);

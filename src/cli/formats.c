@@ -5,10 +5,12 @@
 #include "base/slice.h"
 #include "base/text.h"
 #include "wire/decode.h"
+#include "wire/stream.h"
 
 static const vv_format_row formats_table[] = {
     {
         .name = "lp",
+        .unit_word = "line",
         .format = VV_FORMAT_LP,
         .suffixes = {".lp", ".influx", ".line"},
         .path = "/api/v2/write",
@@ -18,6 +20,7 @@ static const vv_format_row formats_table[] = {
     },
     {
         .name = "jsonl",
+        .unit_word = "line",
         .format = VV_FORMAT_JSONL,
         .suffixes = {".jsonl", ".ndjson", ".json"},
         .path = "/api/v1/import",
@@ -27,6 +30,7 @@ static const vv_format_row formats_table[] = {
     },
     {
         .name = "prom",
+        .unit_word = "line",
         .format = VV_FORMAT_PROMETHEUS,
         .suffixes = {".prom", ".metrics", ".metrics.txt"},
         .path = "/api/v1/import/prometheus",
@@ -34,6 +38,7 @@ static const vv_format_row formats_table[] = {
     },
     {
         .name = "openmetrics",
+        .unit_word = "line",
         .format = VV_FORMAT_OPENMETRICS,
         .suffixes = {".om", ".openmetrics"},
         .path = "/api/v1/import/prometheus",
@@ -42,10 +47,20 @@ static const vv_format_row formats_table[] = {
     },
     {
         .name = "csv",
+        .unit_word = "line",
         .format = VV_FORMAT_CSV,
         .suffixes = {".csv", ".tsv"},
         .path = "/api/v1/import/csv",
         .content_type = "text/csv; charset=utf-8",
+    },
+    {
+        .name = "native",
+        .unit_word = "block",
+        .format = VV_FORMAT_NATIVE,
+        .suffixes = {VV_STREAM_SUFFIX},
+        .path = "/api/v1/import/native",
+        .content_type = VV_STREAM_CONTENT_TYPE,
+        .unit = VARVE_PRECISION_STORED, /* the stream says it */
     },
 };
 
@@ -84,6 +99,12 @@ const vv_format_row *vv_formats_of_path(const char *path)
         }
     }
     return NULL;
+}
+
+const vv_format_row *vv_formats_of_bytes(vv_bytes bytes)
+{
+    bool is_stream = vv_text_starts_with(vv_text_of_bytes(bytes), VV_TEXT(VV_STREAM_MAGIC));
+    return is_stream ? vv_formats_find("native") : NULL;
 }
 
 void vv_formats_list(char *target, size_t capacity)

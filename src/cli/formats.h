@@ -9,12 +9,15 @@
 
 #include <stdbool.h>
 
+#include "base/compiler.h"
+#include "base/slice.h"
 #include "varve.h"
 
 #define VV_FORMAT_SUFFIXES_MAX 4u
 
 typedef struct vv_format_row {
     const char *name;                             /* of --format */
+    const char *unit_word;                        /* what is counted, such as "line" */
     uint32_t format;                              /* vv_format of wire/decode.h */
     const char *suffixes[VV_FORMAT_SUFFIXES_MAX]; /* with their dot; NULL: no more */
     /* how a server takes it */
@@ -30,6 +33,11 @@ typedef struct vv_format_row {
 const vv_format_row *vv_formats_find(const char *name);
 /** The row of a path; NULL: its suffix is none of the table. */
 const vv_format_row *vv_formats_of_path(const char *path);
+/* How many bytes tell what a text is. */
+#define VV_FORMAT_MAGIC_BYTES 8u
+
+/** The row of the format that these first bytes of a text prove; NULL: none. */
+VV_UNTRUSTED const vv_format_row *vv_formats_of_bytes(vv_bytes bytes);
 /** "lp, jsonl or ..."; terminated. */
 void vv_formats_list(char *target, size_t capacity);
 

@@ -267,12 +267,18 @@ static varve_status remote_export_rows(const vv_remote_rows *rows, vv_remote_pri
     vv_http_fetch_answer answer;
     vv_arena_init(&arena, alloc, REMOTE_URL_BYTES_MAX);
     vv_buf_init(&url, alloc, REMOTE_URL_BYTES_MAX);
+    bool is_native = rows->format == VV_ROWS_NATIVE;
+    bool is_csv = rows->format == VV_ROWS_CSV;
     remote_url(&url, rows->url,
-               rows->format == VV_ROWS_CSV ? "/api/v1/export/csv" : "/api/v1/export");
+               is_native ? "/api/v1/export/native"
+               : is_csv  ? "/api/v1/export/csv"
+                         : "/api/v1/export");
     remote_match(&url, rows->words);
     varve_status status =
         remote_range(&url, rows->words, vv_remote_printer_ask(printer), precision, &arena, out_err);
-    remote_param(&url, "precision", vv_text_from_string(vv_remote_printer_unit(printer)));
+    if (!is_native) {
+        remote_param(&url, "precision", vv_text_from_string(vv_remote_printer_unit(printer)));
+    }
     vv_http_fetch_request request = {.sink = vv_remote_printer_feed, .sink_context = printer};
     if (status == VARVE_OK) {
         status = remote_run(&request, &url, &answer, out_is_reached, out_err);

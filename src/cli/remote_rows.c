@@ -62,7 +62,8 @@ static varve_status remote_printer_init(vv_remote_printer *printer, uint32_t pre
         printer->style.unit = VARVE_PRECISION_NS;
     }
     printer->passes = rows->is_export
-                          ? rows->format == VV_ROWS_JSON_LINES || rows->format == VV_ROWS_CSV
+                          ? rows->format == VV_ROWS_JSON_LINES || rows->format == VV_ROWS_CSV ||
+                                rows->format == VV_ROWS_NATIVE
                           : rows->format == VV_ROWS_JSON;
     printer->keeps = !printer->passes && vv_rows_format_has_columns(rows->format);
     VV_TRY(vv_output_open(rows->path, &printer->output, out_err));

@@ -18,6 +18,7 @@
 #include "wire/influx_write.h"
 #include "wire/json_lines.h"
 #include "wire/rows_json.h"
+#include "wire/stream.h"
 
 /* Text is handed to the output in pieces of this size. */
 #define ROWS_PIECE_BYTES (64u * 1024u)
@@ -37,6 +38,7 @@ struct vv_rows_print {
     vv_buf cell; /* one value */
     vv_json json;
     vv_rows_answer answer;
+    vv_stream_writer *stream; /* native; owned */
     vv_grid grid;
     vv_chart chart;
     vv_arena arena; /* of a block */
@@ -52,6 +54,7 @@ bool vv_rows_format_parse(const char *word, vv_rows_format *out_format)
         [VV_ROWS_TSV] = "tsv",           [VV_ROWS_JSON] = "json",
         [VV_ROWS_JSON_LINES] = "jsonl",  [VV_ROWS_LINE_PROTOCOL] = "lp",
         [VV_ROWS_MARKDOWN] = "markdown", [VV_ROWS_CHART] = "chart",
+        [VV_ROWS_NATIVE] = "native",
     };
     for (size_t i = 0; i < VV_ARRAY_COUNT(names); i++) {
         if (strcmp(word, names[i]) == 0) {
@@ -464,6 +467,24 @@ static varve_status rows_chart_block(vv_rows_print *print, const varve_block *bl
     return VARVE_OK;
 }
 
+static varve_status rows_native_block(vv_rows_print *print, const varve_block *block,
+                                      varve_error *out_err)
+{
+    vv_stream_rows rows = {
+        .metric = block->metric,
+        .labels = block->labels,
+        .label_count = block->label_count,
+        .row_count = block->rows,
+        .timestamps = block->timestamps,
+        .names = block->column_names,
+        .columns = block->columns,
+        .column_count = block->column_count,
+    };
+    VV_TRY(vv_stream_write_rows(print->stream, &rows, &print->buf, out_err));
+    print->printed.rows += block->rows;
+    return rows_flush(print, ROWS_PIECE_BYTES, out_err);
+}
+
 /* ---- the whole ------------------------------------------------------------------------------ */
 
 varve_status vv_rows_print_create(const vv_rows_style *style, vv_output *output,
@@ -494,6 +515,8 @@ varve_status vv_rows_print_create(const vv_rows_style *style, vv_output *output,
         uint32_t unit = style->unit == VARVE_PRECISION_STORED ? style->from : style->unit;
         vv_json_init_sink(&print->json, &print->buf, ROWS_PIECE_BYTES, vv_output_sink, output);
         vv_rows_answer_begin(&print->answer, &print->json, style->from, unit);
+    } else if (style->format == VV_ROWS_NATIVE) {
+        status = vv_stream_writer_create(&print->alloc, style->from, &print->stream, out_err);
     }
     if (status != VARVE_OK) {
         vv_rows_print_free(print);
@@ -515,7 +538,7 @@ varve_status vv_rows_print_block(vv_rows_print *print, const varve_block *given,
         block.column_names = print->style.names;
     }
     if (print->style.sorts_fields || print->style.format == VV_ROWS_LINE_PROTOCOL ||
-        print->style.format == VV_ROWS_CHART) {
+        print->style.format == VV_ROWS_CHART || print->style.format == VV_ROWS_NATIVE) {
         const varve_block unsorted = block;
         vv_arena_reset(&print->arena);
         VV_TRY(vv_columns_sort(&unsorted, &print->arena, &block.column_names, &block.columns,
@@ -537,8 +560,21 @@ varve_status vv_rows_print_block(vv_rows_print *print, const varve_block *given,
         return rows_influx_block(print, &block, out_err);
     case VV_ROWS_CHART:
         return rows_chart_block(print, &block, out_err);
+    case VV_ROWS_NATIVE:
+        return rows_native_block(print, &block, out_err);
     }
     return VARVE_OK;
+}
+
+varve_status vv_rows_print_stop(vv_rows_print *print, varve_error *out_err)
+{
+    if (print->style.format == VV_ROWS_JSON) {
+        return VARVE_OK; /* its writer gave the output what it has */
+    }
+    if (print->style.format == VV_ROWS_NATIVE) {
+        VV_TRY(vv_stream_write_block(print->stream, &print->buf, out_err));
+    }
+    return rows_flush(print, 0, out_err);
 }
 
 varve_status vv_rows_print_end(vv_rows_print *print, varve_error *out_err)
@@ -556,6 +592,8 @@ varve_status vv_rows_print_end(vv_rows_print *print, varve_error *out_err)
     }
     if (rows_has_grid(print)) {
         VV_TRY(vv_grid_end(&print->grid, &print->buf, out_err));
+    } else if (print->style.format == VV_ROWS_NATIVE) {
+        VV_TRY(vv_stream_write_end(print->stream, &print->buf, out_err));
     }
     return rows_flush(print, 0, out_err);
 }
@@ -570,6 +608,7 @@ void vv_rows_print_free(vv_rows_print *print)
     if (print == NULL) {
         return;
     }
+    vv_stream_writer_free(print->stream);
     vv_arena_deinit(&print->arena);
     vv_chart_deinit(&print->chart);
     vv_grid_deinit(&print->grid);

@@ -14,6 +14,7 @@
  *     lp     line protocol, which import takes
  *     markdown  a table of Markdown, in line as well
  *     chart  drawn (cli/chart.h); strings and histograms are left out
+ *     native docs/formats/stream.md: every bit of every value, which import takes
  */
 
 #include "base/compiler.h"
@@ -30,9 +31,11 @@ typedef enum vv_rows_format {
     VV_ROWS_LINE_PROTOCOL,
     VV_ROWS_MARKDOWN,
     VV_ROWS_CHART,
+    VV_ROWS_NATIVE,
 } vv_rows_format;
 
-/** "table", "csv", "tsv", "json", "jsonl", "lp", "markdown", "chart"; false for another. */
+/** "table", "csv", "tsv", "json", "jsonl", "lp", "markdown", "chart", "native"; false for another.
+ */
 bool vv_rows_format_parse(const char *word, vv_rows_format *out_format);
 /** Whether the format has columns, which need to be known before the first row. */
 bool vv_rows_format_has_columns(vv_rows_format format);
@@ -68,6 +71,9 @@ VV_MUST_CHECK varve_status vv_rows_print_create(const vv_rows_style *style, vv_o
 /** A block in SERIES layout. */
 VV_MUST_CHECK varve_status vv_rows_print_block(vv_rows_print *print, const varve_block *block,
                                                varve_error *out_err);
+/** Nothing follows, though there is more: write what is whole so far. A reader sees that it is a
+ * part where the format has an end (json, native). */
+VV_MUST_CHECK varve_status vv_rows_print_stop(vv_rows_print *print, varve_error *out_err);
 /** What stands behind the last row. */
 VV_MUST_CHECK varve_status vv_rows_print_end(vv_rows_print *print, varve_error *out_err);
 const vv_rows_printed *vv_rows_print_result(const vv_rows_print *print);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * GET and POST /api/v1/export: series as JSON lines, block by block from a cursor, so that a
- * database of any size leaves through a buffer of a few blocks.
+ * GET and POST /api/v1/export and /api/v1/export/native: series as JSON lines or as a stream, block
+ * by block from a cursor, so that a database of any size leaves through a buffer of a few blocks.
  */
 
 #include "base/status.h"
 #include "server/server_priv.h"
 #include "wire/json_lines.h"
+#include "wire/stream.h"
 
 /* A line stays well below what an import takes, estimates included. */
 #define DOOR_LINE_BYTES_AIM (256u * 1024u)
@@ -20,8 +21,9 @@ typedef struct door_export {
     uint32_t unit;
     bool splits_fields;
     uint64_t line_rows_max;
-    vv_arena arena; /* of one block */
-    bool has_lost;  /* digits of times were cut; told while the head can still say so */
+    vv_stream_writer *stream; /* native; else NULL */
+    vv_arena arena;           /* of one block */
+    bool has_lost;            /* digits of times were cut; told while the head can still say so */
 } door_export;
 
 static varve_status door_export_block(door_export *door, const varve_block *block, vv_json *json,
@@ -46,6 +48,33 @@ static varve_status door_export_block(door_export *door, const varve_block *bloc
         rows.end = rows.begin + fit;
         vv_json_lines_write(json, &rows, &door->has_lost);
         rows.begin = rows.end;
+    }
+    return VARVE_OK;
+}
+
+/** door_export_pull of a stream. */
+static varve_status door_export_pull_native(void *state, vv_buf *out, bool *out_is_end,
+                                            varve_error *out_err)
+{
+    door_export *door = state;
+    while (out->size < DOOR_PIECE_BYTES) {
+        const varve_block *block;
+        VV_TRY(vv_reading_next(door->reading, &block, out_err));
+        if (block == NULL) {
+            *out_is_end = true;
+            return vv_stream_write_end(door->stream, out, out_err);
+        }
+        vv_stream_rows rows = {
+            .metric = block->metric,
+            .labels = block->labels,
+            .label_count = block->label_count,
+            .row_count = block->rows,
+            .timestamps = block->timestamps,
+            .column_count = block->column_count,
+        };
+        vv_arena_reset(&door->arena);
+        VV_TRY(vv_columns_sort(block, &door->arena, &rows.names, &rows.columns, out_err));
+        VV_TRY(vv_stream_write_rows(door->stream, &rows, out, out_err));
     }
     return VARVE_OK;
 }
@@ -83,6 +112,7 @@ static varve_status door_export_first(void *state, vv_buf *out, bool *out_is_end
 static void door_export_end(void *state)
 {
     door_export *door = state;
+    vv_stream_writer_free(door->stream);
     vv_arena_deinit(&door->arena);
 }
 
@@ -103,6 +133,20 @@ static varve_status door_export_open(door_export *door, varve_error *out_err)
     return varve_query(call->server->db, &query, &door->reading->cursor, out_err);
 }
 
+/** The answer of the route, once the cursor is open. */
+static varve_status door_export_answer(door_export *door, varve_error *out_err)
+{
+    vv_call *call = door->call;
+    if (call->route_id != VV_ROUTE_EXPORT_NATIVE) {
+        return vv_http_respond_stream(call->request, 200, "application/x-ndjson", door_export_first,
+                                      door, out_err);
+    }
+    VV_TRY(vv_stream_writer_create(&call->server->alloc, call->server->precision, &door->stream,
+                                   out_err));
+    return vv_http_respond_stream(call->request, 200, VV_STREAM_CONTENT_TYPE,
+                                  door_export_pull_native, door, out_err);
+}
+
 static void door_export_serve(vv_call *call)
 {
     varve_error err = {.message = "out of memory"};
@@ -118,8 +162,7 @@ static void door_export_serve(vv_call *call)
         status = door_export_open(door, &err);
     }
     if (status == VARVE_OK) {
-        status = vv_http_respond_stream(call->request, 200, "application/x-ndjson",
-                                        door_export_first, door, &err);
+        status = door_export_answer(door, &err);
     }
     if (status != VARVE_OK) {
         vv_answer_error(call, status, &err);
@@ -144,4 +187,9 @@ void vv_serve_export(vv_call *call)
 {
     vv_http_read_document(call->request, call->server->options.form_bytes_max, true,
                           door_export_document, call);
+}
+
+void vv_serve_export_native(vv_call *call)
+{
+    vv_serve_export(call);
 }

@@ -275,3 +275,22 @@ void vv_serve_import(vv_call *call)
     }
     vv_import_serve(call, &plan);
 }
+
+/* ---- streams -------------------------------------------------------------------------------- */
+
+void vv_serve_import_native(vv_call *call)
+{
+    varve_error err;
+    vv_import_plan plan = {
+        .format = VV_FORMAT_NATIVE,
+        .rows = VV_METRIC_INGEST_ROWS_NATIVE,
+        .rejected = VV_METRIC_INGEST_REJECTED_NATIVE,
+        .bytes = VV_METRIC_INGEST_BYTES_NATIVE,
+    };
+    varve_status status = vv_import_extra_labels(call, &plan, &err);
+    if (status != VARVE_OK) {
+        vv_answer_error(call, status, &err);
+        return;
+    }
+    vv_import_serve(call, &plan);
+}

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/crc.h"
 #include "base/hash.h"
+#include "cli/formats.h"
 #include "model/value.h"
 #include "wire/decode.h"
 #include "wire/stream.h"
@@ -140,6 +141,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     vv_alloc_init(&alloc, NULL);
     vv_buf_init(&stream, &alloc, SIZE_MAX);
     fuzz_both(&alloc, vv_bytes_make(data, size));
+    const vv_format_row *format = vv_formats_of_bytes(vv_bytes_make(data, size));
+    VV_ASSERT(format == NULL || format->format == VV_FORMAT_NATIVE);
     if (size > 0 && size < (1 << 20)) {
         fuzz_wrap(&stream, data, (uint32_t)size);
         fuzz_both(&alloc, vv_buf_bytes(&stream));
