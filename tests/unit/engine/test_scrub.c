@@ -239,6 +239,70 @@ static void a_reader_scrubs_and_keeps_no_evidence(void **state)
     assert_int_equal(engine_fixture_files(f, "quarantine"), 0);
 }
 
+static bool compact_once(void *context)
+{
+    engine_fixture *f = context;
+    varve_error err;
+    if (engine_fixture_files(f, "seg") > 1) {
+        check_ok(varve_compact(f->db, VARVE_COMPACT_ALL, NULL, &err), &err);
+    }
+    return true;
+}
+
+/* B3: files that a merge drops while they are on the list. */
+static void what_a_merge_drops_meanwhile_is_no_damage(void **state)
+{
+    engine_fixture *f = *state;
+    varve_error err;
+    fill(f);
+    engine_fixture_write(f, 5, 90000, 10, 30, 1);
+    engine_fixture_delete(f, 5, 1000, 1100);
+    check_ok(varve_flush(f->db, NULL, &err), &err);
+    assert_int_equal(engine_fixture_files(f, "del"), 2);
+    varve_task *task = varve_task_create();
+    varve_task_set_check(task, compact_once, f);
+    varve_scrubbed found;
+    varve_scrubbed_init(&found);
+    check_ok(varve_scrub(f->db, NULL, task, &found, &err), &err);
+    varve_task_free(task);
+    assert_int_equal(engine_fixture_files(f, "del"), 0);
+    assert_int_equal(found.files, 7); /* three segments, and two lists that went */
+    assert_int_equal(found.damaged_places, 0);
+}
+
+static void a_list_of_deletes_that_is_missing_is_damage(void **state)
+{
+    engine_fixture *f = *state;
+    varve_error err;
+    tale heard;
+    char path[128];
+    fill(f);
+    find_file(f, "db/del", path);
+    check_ok(vv_vfs_unlink(f->files, path, &err), &err);
+    assert_int_equal(scrub(f, &heard).damaged_places, 1);
+    assert_string_equal(heard.files[0], path + 3);
+}
+
+static void without_room_for_evidence_the_damage_is_told(void **state)
+{
+    engine_fixture *f = *state;
+    tale heard;
+    fill(f);
+    flip(f, "db/seg/00000000000000000001.vsg", 100);
+    vv_fault_rule rule = {
+        .path_part = "quarantine",
+        .first_call = 1,
+        .call_count = VV_FAULT_FOREVER,
+        .kind = VV_FAULT_ERRNO,
+        .os_errno = ENOSPC,
+    };
+    vv_fault_add(f->fault, &rule);
+    assert_int_equal(scrub(f, &heard).damaged_places, 1);
+    vv_fault_clear(f->fault);
+    assert_int_equal(engine_fixture_files(f, "quarantine"), 0);
+    assert_int_equal(engine_fixture_files(f, "tmp"), 0);
+}
+
 typedef struct pace {
     manual_clock *clock;
     uint64_t asked, stops_at;
@@ -324,6 +388,11 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_read_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reader_scrubs_and_keeps_no_evidence, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_a_merge_drops_meanwhile_is_no_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_list_of_deletes_that_is_missing_is_damage, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(without_room_for_evidence_the_damage_is_told, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(the_rate_is_kept_and_waiting_can_be_cancelled, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(each_failing_allocation_is_reported, setup, teardown),

@@ -387,6 +387,19 @@ static void segments_are_shared_by_links_and_restored_by_copies(void **state)
                  varve_snapshot(db, temp_dir_path(&dir, "to-db/x"), NULL, NULL, &err));
     snapshot(f, temp_dir_path(&dir, "here/linked"));
     f->db = disk;
+    /* A reader has files open whose names its writer has dropped: they are copied. */
+    varve_db *reader;
+    options.flags = VARVE_OPEN_READONLY;
+    check_ok(varve_open(temp_dir_path(&dir, "db"), &options, &reader, &err), &err);
+    f->db = db;
+    engine_fixture_write(f, 1, 90000, 10, 50, 1);
+    f->db = disk;
+    check_ok(varve_compact(db, VARVE_COMPACT_ALL, NULL, &err), &err);
+    check_ok(varve_snapshot(reader, temp_dir_path(&dir, "late"), NULL, &copied, &err), &err);
+    assert_int_equal(copied.files, 1);
+    assert_int_equal(copied.files_linked, 0);
+    check_ok(varve_close(reader, &err), &err);
+    options.flags = VARVE_OPEN_NO_BACKGROUND;
     assert_int_equal(files[0].inode, files[1].inode);
     assert_int_not_equal(files[0].inode, files[2].inode);
     check_ok(varve_close(db, &err), &err);
@@ -411,6 +424,10 @@ static void a_path_that_is_taken_is_refused(void **state)
     check_status(VARVE_E_INVALID, varve_snapshot(f->db, "db/seg/copy", NULL, NULL, &err));
     check_status(VARVE_E_INVALID, varve_snapshot(f->db, "", NULL, NULL, &err));
     check_status(VARVE_E_INVALID, varve_snapshot(f->db, NULL, NULL, NULL, &err));
+    char path[VV_PATH_BYTES_MAX];
+    memset(path, 'x', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    check_status(VARVE_E_LIMIT, varve_snapshot(f->db, path, NULL, NULL, &err));
     assert_false(is_there(f, "taken.tmp"));
     assert_false(is_there(f, "file.tmp"));
     snapshot(f, "copy");
