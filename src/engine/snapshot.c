@@ -325,6 +325,21 @@ static varve_status snapshot_put_ident(snapshot_state *state, varve_error *out_e
 
 /* ---- all of it ---- */
 
+/** Where all is to be copied: whether there is room, before hours go by. */
+static varve_status snapshot_check_space(const snapshot_state *state, varve_error *out_err)
+{
+    uint64_t needed = vv_version_sum(state->view->version).bytes;
+    vv_fs_info disk;
+    if (state->may_link ||
+        vv_vfs_statvfs(state->stage.env.vfs, state->stage.parent, &disk, NULL) != VARVE_OK ||
+        disk.free_bytes >= needed) {
+        return VARVE_OK; /* what the disk does not tell is found out by writing */
+    }
+    return vv_fail(out_err, VARVE_E_NOSPACE, "%s needs %llu bytes, and %llu are free there",
+                   state->stage.target, (unsigned long long)needed,
+                   (unsigned long long)disk.free_bytes);
+}
+
 /** What a path leads to, a link at its end followed. */
 static varve_status snapshot_identify(const vv_vfs *vfs, const char *path, vv_file_info *out_info)
 {
@@ -394,6 +409,7 @@ static varve_status snapshot_run(snapshot_state *state, const char *path, varve_
     VV_TRY(snapshot_check_place(state, path, out_err));
     VV_TRY(snapshot_pin(state, out_err));
     VV_TRY(vv_stage_open(&state->stage, path, out_err));
+    VV_TRY(snapshot_check_space(state, out_err));
     VV_TRY(snapshot_make_directories(state, out_err));
     if (state->restores) {
         varve_verified verified = {.struct_size = sizeof verified};

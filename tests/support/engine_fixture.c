@@ -52,6 +52,32 @@ void engine_fixture_abandon(engine_fixture *f)
     assert_int_equal(vv_fault_open_files(f->fault), 0);
 }
 
+static uint64_t fixture_free_bytes;
+static varve_status (*fixture_inner_statvfs)(void *context, const char *path, vv_fs_info *out_info,
+                                             varve_error *out_err);
+
+static varve_status fixture_statvfs(void *context, const char *path, vv_fs_info *out_info,
+                                    varve_error *out_err)
+{
+    VV_TRY(fixture_inner_statvfs(context, path, out_info, out_err));
+    out_info->free_bytes = fixture_free_bytes;
+    return VARVE_OK;
+}
+
+void engine_fixture_set_free(engine_fixture *f, uint64_t free_bytes)
+{
+    fixture_free_bytes = free_bytes;
+    if (f->env.vfs != &f->disk) {
+        engine_fixture_close(f);
+        f->disk_ops = *f->env.vfs->ops;
+        fixture_inner_statvfs = f->disk_ops.statvfs;
+        f->disk_ops.statvfs = fixture_statvfs;
+        f->disk = (vv_vfs){.ops = &f->disk_ops, .context = f->env.vfs->context};
+        f->env.vfs = &f->disk;
+        engine_fixture_open(f);
+    }
+}
+
 void engine_fixture_free(engine_fixture *f)
 {
     if (f->db != NULL) {

@@ -19,6 +19,8 @@ typedef struct engine_fixture {
     vv_env env;
     varve_options options;
     varve_db *db;
+    vv_vfs_ops disk_ops; /* of engine_fixture_set_free */
+    vv_vfs disk;
 } engine_fixture;
 
 void engine_fixture_create(engine_fixture *f);
@@ -27,6 +29,10 @@ void engine_fixture_close(engine_fixture *f);
 /* Leave without writing, as a crash that loses nothing: what was written is in the files. */
 void engine_fixture_abandon(engine_fixture *f);
 void engine_fixture_free(engine_fixture *f);
+
+/* Close, and open on a disk that says so many bytes are free; later calls change the number. One
+ * fixture of a process at a time. */
+void engine_fixture_set_free(engine_fixture *f, uint64_t free_bytes);
 
 /* Rows of series cpu{host="h<series>"}, field value: times first, first + step, ...; value i is
  * base + i. One batch. */

@@ -527,36 +527,15 @@ static void flushes_and_merges_run_beside_writers(void **state)
 
 /* ---- G4 ---- */
 
-static uint64_t small_disk_free;
-static varve_status (*small_disk_inner)(void *context, const char *path, vv_fs_info *out_info,
-                                        varve_error *out_err);
-
-static varve_status small_disk_statvfs(void *context, const char *path, vv_fs_info *out_info,
-                                       varve_error *out_err)
-{
-    VV_TRY(small_disk_inner(context, path, out_info, out_err));
-    out_info->free_bytes = small_disk_free;
-    return VARVE_OK;
-}
-
 static void a_merge_that_would_not_fit_does_not_begin(void **state)
 {
     engine_fixture *f = *state;
     varve_error err;
-    engine_fixture_close(f);
-    static vv_vfs_ops ops;
-    static vv_vfs small;
-    ops = *f->env.vfs->ops;
-    small = (vv_vfs){.ops = &ops, .context = f->env.vfs->context};
-    small_disk_inner = ops.statvfs;
-    ops.statvfs = small_disk_statvfs;
-    small_disk_free = UINT64_MAX;
-    f->env.vfs = &small;
     f->options.merge_fan_in = 2;
-    engine_fixture_open(f);
+    engine_fixture_set_free(f, UINT64_MAX);
     engine_fixture_write(f, 0, 1000, 3, 2000, 1.37);
     flush(f);
-    small_disk_free = 100;
+    engine_fixture_set_free(f, 100); /* less than a segment */
     engine_fixture_write(f, 1, 1000, 7, 2000, 1.37);
     digest wanted = digest_of(f);
     flush(f); /* which would merge */
@@ -573,7 +552,7 @@ static void a_merge_that_would_not_fit_does_not_begin(void **state)
     assert_int_equal(engine_fixture_files(f, "seg"), 1);
     check_digest(f, wanted);
     engine_fixture_write(f, 1, 0, 7, 20, 2);
-    small_disk_free = UINT64_MAX;
+    engine_fixture_set_free(f, UINT64_MAX);
     flush(f);
     compact(f);
     assert_int_equal(engine_fixture_files(f, "seg"), 1);

@@ -565,6 +565,21 @@ static void a_copy_of_a_damaged_file_is_refused(void **state)
     snapshot(f, "copy");
 }
 
+static void a_disk_that_is_too_small_is_told_before(void **state)
+{
+    engine_fixture *f = *state;
+    varve_error err;
+    fill(f);
+    snapshot(f, "copy");
+    engine_fixture_set_free(f, 1000);
+    check_status(VARVE_E_NOSPACE, varve_restore("copy", "again", &f->options, NULL, NULL, &err));
+    assert_non_null(strstr(err.message, "and 1000 are free"));
+    assert_false(is_there(f, "again"));
+    assert_false(is_there(f, "again.tmp"));
+    engine_fixture_set_free(f, UINT64_MAX);
+    restore(f, "copy", "again");
+}
+
 /* ---- failures and cancelling leave nothing ---- */
 
 typedef varve_status (*attempt)(engine_fixture *f, varve_task *task, varve_error *err);
@@ -718,6 +733,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_crash_left_is_cleared_and_what_is_foreign_stays,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(damage_and_foreign_input_are_not_restored, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_disk_that_is_too_small_is_told_before, setup, teardown),
         cmocka_unit_test_setup_teardown(a_copy_of_a_damaged_file_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flipped_byte_anywhere_is_refused_or_harmless, setup,
                                         teardown),
