@@ -460,6 +460,9 @@ varve_status vv_db_open(const char *path, const varve_options *options, varve_db
     varve_status status = open_create_handle(path, &filled, &db, out_err);
     if (status == VARVE_OK && db != NULL) {
         status = db->is_readonly ? open_readonly(db, out_err) : open_writable(db, out_err);
+        if (status == VARVE_OK) {
+            db->series_at_open = vv_catalogue_series_count(db->catalogue);
+        }
     }
     if (status != VARVE_OK) {
         if (db != NULL) {
@@ -468,7 +471,6 @@ varve_status vv_db_open(const char *path, const varve_options *options, varve_db
         }
         return status;
     }
-    db->series_at_open = vv_catalogue_series_count(db->catalogue);
     *out_db = db;
     return VARVE_OK;
 }
