@@ -39,6 +39,8 @@
 
 /* The words of a line and what is made of them. */
 #define SHELL_ARENA_BYTES_MAX ((size_t)64 * 1024 * 1024)
+/* Lines up to here are shown with their mistake (arbitrary: some screens). */
+#define SHELL_SHOWN_BYTES_MAX 16384u
 /* What the shell puts before them: --data DIR --format FORMAT. */
 #define SHELL_OWN_WORDS_MAX 4u
 
@@ -244,6 +246,17 @@ static int shell_run_words(vv_shell *shell, const vv_shell_words *words)
     return shell_run_command(shell, vv_command_known("query"), words, 0);
 }
 
+/** Say what is wrong with the words of a line, and point at the place. */
+static int shell_report_line(vv_shell *shell, varve_status status, const varve_error *error,
+                             varve_text line)
+{
+    varve_text copy = {0};
+    if (line.size <= SHELL_SHOWN_BYTES_MAX) {
+        VV_IGNORE(vv_arena_copy(&shell->arena, line, &copy)); /* else the sentence must do */
+    }
+    return vv_cli_report_at("shell", status, error, copy.data);
+}
+
 int vv_shell_run(vv_shell *shell, varve_text line)
 {
     varve_error error;
@@ -255,7 +268,7 @@ int vv_shell_run(vv_shell *shell, varve_text line)
     }
     vv_arena_mark mark = vv_arena_save(&shell->arena);
     varve_status status = vv_shell_split(line, &shell->arena, &words, &error);
-    int exit_code = vv_cli_report("shell", status, &error);
+    int exit_code = shell_report_line(shell, status, &error, line);
     if (status == VARVE_OK && words.count > 0) {
         exit_code = shell_run_words(shell, &words);
     }

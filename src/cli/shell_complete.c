@@ -405,7 +405,7 @@ static varve_status complete_operand(complete_job *job, size_t begin, varve_erro
         return complete_selector_at(job, begin, " ", out_err);
     }
     complete_begin(job, begin, " ");
-    if (strstr(arguments, "LABEL") != NULL) {
+    if (strstr(arguments, "[NAME]") != NULL) {
         return complete_names(job, VV_SHELL_LABELS, VV_TEXT(""), VV_TEXT(""), out_err);
     }
     return strstr(arguments, "COMMAND") != NULL ? complete_verbs(job, out_err) : VARVE_OK;

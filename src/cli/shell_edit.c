@@ -312,7 +312,7 @@ vv_shell_key vv_shell_edit_read(vv_shell_edit *edit, varve_text *out_line)
         return VV_SHELL_LEAVE;
     }
     shell_edit_keep(edit, line);
-    *out_line = vv_text_make(line, (size_t)count);
+    *out_line = vv_text_make(line, (size_t)count - (line[count - 1] == '\n'));
     vv_signals_forget_interrupt();
     return VV_SHELL_LINE;
 }

@@ -144,7 +144,8 @@ class Typed(Case):
     def test_errors_do_not_end_it(self):
         self.fill()
         terminal = self.terminal()
-        self.assertEqual("varve shell: at 8: no } ends what begins here\n", terminal.run("weather{city"))
+        self.assertEqual("varve shell: at 8: no } ends what begins here\n  weather{city\n         ^\n",
+                         terminal.run("weather{city"))
         self.assertIn('did you mean "query"', terminal.run("qurey weather"))
         self.assertIn("does not run in a shell", terminal.run("serve"))
         self.assertIn("takes no --url", terminal.run("metrics --url http://127.0.0.1:1"))
