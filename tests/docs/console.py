@@ -12,12 +12,13 @@ A line with "$ " is a command (lines that end in a backslash or within quotes go
 "..." for any lines; times, rates and identities are written so. A command that begins with `varve serve`, or
 is `make run`, starts a server that runs until the page ends; it listens on a free port, which stands in for
 the default address in the other commands. A server must end with exit status 0. PLACES stand below the
-page's directory.
+page's directory, which has the files of tests/docs/data in it.
 """
 
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -75,6 +76,8 @@ class Console:
         (Path(self.directory.name) / "build").symlink_to(Path(program).parent)
         for place in ("/var/lib", "/etc/varve", "/backup"):
             Path(self.directory.name + place).mkdir(parents=True)
+        for path in (Path(__file__).resolve().parent / "data").iterdir():
+            shutil.copy(path, self.directory.name)
         self.server = None
         self.address = DEFAULT_ADDRESS
 

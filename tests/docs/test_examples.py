@@ -25,6 +25,7 @@ WORLD = (
     "varve snapshot --data DATA /backup/monday",
     "cp -r DATA varve-data",
     "varve export --data DATA --format lp -o metrics.lp.gz && varve export --data DATA -o more.jsonl.zst",
+    "printf 'date,city,rain,days\\n02.01.2026,Oslo,1.5,3\\n' > weather.csv",
     "echo 'listen: 127.0.0.1:0' > varve.yaml && cp varve.yaml /etc/varve/varve.yaml",
 )
 # Examples that make what the world has: taken away first.
