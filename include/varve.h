@@ -97,7 +97,8 @@ typedef enum varve_status {
 /** What failed. The caller owns it; filling it never allocates; message is terminated UTF-8. */
 typedef struct varve_error {
     varve_status status;
-    int32_t os_errno; /* errno of the failed system call, 0 when there was none */
+    int32_t os_errno; /* errno of the failed system call, 0 when there was none; below 0 where a
+                         bound refused: a number of that bound, for varve itself */
     char message[248];
 } varve_error;
 

@@ -24,6 +24,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/checked.h"
+#include "base/limit.h"
 #include "base/regex_priv.h"
 #include "base/status.h"
 #include "base/utf8.h"
@@ -91,8 +92,8 @@ static varve_status regex_compile_error(const vv_regex *regex, int code, varve_e
     }
     varve_text shown = vv_utf8_cut(regex->pattern, 100);
     if (code == PCRE2_ERROR_PATTERN_TOO_LARGE) {
-        return vv_fail(out_err, VARVE_E_LIMIT, "regular expression \"%.*s\" is too large",
-                       VV_TEXT_ARGS(shown));
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_REGEX,
+                             "regular expression \"%.*s\" is too large", VV_TEXT_ARGS(shown));
     }
     PCRE2_UCHAR text[120];
     if (pcre2_get_error_message(code, text, sizeof text) < 0) {
@@ -214,18 +215,19 @@ static varve_status regex_match_error(const vv_regex *regex, int code, varve_err
     varve_text shown = vv_utf8_cut(regex->pattern, 100);
     switch (code) {
     case PCRE2_ERROR_MATCHLIMIT:
-        return vv_fail(out_err, VARVE_E_LIMIT,
-                       "regular expression \"%.*s\" took more than the limit of %u steps",
-                       VV_TEXT_ARGS(shown), VV_REGEX_MATCH_STEPS_MAX);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_REGEX,
+                             "regular expression \"%.*s\" took more than the limit of %u steps",
+                             VV_TEXT_ARGS(shown), VV_REGEX_MATCH_STEPS_MAX);
     case PCRE2_ERROR_HEAPLIMIT:
     case PCRE2_ERROR_DEPTHLIMIT:
-        return vv_fail(out_err, VARVE_E_LIMIT,
-                       "regular expression \"%.*s\" needs more than the limit of %u KiB",
-                       VV_TEXT_ARGS(shown), VV_REGEX_HEAP_KIB_MAX);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_REGEX,
+                             "regular expression \"%.*s\" needs more than the limit of %u KiB",
+                             VV_TEXT_ARGS(shown), VV_REGEX_HEAP_KIB_MAX);
     case PCRE2_ERROR_JIT_STACKLIMIT:
-        return vv_fail(out_err, VARVE_E_LIMIT,
-                       "regular expression \"%.*s\" needs more than the limit of %u bytes of stack",
-                       VV_TEXT_ARGS(shown), REGEX_JIT_STACK_BYTES_MAX);
+        return vv_fail_limit(
+            out_err, VARVE_E_LIMIT, VV_LIMIT_REGEX,
+            "regular expression \"%.*s\" needs more than the limit of %u bytes of stack",
+            VV_TEXT_ARGS(shown), REGEX_JIT_STACK_BYTES_MAX);
     case PCRE2_ERROR_NOMEMORY:
         return vv_fail_nomem(out_err, "matching a regular expression", regex->pattern.size);
     default:

@@ -22,6 +22,7 @@
 #include "base/regex_priv.h"
 
 #include "base/assert.h"
+#include "base/limit.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "base/text_priv.h"
@@ -450,9 +451,9 @@ static varve_status regex_scan_count_limits(regex_scan *scan, size_t begin, uint
                                             uint32_t most)
 {
     if (least > VV_REGEX_REPEAT_MAX || most > VV_REGEX_REPEAT_MAX) {
-        return vv_fail(scan->out_err, VARVE_E_LIMIT,
-                       "regular expression: repeat count above %u at byte %zu", VV_REGEX_REPEAT_MAX,
-                       begin);
+        return vv_fail_limit(scan->out_err, VARVE_E_LIMIT, VV_LIMIT_REGEX,
+                             "regular expression: repeat count above %u at byte %zu",
+                             VV_REGEX_REPEAT_MAX, begin);
     }
     if (most < least) {
         return regex_scan_fail(scan, begin, "repeat counts out of order");
@@ -460,9 +461,10 @@ static varve_status regex_scan_count_limits(regex_scan *scan, size_t begin, uint
     uint32_t factor = most == 0 ? 1 : most;
     scan->atom_product *= factor; /* both at most 1000 */
     if (scan->atom_product > VV_REGEX_REPEAT_MAX) {
-        return vv_fail(scan->out_err, VARVE_E_LIMIT,
-                       "regular expression: nested repeats multiply to more than %u at byte %zu",
-                       VV_REGEX_REPEAT_MAX, begin);
+        return vv_fail_limit(
+            scan->out_err, VARVE_E_LIMIT, VV_LIMIT_REGEX,
+            "regular expression: nested repeats multiply to more than %u at byte %zu",
+            VV_REGEX_REPEAT_MAX, begin);
     }
     return VARVE_OK;
 }
@@ -507,9 +509,9 @@ static varve_status regex_scan_repeat(regex_scan *scan)
 static varve_status regex_scan_open(regex_scan *scan, const char *written)
 {
     if (scan->depth == VV_REGEX_NESTING_MAX) {
-        return vv_fail(scan->out_err, VARVE_E_LIMIT,
-                       "regular expression: groups nested deeper than %u at byte %zu",
-                       VV_REGEX_NESTING_MAX, scan->position);
+        return vv_fail_limit(scan->out_err, VARVE_E_LIMIT, VV_LIMIT_REGEX,
+                             "regular expression: groups nested deeper than %u at byte %zu",
+                             VV_REGEX_NESTING_MAX, scan->position);
     }
     scan->depth += 1;
     scan->products[scan->depth] = 1;
@@ -681,8 +683,9 @@ varve_status vv_regex_scan(varve_text pattern, vv_buf *out_pcre, vv_regex_syntax
         .pattern = pattern, .out = out_pcre, .syntax = out_syntax, .out_err = out_err};
     scan.products[0] = 1;
     if (pattern.size > VV_REGEX_PATTERN_BYTES_MAX) {
-        return vv_fail(out_err, VARVE_E_LIMIT, "regular expression of %zu bytes, the limit is %u",
-                       pattern.size, VV_REGEX_PATTERN_BYTES_MAX);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_REGEX,
+                             "regular expression of %zu bytes, the limit is %u", pattern.size,
+                             VV_REGEX_PATTERN_BYTES_MAX);
     }
     if (!vv_utf8_is_valid(pattern)) {
         return regex_scan_fail(&scan, vv_utf8_valid_prefix(pattern), "not UTF-8");

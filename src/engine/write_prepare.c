@@ -10,6 +10,7 @@
 
 #include "base/bitmap.h"
 #include "base/crc.h"
+#include "base/limit.h"
 #include "base/status.h"
 #include "codec/vector.h"
 #include "engine/write_priv.h"
@@ -227,9 +228,9 @@ static varve_status prepare_check_size(const vv_write *write, varve_error *out_e
     uint64_t bytes = write->payload_bytes + write->memory->definitions.size;
     uint64_t max = write->db->options.batch_bytes_max;
     if (bytes > max) {
-        return vv_fail(out_err, VARVE_E_LIMIT,
-                       "the batch takes %llu bytes, batch_bytes_max is %llu",
-                       (unsigned long long)bytes, (unsigned long long)max);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_BATCH,
+                             "the batch takes %llu bytes, batch_bytes_max is %llu",
+                             (unsigned long long)bytes, (unsigned long long)max);
     }
     return VARVE_OK;
 }

@@ -29,6 +29,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/limit.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "index/catalogue_priv.h"
@@ -258,11 +259,12 @@ static varve_status catalogue_check_room(const vv_catalogue *catalogue, varve_er
     uint32_t count = vv_catalogue_series_count(catalogue);
     uint64_t limit = catalogue->series_max;
     if (limit != 0 && count >= limit) {
-        return vv_fail(out_err, VARVE_E_LIMIT, "no more series: series_max is %llu",
-                       (unsigned long long)limit);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_SERIES,
+                             "no more series: series_max is %llu", (unsigned long long)limit);
     }
     if (count == VV_IDSET_ID_MAX) {
-        return vv_fail(out_err, VARVE_E_LIMIT, "no more series: %u are known", count);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_SERIES,
+                             "no more series: %u are known", count);
     }
     return VARVE_OK;
 }

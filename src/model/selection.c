@@ -20,6 +20,7 @@
 #include "model/selection.h"
 
 #include "base/assert.h"
+#include "base/limit.h"
 #include "base/reader.h"
 #include "base/status.h"
 #include "base/utf8.h"
@@ -80,8 +81,8 @@ static varve_status selection_check_matcher(const varve_matcher *matcher, varve_
 static varve_status selection_compile_pattern(selection_builder *builder, vv_match *match)
 {
     if (builder->patterns == VV_SELECTION_PATTERNS_MAX) {
-        return vv_fail(builder->out_err, VARVE_E_LIMIT, "more than %u regular expressions",
-                       VV_SELECTION_PATTERNS_MAX);
+        return vv_fail_limit(builder->out_err, VARVE_E_LIMIT, VV_LIMIT_REGEX,
+                             "more than %u regular expressions", VV_SELECTION_PATTERNS_MAX);
     }
     builder->patterns++;
     return vv_regex_create(match->value, builder->alloc, &match->regex, builder->out_err);

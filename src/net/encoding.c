@@ -16,6 +16,7 @@
 #include <zstd.h>
 
 #include "base/checked.h"
+#include "base/limit.h"
 #include "base/status.h"
 
 /* Sizes stand in front of what the libraries get; 16 keeps the alignment of malloc. */
@@ -243,14 +244,15 @@ static varve_status encoding_inflate_give(vv_inflate *stream, vv_bytes piece, va
     }
     stream->decoded_bytes += piece.size;
     if (stream->decoded_bytes > stream->decoded_bytes_max) {
-        return vv_fail(out_err, VARVE_E_LIMIT, "the body is larger than %llu bytes",
-                       (unsigned long long)stream->decoded_bytes_max);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_DOCUMENT,
+                             "the body is larger than %llu bytes",
+                             (unsigned long long)stream->decoded_bytes_max);
     }
     if (stream->encoding != VV_ENCODING_IDENTITY && stream->decoded_bytes > ENCODING_FREE_BYTES &&
         (stream->decoded_bytes - ENCODING_FREE_BYTES) / VV_INFLATE_RATIO_MAX >
             stream->encoded_bytes) {
-        return vv_fail(out_err, VARVE_E_LIMIT, "the body inflates more than %u times",
-                       VV_INFLATE_RATIO_MAX);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_INFLATE,
+                             "the body inflates more than %u times", VV_INFLATE_RATIO_MAX);
     }
     return stream->sink(stream->context, piece, out_err);
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/limit.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "net/http_priv.h"
@@ -137,11 +138,13 @@ static bool request_check_head(vv_http_request *request)
     request->has_continue = head.has_continue;
     request->length = head.length;
     if (request->target.size > VV_HTTP_LINE_BYTES_MAX) {
-        vv_http_refuse(request, 414, "bad_data", "the request target is longer than 8192 bytes");
+        vv_http_refuse(request, 414, "bad_data",
+                       "the request target is longer than 8192 bytes (limit_target)");
     } else if (head.bytes > VV_HTTP_HEAD_BYTES_MAX || head.lines > VV_HTTP_HEADERS_MAX ||
                head.longest > VV_HTTP_LINE_BYTES_MAX + 4) {
         vv_http_refuse(request, 431, "bad_data",
-                       "the request head is too large: 100 fields of 8192 bytes, 32768 in all");
+                       "the request head is too large: 100 fields of 8192 bytes, 32768 in all "
+                       "(limit_head)");
     } else if (head.is_bad_length || head.lengths > 1 || head.encodings > 1 ||
                (head.lengths > 0 && head.encodings > 0)) {
         request->is_unframed = true;
@@ -206,7 +209,14 @@ static bool request_parse_target(vv_http_request *request)
         status = vv_params_parse(&request->view.params, query, &request->arena, &err);
     }
     if (status != VARVE_OK) {
-        vv_http_refuse(request, status == VARVE_E_LIMIT ? 413 : 400, "bad_data", err.message);
+        if (status == VARVE_E_LIMIT) {
+            char text[sizeof err.message + 64];
+            vv_text_format(text, sizeof text, "%s (limit_%s)", err.message,
+                           vv_limit_name(vv_error_limit(&err)));
+            vv_http_refuse(request, 413, "bad_data", text);
+        } else {
+            vv_http_refuse(request, 400, "bad_data", err.message);
+        }
         return false;
     }
     return true;
@@ -259,7 +269,8 @@ static varve_status request_collect(void *state, vv_bytes piece, varve_error *ou
         http->options.pending_bytes_max) {
         vv_http_add_header(request, "Retry-After", "1");
         vv_http_refuse(request, 429, "unavailable",
-                       "the bodies of all requests together are too large just now");
+                       "the bodies of all requests together are too large just now "
+                       "(limit_bodies, --request-memory-max)");
         return vv_fail(out_err, VARVE_E_BUSY, "too many bytes of bodies");
     }
     if (vv_buf_append(&request->body, piece.data, piece.size) != VARVE_OK) {
@@ -285,9 +296,9 @@ static void request_open_body(vv_http_request *request, uint64_t decoded_bytes_m
         encoding = VV_ENCODING_IDENTITY;
     }
     if (encoding == VV_ENCODING_IDENTITY && request->length > decoded_bytes_max) {
-        request->body_status =
-            vv_fail(&request->body_err, VARVE_E_LIMIT, "the body is larger than %llu bytes",
-                    (unsigned long long)decoded_bytes_max);
+        request->body_status = vv_fail_limit(&request->body_err, VARVE_E_LIMIT, VV_LIMIT_DOCUMENT,
+                                             "the body is larger than %llu bytes",
+                                             (unsigned long long)decoded_bytes_max);
         return;
     }
     request->body_status =

@@ -26,8 +26,9 @@
 #define WATCH_PERIOD_MS_MIN 10
 /* How long a connection that is turned away may take to notice; arbitrary. */
 #define WATCH_REFUSED_MS 1000u
-#define WATCH_REFUSAL \
-    "{\"status\":\"error\",\"errorType\":\"unavailable\",\"error\":\"too many connections\"}"
+#define WATCH_REFUSAL                                                                       \
+    "{\"status\":\"error\",\"errorType\":\"unavailable\",\"error\":\"too many connections " \
+    "(limit_connections)\",\"limit\":{\"code\":\"limit_connections\"}}"
 
 void vv_http_expect(http_connection *connection, uint64_t delay_ms)
 {
@@ -63,8 +64,8 @@ static void watch_refuse(http_connection *connection)
 {
     static const char answer[] =
         "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
-        "Content-Type: application/json\r\nContent-Length: 75\r\n\r\n" WATCH_REFUSAL;
-    _Static_assert(sizeof WATCH_REFUSAL - 1 == 75, "what Content-Length says");
+        "Content-Type: application/json\r\nContent-Length: 132\r\n\r\n" WATCH_REFUSAL;
+    _Static_assert(sizeof WATCH_REFUSAL - 1 == 132, "what Content-Length says");
     if (connection->fd >= 0) {
         VV_IGNORE(send(connection->fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL));
         VV_IGNORE(shutdown(connection->fd, SHUT_WR)); /* gone already: as good */

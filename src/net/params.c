@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "base/limit.h"
 #include "base/status.h"
 #include "base/utf8.h"
 
@@ -62,7 +63,8 @@ static varve_status params_add(vv_params *params, vv_param param, vv_arena *aren
                                varve_error *out_err)
 {
     if (params->count == VV_PARAMS_MAX) {
-        return vv_fail(out_err, VARVE_E_LIMIT, "more than %u parameters", VV_PARAMS_MAX);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_PARAMETERS, "more than %u parameters",
+                             VV_PARAMS_MAX);
     }
     if (params->count == params->capacity) {
         size_t capacity = params->capacity == 0 ? 16 : params->capacity * 2;

@@ -10,6 +10,7 @@
  */
 
 #include "base/bitmap.h"
+#include "base/limit.h"
 #include "base/status.h"
 #include "codec/vector.h"
 #include "model/rows.h"
@@ -64,8 +65,9 @@ static varve_status aggregate_part_count(varve_cursor *cursor, vv_aggregate *sta
     state->scanned += rows;
     atomic_fetch_add_explicit(&cursor->db->counters.rows_scanned, rows, memory_order_relaxed);
     if (state->scanned > state->plan->scanned_rows_max) {
-        return vv_fail(out_err, VARVE_E_LIMIT, "the query decoded more than %llu rows",
-                       (unsigned long long)state->plan->scanned_rows_max);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_QUERY_ROWS,
+                             "the query decoded more than %llu rows",
+                             (unsigned long long)state->plan->scanned_rows_max);
     }
     return VARVE_OK;
 }

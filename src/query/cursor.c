@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/limit.h"
 #include "base/status.h"
 #include "codec/vector.h"
 #include "engine/task.h"
@@ -95,9 +96,9 @@ varve_status vv_cursor_create(varve_db *db, const vv_cursor_ops *ops, uint64_t m
 varve_status vv_cursor_memory(varve_cursor *cursor, varve_error *out_err)
 {
     if (vv_alloc_was_limited(&cursor->alloc)) {
-        return vv_fail(out_err, VARVE_E_LIMIT,
-                       "the query needs more memory than memory_max (%llu bytes)",
-                       (unsigned long long)cursor->memory_max);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_QUERY_MEMORY,
+                             "the query needs more memory than memory_max (%llu bytes)",
+                             (unsigned long long)cursor->memory_max);
     }
     return vv_fail(out_err, VARVE_E_NOMEM, "no memory for a query");
 }

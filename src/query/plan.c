@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/bitmap.h"
+#include "base/limit.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "base/vec.h"
@@ -50,9 +51,9 @@ static varve_status plan_check(const varve_query_options *options, varve_error *
     if (options->output_count > PLAN_OUTPUTS_MAX ||
         options->predicate_count > PLAN_PREDICATES_MAX ||
         options->group_label_count > PLAN_GROUP_LABELS_MAX) {
-        return vv_fail(out_err, VARVE_E_LIMIT,
-                       "query: at most %d outputs, %d predicates, %d group labels",
-                       PLAN_OUTPUTS_MAX, PLAN_PREDICATES_MAX, PLAN_GROUP_LABELS_MAX);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_QUERY_SHAPE,
+                             "query: at most %d outputs, %d predicates, %d group labels",
+                             PLAN_OUTPUTS_MAX, PLAN_PREDICATES_MAX, PLAN_GROUP_LABELS_MAX);
     }
     if ((options->outputs == NULL && options->output_count > 0) ||
         (options->predicates == NULL && options->predicate_count > 0) ||

@@ -7,6 +7,7 @@
  */
 
 #include "base/bitmap.h"
+#include "base/limit.h"
 #include "base/status.h"
 #include "model/predicate.h"
 #include "query/rows_priv.h"
@@ -54,8 +55,9 @@ static varve_status rows_stream_count(varve_cursor *cursor, vv_rows_state *state
     state->counted_rows += rows;
     atomic_fetch_add_explicit(&cursor->db->counters.rows_scanned, rows, memory_order_relaxed);
     if (state->counted_rows > state->plan->scanned_rows_max) {
-        return vv_fail(out_err, VARVE_E_LIMIT, "the query decoded more than %llu rows",
-                       (unsigned long long)state->plan->scanned_rows_max);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_QUERY_ROWS,
+                             "the query decoded more than %llu rows",
+                             (unsigned long long)state->plan->scanned_rows_max);
     }
     return VARVE_OK;
 }

@@ -89,7 +89,8 @@ static const char *answer_influx_code(uint32_t code)
     }
 }
 
-static void answer_members(vv_json *json, vv_shape shape, uint32_t code, varve_text message)
+static void answer_members(vv_json *json, vv_shape shape, uint32_t code, const char *type,
+                           varve_text message)
 {
     switch (shape) {
     case VV_SHAPE_INFLUX1:
@@ -102,27 +103,32 @@ static void answer_members(vv_json *json, vv_shape shape, uint32_t code, varve_t
     case VV_SHAPE_JSON:
     case VV_SHAPE_TEXT:
         vv_json_key_text(json, VV_TEXT("status"), VV_TEXT("error"));
-        vv_json_key_text(json, VV_TEXT("errorType"), vv_text_from_string(answer_type(code)));
+        vv_json_key_text(json, VV_TEXT("errorType"), vv_text_from_string(type));
         vv_json_key_text(json, VV_TEXT("error"), message);
         break;
     }
 }
 
-static void answer_error(vv_call *call, uint32_t code, const char *type_override,
+/** An error in the shape of the route; of a bound, with what it is. */
+static void answer_error(vv_call *call, uint32_t code, const char *type, vv_limit limit,
                          const char *message)
 {
-    vv_buf buf;
-    vv_buf_init(&buf, &call->server->alloc, SIZE_MAX);
-    vv_json json;
-    vv_json_init(&json, &buf);
-    vv_json_object_begin(&json);
     vv_shape shape = call->route == NULL ? VV_SHAPE_JSON : call->route->shape;
-    if (type_override != NULL && (shape == VV_SHAPE_JSON || shape == VV_SHAPE_TEXT)) {
-        vv_json_key_text(&json, VV_TEXT("status"), VV_TEXT("error"));
-        vv_json_key_text(&json, VV_TEXT("errorType"), vv_text_from_string(type_override));
-        vv_json_key_text(&json, VV_TEXT("error"), vv_text_from_string(message));
-    } else {
-        answer_members(&json, shape, code, vv_text_from_string(message));
+    bool is_influx = shape == VV_SHAPE_INFLUX1 || shape == VV_SHAPE_INFLUX2;
+    vv_buf sentence;
+    vv_buf buf;
+    vv_json json;
+    vv_buf_init(&sentence, &call->server->alloc, SIZE_MAX);
+    vv_buf_init(&buf, &call->server->alloc, SIZE_MAX);
+    vv_json_init(&json, &buf);
+    vv_buf_append_text(&sentence, vv_text_from_string(message));
+    if (limit != VV_LIMIT_NONE) {
+        vv_limit_print(call, limit, &sentence);
+    }
+    vv_json_object_begin(&json);
+    answer_members(&json, shape, code, type, vv_buf_text(&sentence));
+    if (limit != VV_LIMIT_NONE && !is_influx) {
+        vv_limit_print_json(call, limit, &json);
     }
     vv_json_object_end(&json);
     if (code == 429 || code == 503) {
@@ -132,20 +138,30 @@ static void answer_error(vv_call *call, uint32_t code, const char *type_override
     varve_text body = vv_json_end(&json, NULL) == VARVE_OK ? vv_buf_text(&buf) : VV_TEXT("{}");
     vv_http_respond(call->request, code, "application/json", body);
     vv_buf_deinit(&buf);
+    vv_buf_deinit(&sentence);
 }
 
 void vv_answer_error_code(vv_call *call, uint32_t code, const char *message)
 {
-    answer_error(call, code, NULL, message);
+    answer_error(call, code, answer_type(code), VV_LIMIT_NONE, message);
 }
 
 void vv_answer_error(vv_call *call, varve_status status, const varve_error *err)
 {
     uint32_t code = vv_answer_code(status);
-    if (status == VARVE_E_LIMIT) {
-        vv_count(call->server, VV_METRIC_LIMIT_QUERY, 1);
-    }
-    answer_error(call, code, status == VARVE_E_TIMEOUT ? "timeout" : NULL, err->message);
+    vv_limit limit = vv_limit_of(call, status, err);
+    vv_limit_refuse(call, limit);
+    answer_error(call, code, status == VARVE_E_TIMEOUT ? "timeout" : answer_type(code), limit,
+                 err->message);
+}
+
+/** Whether the body was to be a form, which has a bound of its own. */
+static bool answer_is_form(vv_call *call)
+{
+    varve_text type = VV_TEXT("");
+    VV_IGNORE(vv_http_request_header(call->request, VV_TEXT("Content-Type"), &type)); /* none */
+    varve_text name = vv_text_make(type.data, vv_text_find_char(type, ';'));
+    return vv_text_equal_nocase(vv_text_trim(name), VV_TEXT("application/x-www-form-urlencoded"));
 }
 
 void vv_answer_body_error(vv_call *call, varve_status status, const varve_error *err)
@@ -153,14 +169,16 @@ void vv_answer_body_error(vv_call *call, varve_status status, const varve_error 
     uint32_t code = status == VARVE_E_LIMIT         ? 413
                     : status == VARVE_E_UNSUPPORTED ? 415
                                                     : vv_answer_code(status);
-    if (code == 413) {
-        vv_count(call->server, VV_METRIC_LIMIT_SIZE, 1);
+    vv_limit limit = vv_limit_of(call, status, err);
+    if (limit == VV_LIMIT_DOCUMENT && answer_is_form(call)) {
+        limit = VV_LIMIT_FORM;
     }
+    vv_limit_refuse(call, limit);
     if (code == 413 || code == 400) {
         vv_http_close_after(
             call->request); /* who sends such a body is not to be trusted with more */
     }
-    vv_answer_error_code(call, code, err->message);
+    answer_error(call, code, answer_type(code), limit, err->message);
 }
 
 void vv_answer_nothing(vv_call *call)

@@ -180,6 +180,7 @@ void vv_import_serve(vv_call *call, const vv_import_plan *plan)
     door_import *door = vv_arena_zeroed(vv_http_request_arena(call->request), sizeof *door);
     if (door != NULL) {
         door->call = call;
+        call->line_bytes_max = plan->line_bytes_max;
         door->plan = *plan;
         status = door_import_open(door, &err);
     }

@@ -95,6 +95,16 @@ static void figures_add_table(figures *f)
     }
 }
 
+static void figures_add_limits(figures *f)
+{
+    for (uint32_t limit = VV_LIMIT_NONE + 1; limit < VV_LIMIT_COUNT; limit++) {
+        char labels[64];
+        vv_text_format(labels, sizeof labels, "{limit=\"%s\"}", vv_limit_name((vv_limit)limit));
+        figures_add(f, "varve_limit_rejects_total", "counter", "Requests refused by a limit.",
+                    labels, (double)atomic_load(&f->server->counters.limits[limit]));
+    }
+}
+
 static const char *figures_path(size_t route)
 {
     return route == VV_ROUTE_OTHER ? "other" : vv_route_at((vv_route_id)route)->path;
@@ -321,6 +331,7 @@ varve_status vv_figures_print(vv_server *server, vv_figures_form form, vv_buf *o
     vv_vec_init(&f.lines, &server->alloc, sizeof(figures_line), FIGURES_LINES_MAX);
     vv_buf_init(&f.text, &server->alloc, SIZE_MAX);
     figures_add_table(&f);
+    figures_add_limits(&f);
     figures_add_requests(&f);
     figures_add_queries(&f);
     figures_add_process(&f);

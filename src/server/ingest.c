@@ -7,6 +7,7 @@
 
 #include "server/ingest.h"
 
+#include "base/limit.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "wire/decode.h"
@@ -107,26 +108,29 @@ static varve_status ingest_check_series(varve_text metric, const varve_label *la
                                         size_t label_count, varve_error *out_err)
 {
     if (metric.size > VV_INGEST_METRIC_BYTES_MAX) {
-        return vv_fail(out_err, VARVE_E_LIMIT, "a metric of %zu bytes; at most %u", metric.size,
-                       VV_INGEST_METRIC_BYTES_MAX);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_SERIES_NAME,
+                             "a metric of %zu bytes; at most %u", metric.size,
+                             VV_INGEST_METRIC_BYTES_MAX);
     }
     if (label_count > VV_INGEST_LABELS_MAX) {
-        return vv_fail(out_err, VARVE_E_LIMIT, "%zu labels; at most %u", label_count,
-                       VV_INGEST_LABELS_MAX);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_SERIES_NAME, "%zu labels; at most %u",
+                             label_count, VV_INGEST_LABELS_MAX);
     }
     size_t bytes = metric.size;
     for (size_t index = 0; index < label_count; index++) {
         if (labels[index].value.size > VV_INGEST_VALUE_BYTES_MAX) {
-            return vv_fail(out_err, VARVE_E_LIMIT, "label \"%.*s\" has %zu bytes; at most %u",
-                           VV_TEXT_ARGS(vv_text_sub(labels[index].name, 0, 64)),
-                           labels[index].value.size, VV_INGEST_VALUE_BYTES_MAX);
+            return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_SERIES_NAME,
+                                 "label \"%.*s\" has %zu bytes; at most %u",
+                                 VV_TEXT_ARGS(vv_text_sub(labels[index].name, 0, 64)),
+                                 labels[index].value.size, VV_INGEST_VALUE_BYTES_MAX);
         }
         bytes += labels[index].name.size + labels[index].value.size;
     }
     return bytes <= VV_INGEST_KEY_BYTES_MAX
                ? VARVE_OK
-               : vv_fail(out_err, VARVE_E_LIMIT, "metric and labels have %zu bytes; at most %u",
-                         bytes, VV_INGEST_KEY_BYTES_MAX);
+               : vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_SERIES_NAME,
+                               "metric and labels have %zu bytes; at most %u", bytes,
+                               VV_INGEST_KEY_BYTES_MAX);
 }
 
 /** Metric and labels of the rows, and their handle. */
@@ -312,9 +316,9 @@ static varve_status ingest_make_room(vv_ingest *ingest, uint64_t line, varve_err
         return VARVE_OK;
     }
     if (ingest->options.unit == VV_INGEST_WHOLE) {
-        return vv_fail(out_err, VARVE_E_LIMIT,
-                       "line %llu: more than %u bytes of rows to be stored as a whole",
-                       (unsigned long long)line, VV_INGEST_WHOLE_BYTES_MAX);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_BATCH,
+                             "line %llu: more than %u bytes of rows to be stored as a whole",
+                             (unsigned long long)line, VV_INGEST_WHOLE_BYTES_MAX);
     }
     ingest->options.unit = VV_INGEST_PARTS;
     return vv_ingest_flush(ingest, out_err);

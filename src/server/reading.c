@@ -53,15 +53,20 @@ varve_status vv_reading_next(vv_reading *reading, const varve_block **out_block,
                              varve_error *out_err)
 {
     vv_server *server = reading->call->server;
-    varve_status status = vv_turns_take(&server->turns, out_err);
+    varve_error own;
+    varve_error *err = out_err == NULL ? &own : out_err;
+    varve_status status = vv_turns_take(&server->turns, err);
+    if (status == VARVE_OK) {
+        status = varve_cursor_next(reading->cursor, out_block, err);
+        vv_turns_give(&server->turns);
+    }
     if (status != VARVE_OK) {
-        vv_count(server, VV_METRIC_LIMIT_QUERIES, 1);
+        /* Also in the middle of an answer, where nobody can be told any more. */
+        vv_limit_refuse(reading->call, vv_limit_of(reading->call, status, err));
         return status;
     }
-    status = varve_cursor_next(reading->cursor, out_block, out_err);
-    vv_turns_give(&server->turns);
-    if (status == VARVE_OK && *out_block != NULL) {
+    if (*out_block != NULL) {
         vv_count(server, VV_METRIC_QUERY_ROWS, (*out_block)->rows);
     }
-    return status;
+    return VARVE_OK;
 }

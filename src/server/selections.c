@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/limit.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "model/labels.h"
@@ -85,14 +86,16 @@ static varve_status selections_blame(varve_status status, const char *name, varv
         return status;
     }
     if (digits == 0 || !vv_text_starts_with(rest, VV_TEXT(": "))) {
-        return vv_fail(out_err, status, "invalid parameter \"%s\": %s", name, reason.message);
+        return vv_fail_limit(out_err, status, vv_error_limit(&reason),
+                             "invalid parameter \"%s\": %s", name, reason.message);
     }
     uint64_t line;
     uint64_t column;
     selections_place(text, nth, &line, &column);
-    return vv_fail(out_err, status, "invalid parameter \"%s\": %llu:%llu: parse error: %.*s", name,
-                   (unsigned long long)line, (unsigned long long)column,
-                   VV_TEXT_ARGS(vv_text_sub(rest, 2, rest.size)));
+    return vv_fail_limit(out_err, status, vv_error_limit(&reason),
+                         "invalid parameter \"%s\": %llu:%llu: parse error: %.*s", name,
+                         (unsigned long long)line, (unsigned long long)column,
+                         VV_TEXT_ARGS(vv_text_sub(rest, 2, rest.size)));
 }
 
 /** Whether a compiled selector holds for a series without any of its labels. */
@@ -136,9 +139,9 @@ static varve_status selections_add(vv_call *call, selections_filter *filter,
                                    varve_error *out_err)
 {
     if (count > VV_SELECTION_MATCHES_MAX - filter->count) {
-        return vv_fail(out_err, VARVE_E_LIMIT,
-                       "extra_label and extra_filters[] have more than %u conditions",
-                       VV_SELECTION_MATCHES_MAX);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_QUERY_SHAPE,
+                             "extra_label and extra_filters[] have more than %u conditions",
+                             VV_SELECTION_MATCHES_MAX);
     }
     if (filter->matchers == NULL) {
         size_t bytes = VV_SELECTION_MATCHES_MAX * sizeof *matchers;

@@ -62,6 +62,23 @@ void vv_server_options_init(vv_server_options *options)
 
 /* ---- the log ---- */
 
+/** Bounds that the HTTP server keeps itself show in its codes alone. */
+static void server_count_refusal(vv_server *server, const vv_call *call, uint32_t code)
+{
+    if (call != NULL && call->is_refused) {
+        return;
+    }
+    if (code == 414) {
+        vv_limit_count(server, VV_LIMIT_TARGET);
+    } else if (code == 431) {
+        vv_limit_count(server, VV_LIMIT_HEAD);
+    } else if (code == 429) {
+        vv_limit_count(server, VV_LIMIT_BODIES);
+    } else if (code == 413) {
+        vv_limit_count(server, VV_LIMIT_PARAMETERS);
+    }
+}
+
 static void server_finished(void *context, vv_http_request *request)
 {
     vv_server *server = context;
@@ -69,6 +86,7 @@ static void server_finished(void *context, vv_http_request *request)
     const vv_call *call = view->user;
     vv_count_request(server, call == NULL ? VV_ROUTE_OTHER : call->route_id, view->code);
     vv_count(server, VV_METRIC_HTTP_BYTES, view->received);
+    server_count_refusal(server, call, view->code);
     if (server->options.log == NULL) {
         return;
     }
@@ -86,7 +104,7 @@ static void server_finished(void *context, vv_http_request *request)
 
 static void server_refused(void *context)
 {
-    vv_count(context, VV_METRIC_LIMIT_CONNECTIONS, 1);
+    vv_limit_count(context, VV_LIMIT_CONNECTIONS);
 }
 
 /* ---- start and stop ---- */
@@ -132,6 +150,8 @@ static varve_status server_open(vv_server *server, varve_error *out_err)
                          server->options.query_wait_ms, out_err));
     VV_TRY(
         vv_turns_init(&server->parses, SERVER_PARSES_MAX, server->options.query_wait_ms, out_err));
+    server->turns.limit = VV_LIMIT_QUERIES;
+    server->parses.limit = VV_LIMIT_PARSES;
     vv_http_options http = {
         .listen = server->options.listen,
         .unix_mode = server->options.unix_mode,

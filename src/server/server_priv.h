@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "base/alloc.h"
+#include "base/limit.h"
 #include "base/slice.h"
 #include "net/http.h"
 #include "server/name_cache.h"
@@ -53,7 +54,9 @@ struct vv_call {
     vv_http_request *request;
     const vv_route *route;
     vv_route_id route_id;
-    varve_text wildcard; /* what "*" stood for */
+    varve_text wildcard;     /* what "*" stood for */
+    bool is_refused;         /* by a bound that has been counted */
+    uint64_t line_bytes_max; /* of an import that has a bound of its own; 0: the server's */
 };
 
 /* ---- pages of other sites ---- */
@@ -107,6 +110,7 @@ typedef struct vv_counters {
     _Atomic uint64_t query_buckets[VV_ROUTE_COUNT][VV_QUERY_BUCKETS + 1];
     _Atomic uint64_t query_sum_us[VV_ROUTE_COUNT];
     _Atomic uint64_t queries_in_flight;
+    _Atomic uint64_t limits[VV_LIMIT_COUNT];
 } vv_counters;
 
 extern const uint32_t vv_codes[VV_CODE_COUNT]; /* 0: all others */
@@ -137,6 +141,7 @@ typedef struct vv_turns {
     uint32_t waiting;
     uint32_t most; /* fixed */
     uint32_t wait_ms;
+    vv_limit limit; /* which bound it is that nobody got a turn */
 } vv_turns;
 
 VV_MUST_CHECK varve_status vv_turns_init(vv_turns *turns, uint32_t most, uint32_t wait_ms,
@@ -180,6 +185,20 @@ struct vv_server {
     vv_turns parses; /* of long lines of JSON */
     vv_counters counters;
 };
+
+/* ---- bounds ---- */
+
+struct vv_json;
+
+/** The bound behind a failure; VV_LIMIT_NONE when it is another kind of failure. */
+vv_limit vv_limit_of(const vv_call *call, varve_status status, const varve_error *err);
+void vv_limit_count(vv_server *server, vv_limit limit);
+/** The same, once for a request. */
+void vv_limit_refuse(vv_call *call, vv_limit limit);
+/** Append " (limit_line: 1048576, --line-max)". */
+void vv_limit_print(const vv_call *call, vv_limit limit, vv_buf *out);
+/** The member "limit": its code, value and option. */
+void vv_limit_print_json(const vv_call *call, vv_limit limit, struct vv_json *json);
 
 /* ---- answers ---- */
 

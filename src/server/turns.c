@@ -5,6 +5,7 @@
  * it back before the block is sent, so a client that reads slowly holds up nobody.
  */
 
+#include "base/limit.h"
 #include "base/status.h"
 #include "server/server_priv.h"
 #include "sys/clock.h"
@@ -49,7 +50,8 @@ varve_status vv_turns_take(vv_turns *turns, varve_error *out_err)
     }
     vv_mutex_unlock(&turns->lock);
     return is_taken ? VARVE_OK
-                    : vv_fail(out_err, VARVE_E_BUSY, "%u others are at work already", turns->most);
+                    : vv_fail_limit(out_err, VARVE_E_BUSY, turns->limit,
+                                    "%u others are at work already", turns->most);
 }
 
 void vv_turns_give(vv_turns *turns)

@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "base/limit.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -160,8 +161,8 @@ varve_status vv_csv_mapping_parse(varve_text format, varve_text metric, vv_arena
 {
     size_t count = csv_entry_count(format);
     if (count > VV_CSV_COLUMNS_MAX) {
-        return vv_fail(out_err, VARVE_E_LIMIT, "a format of more than %u columns",
-                       VV_CSV_COLUMNS_MAX);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_COLUMNS,
+                             "a format of more than %u columns", VV_CSV_COLUMNS_MAX);
     }
     vv_csv_column *columns = vv_arena_array(arena, count, sizeof *columns);
     if (columns == NULL) {
@@ -246,8 +247,8 @@ varve_status vv_csv_export_parse(varve_text format, vv_arena *arena,
 {
     size_t count = csv_entry_count(format);
     if (count > VV_CSV_COLUMNS_MAX) {
-        return vv_fail(out_err, VARVE_E_LIMIT, "a format of more than %u columns",
-                       VV_CSV_COLUMNS_MAX);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_COLUMNS,
+                             "a format of more than %u columns", VV_CSV_COLUMNS_MAX);
     }
     vv_csv_column *columns = vv_arena_array(arena, count, sizeof *columns);
     if (columns == NULL) {

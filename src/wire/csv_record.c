@@ -20,6 +20,7 @@
 
 #include <string.h>
 
+#include "base/limit.h"
 #include "base/slice.h"
 #include "base/status.h"
 
@@ -210,7 +211,8 @@ static varve_status csv_split(vv_csv_reader *reader, varve_text record, vv_csv_r
     for (;;) {
         vv_csv_cell cell;
         if (count == VV_CSV_COLUMNS_MAX) {
-            return vv_fail(out_err, VARVE_E_LIMIT, "more than %u columns", VV_CSV_COLUMNS_MAX);
+            return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_COLUMNS, "more than %u columns",
+                                 VV_CSV_COLUMNS_MAX);
         }
         VV_TRY(csv_cell(reader, record, &at, count + 1, &cell, out_err));
         vv_buf_append(&reader->cells, &cell, sizeof cell);
@@ -283,9 +285,9 @@ static vv_csv_event csv_next_text(vv_csv_reader *reader, varve_text *out_text, v
     }
     if (vv_buf_append_text(&reader->carry, part) != VARVE_OK) {
         if (reader->carry.status == VARVE_E_LIMIT) {
-            vv_fail(out_err, VARVE_E_LIMIT,
-                    "line %llu: longer than %zu bytes, if no quote in it is left open",
-                    (unsigned long long)reader->line, reader->line_bytes_max);
+            vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_LINE,
+                          "line %llu: longer than %zu bytes, if no quote in it is left open",
+                          (unsigned long long)reader->line, reader->line_bytes_max);
         } else {
             VV_IGNORE(vv_buf_check(&reader->carry, out_err)); /* it fails: it writes the sentence */
         }

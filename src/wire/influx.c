@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/limit.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -255,7 +256,8 @@ static influx_result influx_unescape(vv_influx *parser, const influx_cursor *cur
 {
     if (!influx_reserve_scratch(parser, cursor) ||
         parser->scratch.capacity - parser->scratch.size < raw.size) {
-        vv_fail(cursor->err, VARVE_E_LIMIT, "the line is too long, or memory is out");
+        vv_fail_limit(cursor->err, VARVE_E_LIMIT, VV_LIMIT_LINE,
+                      "the line is too long, or memory is out");
         return INFLUX_IS_FATAL;
     }
     char *target = (char *)parser->scratch.data + parser->scratch.size;
@@ -634,8 +636,8 @@ void vv_influx_feed(vv_influx *parser, varve_text chunk, bool is_last)
 static vv_influx_event influx_stop_long(vv_influx *parser, vv_influx_row *row, varve_error *out_err)
 {
     row->line = parser->line;
-    vv_fail(out_err, VARVE_E_LIMIT, "line is longer than %zu bytes",
-            parser->options.line_bytes_max);
+    vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_LINE, "line is longer than %zu bytes",
+                  parser->options.line_bytes_max);
     return VV_INFLUX_STOP;
 }
 
@@ -881,7 +883,8 @@ varve_status vv_influx_key_parse(varve_text key, vv_arena *arena, varve_text *ou
         tag_count += 1;
     }
     if (tag_count > VV_INFLUX_TAGS_MAX) {
-        return vv_fail(out_err, VARVE_E_LIMIT, "more than %u tags", VV_INFLUX_TAGS_MAX);
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_SERIES_NAME, "more than %u tags",
+                             VV_INFLUX_TAGS_MAX);
     }
     varve_label *labels = vv_arena_array(arena, tag_count + 1, sizeof *labels);
     if (labels == NULL) {

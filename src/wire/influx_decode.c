@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/limit.h"
 #include "base/reader.h"
 #include "base/slice.h"
 #include "base/status.h"
@@ -116,8 +117,8 @@ static varve_status influx_decode_bad(influx_decode *decode, const vv_influx_row
                                       const varve_error *why, varve_error *out_err)
 {
     if (decode->format.is_strict) {
-        return vv_fail(out_err, why->status, "line %llu: %s", (unsigned long long)row->line,
-                       why->message);
+        return vv_fail_limit(out_err, why->status, vv_error_limit(why), "line %llu: %s",
+                             (unsigned long long)row->line, why->message);
     }
     vv_decoder_reject(decode->base, row->line, 1, why);
     return VARVE_OK;
@@ -141,8 +142,8 @@ static varve_status influx_decode_take(influx_decode *decode, varve_text text, b
             vv_decoder_lines(decode->base, decode->parser.line - 1);
             return VARVE_OK;
         case VV_INFLUX_STOP:
-            return vv_fail(out_err, why.status, "line %llu: %s", (unsigned long long)row.line,
-                           why.message);
+            return vv_fail_limit(out_err, why.status, vv_error_limit(&why), "line %llu: %s",
+                                 (unsigned long long)row.line, why.message);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 #include "wire/lines.h"
 
+#include "base/limit.h"
 #include "base/slice.h"
 #include "base/status.h"
 
@@ -26,8 +27,8 @@ static varve_status lines_keep(vv_lines *lines, varve_text part, varve_error *ou
 {
     varve_status status = vv_buf_append_text(&lines->carry, part);
     if (status == VARVE_E_LIMIT) {
-        return vv_fail(out_err, status, "line %llu: longer than %zu bytes",
-                       (unsigned long long)lines->line + 1, lines->carry.limit_bytes);
+        return vv_fail_limit(out_err, status, VV_LIMIT_LINE, "line %llu: longer than %zu bytes",
+                             (unsigned long long)lines->line + 1, lines->carry.limit_bytes);
     }
     return status == VARVE_OK ? VARVE_OK : vv_buf_check(&lines->carry, out_err);
 }

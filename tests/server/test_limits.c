@@ -188,7 +188,7 @@ static void a_document_may_have_a_mebibyte(void **state)
     expect(http_call(f->port, "POST", "/api/v1/rows", "", text, limit), 200, "\"data\":[]");
     expect(http_call(f->port, "POST", "/api/v1/rows", "", text, limit + 1), 413,
            "larger than 1048576 bytes");
-    expect(http_get(f->port, "/metrics"), 200, "varve_limit_rejects_total{limit=\"size\"} 1\n");
+    expect(http_get(f->port, "/metrics"), 200, "varve_limit_rejects_total{limit=\"document\"} 1\n");
     free(text);
 }
 
