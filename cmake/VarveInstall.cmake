@@ -33,6 +33,23 @@ install(FILES ${CMAKE_BINARY_DIR}/VarveConfig.cmake ${CMAKE_BINARY_DIR}/VarveCon
 install(EXPORT VarveTargets NAMESPACE Varve:: DESTINATION ${package_dir})
 install(EXPORT VarveStaticTargets NAMESPACE Varve:: DESTINATION ${package_dir})
 
+# Scripts of completion, where the shells look for them.
+if(TARGET varve)
+  set(completions)
+  foreach(shell bash zsh fish)
+    set(script ${CMAKE_BINARY_DIR}/completions/varve.${shell})
+    add_custom_command(OUTPUT ${script} DEPENDS varve VERBATIM
+      COMMAND sh -c "mkdir -p '${CMAKE_BINARY_DIR}/completions' && '$<TARGET_FILE:varve>' completion ${shell} > '${script}'")
+    list(APPEND completions ${script})
+  endforeach()
+  add_custom_target(completions ALL DEPENDS ${completions})
+  install(FILES ${CMAKE_BINARY_DIR}/completions/varve.bash RENAME varve
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(FILES ${CMAKE_BINARY_DIR}/completions/varve.zsh RENAME _varve
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+  install(FILES ${CMAKE_BINARY_DIR}/completions/varve.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+endif()
+
 # Manual pages, where scdoc is installed.
 find_program(SCDOC scdoc)
 if(SCDOC AND TARGET varve)

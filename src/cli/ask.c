@@ -568,7 +568,9 @@ varve_status vv_ask_parse(const vv_ask_words *words, varve_db *db, uint32_t prec
     if (words->is_descending) {
         out_ask->query.flags |= VARVE_QUERY_DESCENDING;
     }
-    out_ask->query.order = words->is_by_time ? VARVE_ORDER_TIME : VARVE_ORDER_SERIES;
+    if (words->limit_per_series > 0) {
+        out_ask->query.limit_per_series = words->limit_per_series;
+    }
     VV_TRY(ask_fields(words, db, arena, out_ask, out_err));
     if (words->every != NULL) {
         VV_TRY(ask_bucket(words, precision, &out_ask->query.bucket, out_err));

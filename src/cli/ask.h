@@ -31,7 +31,7 @@ typedef struct vv_ask_words {
     const char *by;
     uint64_t limit;
     bool is_descending;
-    bool is_by_time;       /* rows of all series together, by time */
+    uint64_t limit_per_series;
     const varve_text *all; /* fields to aggregate when none are named and no db is given */
     size_t all_count;      /* of them */
     vv_ask_fault *fault;   /* written by vv_ask_parse; may be NULL */

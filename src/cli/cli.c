@@ -17,6 +17,7 @@
 #include "model/time_range.h"
 #include "sys/signals.h"
 #include "sys/vfs.h"
+#include "wire/span_text.h"
 
 void vv_cli_fail(const char *verb, const char *format, ...)
 {
@@ -209,6 +210,22 @@ bool vv_cli_parse_precision(const char *verb, const char *word, uint32_t *out_pr
         vv_cli_fail(verb, "--precision is ns, us, ms or s, not \"%s\"", word);
     }
     return word == NULL;
+}
+
+bool vv_cli_parse_interval(const char *verb, const char *word, int64_t *out_ns)
+{
+    vv_span_text span;
+    varve_error error;
+    if (word == NULL) {
+        return true;
+    }
+    if (vv_span_text_parse(vv_text_from_string(word), &span, &error) != VARVE_OK ||
+        span.months > 0 || span.ns <= 0) {
+        vv_cli_fail(verb, "--interval is a span such as 500ms or 5s, not \"%s\"", word);
+        return false;
+    }
+    *out_ns = span.ns;
+    return true;
 }
 
 /* ---- databases ------------------------------------------------------------------------------ */

@@ -46,7 +46,7 @@ static void help_json_command(void *context, const char *verb, const char *examp
         if (options[i].argument != NULL) {
             help_key(json, VV_TEXT("argument"), options[i].argument);
         }
-        help_key(json, VV_TEXT("help"), options[i].help);
+        help_key(json, VV_TEXT("help"), options[i].help != NULL ? options[i].help : "");
         vv_json_object_end(json);
     }
     vv_json_array_end(json);

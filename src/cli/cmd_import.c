@@ -41,6 +41,7 @@ typedef struct import_job {
     vv_progress progress;
     uint64_t rows;     /* of all files */
     uint64_t rejected; /* of all files */
+    bool is_json;      /* what was stored is told as JSON */
 } import_job;
 
 /* ---- what the user sees --------------------------------------------------------------------- */
@@ -190,6 +191,29 @@ static bool import_begin(import_job *job, int *out_exit)
     return true;
 }
 
+/** What was stored, of a command that ended well or in part. What a server has stored it tells when
+ * it left something out. */
+static void import_summary(const import_job *job, int exit_code)
+{
+    double seconds = import_seconds(job);
+    if (exit_code != VV_EXIT_OK && exit_code != VV_EXIT_PARTIAL) {
+        return;
+    }
+    if (job->is_json) {
+        bool is_known = job->db != NULL || job->rejected > 0;
+        char rows[VV_TEXT_I64_BYTES_MAX + 1] = "null";
+        if (is_known) {
+            vv_text_format(rows, sizeof rows, "%llu", (unsigned long long)job->rows);
+        }
+        printf("{\"rows\":%s,\"rejected\":%llu,\"seconds\":%.3f}\n", rows,
+               (unsigned long long)job->rejected, seconds);
+    } else if (job->db != NULL && strcmp(job->verb, "import") == 0) {
+        printf("%llu rows stored, %llu left out, %.1f s, %.0f rows/s\n",
+               (unsigned long long)job->rows, (unsigned long long)job->rejected, seconds,
+               (double)job->rows / seconds);
+    }
+}
+
 /* ---- write ---------------------------------------------------------------------------------- */
 
 int vv_cmd_write(int argc, char **argv)
@@ -201,6 +225,7 @@ int vv_cmd_write(int argc, char **argv)
         {"precision", VV_OPTION_TEXT, &precision, "UNIT", "of the times: ns, us, ms or s (ns)"},
         {"sync", VV_OPTION_TEXT, &job.sync, "MODE",
          "group, always, interval, none, buffered (group)"},
+        {"json", VV_OPTION_FLAG, &job.is_json, NULL, "what was stored, as a JSON document"},
     };
     int operands;
     int exit_code;
@@ -225,7 +250,9 @@ int vv_cmd_write(int argc, char **argv)
                                  &options);
     }
     vv_input_close(input);
-    return vv_cli_close("write", job.db, exit_code);
+    exit_code = vv_cli_close("write", job.db, exit_code);
+    import_summary(&job, exit_code);
+    return exit_code;
 }
 
 /* ---- import --------------------------------------------------------------------------------- */
@@ -381,6 +408,7 @@ int vv_cmd_import(int argc, char **argv)
          "openmetrics: keep samples NAME_created"},
         {"sync", VV_OPTION_TEXT, &job.sync, "MODE",
          "group, always, interval, none, buffered (group)"},
+        {"json", VV_OPTION_FLAG, &job.is_json, NULL, "what was stored, as a JSON document"},
         VV_CSV_WORDS_OPTIONS(&job.csv),
     };
     int operands;
@@ -401,11 +429,6 @@ int vv_cmd_import(int argc, char **argv)
     }
     exit_code = import_files(&job, operands, argv);
     exit_code = vv_cli_close("import", job.db, exit_code);
-    if (job.db != NULL && (exit_code == VV_EXIT_OK || exit_code == VV_EXIT_PARTIAL)) {
-        double seconds = import_seconds(&job);
-        printf("%llu rows stored, %llu left out, %.1f s, %.0f rows/s\n",
-               (unsigned long long)job.rows, (unsigned long long)job.rejected, seconds,
-               (double)job.rows / seconds);
-    }
+    import_summary(&job, exit_code);
     return exit_code;
 }

@@ -209,6 +209,29 @@ static varve_status remote_precision(const char *server, vv_alloc *alloc, uint32
     return status;
 }
 
+varve_status vv_remote_precision(const char *url, uint32_t *out_precision, bool *out_is_reached,
+                                 varve_error *out_err)
+{
+    vv_alloc alloc;
+    vv_alloc_init(&alloc, NULL);
+    return remote_precision(url, &alloc, out_precision, out_is_reached, out_err);
+}
+
+varve_status vv_remote_text(const char *url, const char *path, vv_buf *out, bool *out_is_reached,
+                            varve_error *out_err)
+{
+    vv_alloc alloc;
+    vv_buf address;
+    vv_http_fetch_answer answer;
+    vv_alloc_init(&alloc, NULL);
+    vv_buf_init(&address, &alloc, REMOTE_URL_BYTES_MAX);
+    remote_url(&address, url, path);
+    vv_http_fetch_request request = {.sink = remote_collect, .sink_context = out};
+    varve_status status = remote_run(&request, &address, &answer, out_is_reached, out_err);
+    vv_buf_deinit(&address);
+    return status;
+}
+
 /* ---- query and export ----------------------------------------------------------------------- */
 
 /** The request document of /api/v1/rows; its source gives it once. */

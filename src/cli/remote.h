@@ -10,11 +10,16 @@
  */
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/compiler.h"
 #include "cli/ask.h"
 #include "cli/bulk_load.h"
 #include "cli/rows_print.h"
 #include "varve.h"
+
+/** Takes blocks in SERIES layout. */
+typedef varve_status (*vv_remote_block_sink)(void *context, const varve_block *block,
+                                             varve_error *out_err);
 
 typedef struct vv_remote_rows {
     const char *url;
@@ -25,6 +30,8 @@ typedef struct vv_remote_rows {
     const char *path; /* of the output */
     vv_chart_style chart;
     bool is_export;
+    vv_remote_block_sink sink; /* NULL: printed; else takes all blocks, and nothing is printed */
+    void *sink_context;
 } vv_remote_rows;
 
 /** query and export. */
@@ -40,6 +47,14 @@ VV_MUST_CHECK varve_status vv_remote_load(const char *url, const vv_load_options
                                           vv_remote_source source, void *context,
                                           vv_load_counts *out_counts, bool *out_is_reached,
                                           varve_error *out_err);
+
+/** The precision of the server's database, VARVE_PRECISION_... */
+VV_MUST_CHECK varve_status vv_remote_precision(const char *url, uint32_t *out_precision,
+                                               bool *out_is_reached, varve_error *out_err);
+
+/** What a GET of a path answers, appended to out. */
+VV_MUST_CHECK varve_status vv_remote_text(const char *url, const char *path, vv_buf *out,
+                                          bool *out_is_reached, varve_error *out_err);
 
 typedef enum vv_remote_listing {
     VV_REMOTE_SERIES,       /* a line of text each, or a JSON object */

@@ -66,6 +66,9 @@ static varve_status remote_printer_init(vv_remote_printer *printer, uint32_t pre
                                 rows->format == VV_ROWS_NATIVE
                           : rows->format == VV_ROWS_JSON;
     printer->keeps = !printer->passes && vv_rows_format_has_columns(rows->format);
+    if (rows->sink != NULL) {
+        return VARVE_OK;
+    }
     VV_TRY(vv_output_open(rows->path, &printer->output, out_err));
     return printer->passes || printer->keeps
                ? VARVE_OK
@@ -198,7 +201,9 @@ static varve_status remote_rows_print_line(vv_remote_printer *printer, const vv_
         .column_names = line->names,
         .column_count = line->field_count,
     };
-    return vv_rows_print_block(printer->print, &block, out_err);
+    return printer->rows->sink != NULL
+               ? printer->rows->sink(printer->rows->sink_context, &block, out_err)
+               : vv_rows_print_block(printer->print, &block, out_err);
 }
 
 static varve_status remote_rows_line(vv_remote_printer *printer, varve_text text,
@@ -420,7 +425,7 @@ static varve_status remote_rows_columns(vv_remote_printer *printer, varve_error 
 
 static varve_status remote_rows_finish(vv_remote_printer *printer, varve_error *out_err)
 {
-    if (printer->passes) {
+    if (printer->passes || printer->rows->sink != NULL) {
         return VARVE_OK;
     }
     if (printer->keeps) {
@@ -439,7 +444,8 @@ varve_status vv_remote_printer_end(vv_remote_printer *printer, bool is_complete,
 {
     varve_error close_error;
     varve_status status = is_complete ? remote_rows_finish(printer, out_err) : VARVE_OK;
-    varve_status closed = vv_output_close(printer->output, &close_error);
+    varve_status closed =
+        printer->output == NULL ? VARVE_OK : vv_output_close(printer->output, &close_error);
     if (status == VARVE_OK && closed != VARVE_OK) {
         *out_err = close_error;
         status = closed;
@@ -551,8 +557,8 @@ varve_status vv_remote_rows_request(const vv_remote_rows *rows, vv_remote_printe
     if (words->limit > 0) {
         vv_json_key_u64(&json, VV_TEXT("limit"), words->limit);
     }
-    if (words->is_by_time) {
-        vv_json_key_text(&json, VV_TEXT("order"), VV_TEXT("time"));
+    if (words->limit_per_series > 0) {
+        vv_json_key_u64(&json, VV_TEXT("limit_per_series"), words->limit_per_series);
     }
     if (words->is_descending) {
         vv_json_key_bool(&json, VV_TEXT("descending"), true);

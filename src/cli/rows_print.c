@@ -93,7 +93,7 @@ static void rows_put_bytes(vv_buf *cell, varve_text bytes)
     }
 }
 
-static void rows_put_value(vv_buf *cell, const varve_value *value)
+void vv_rows_print_value(vv_buf *cell, const varve_value *value)
 {
     char text[VV_TEXT_I64_BYTES_MAX];
     vv_json json;
@@ -308,7 +308,7 @@ static varve_status rows_columns_row(vv_rows_print *print, const varve_block *bl
             value = vv_column_value(&block->columns[columns[i]], row);
         }
         vv_buf_reset(&print->cell);
-        rows_put_value(&print->cell, &value);
+        vv_rows_print_value(&print->cell, &value);
         rows_end_cell(print, index, value.type == VARVE_TYPE_STRING);
         index += 1;
     }

@@ -17,6 +17,7 @@
  *     native docs/formats/stream.md: every bit of every value, which import takes
  */
 
+#include "base/buf.h"
 #include "base/compiler.h"
 #include "cli/chart.h"
 #include "cli/output.h"
@@ -56,6 +57,9 @@ typedef struct vv_rows_style {
     size_t name_count;
     vv_chart_style chart; /* its precision is that of from */
 } vv_rows_style;
+
+/** A value as columns show it; nothing for none. Sticky as vv_buf. */
+void vv_rows_print_value(vv_buf *buf, const varve_value *value);
 
 typedef struct vv_rows_print vv_rows_print;
 

@@ -97,6 +97,18 @@ vv_signal vv_signals_wait(void)
     }
 }
 
+bool vv_signals_wait_stop_until(int64_t deadline_mono_ns)
+{
+    struct timespec deadline = {.tv_sec = (time_t)(deadline_mono_ns / VV_NS_PER_S),
+                                .tv_nsec = (long)(deadline_mono_ns % VV_NS_PER_S)};
+    while (!vv_signals_is_stop_asked()) {
+        if (sem_clockwait(&signals_came, CLOCK_MONOTONIC, &deadline) != 0 && errno == ETIMEDOUT) {
+            break;
+        }
+    }
+    return vv_signals_is_stop_asked();
+}
+
 void vv_signals_ask_stop(void)
 {
     int result = kill(getpid(), SIGTERM);

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every command: help, exit codes, JSON, completion; and the ones that go on until they are stopped."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from commands import PROGRAM, Commands  # noqa: E402 (the path is set above)
+
+# Nobody listens there: the port is reserved.
+DEAD = "http://127.0.0.1:1"
+
+
+class Verbs(Commands):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        shown = subprocess.run([PROGRAM, "help", "--json"], check=True, capture_output=True, text=True)
+        cls.commands = {command["name"]: command for command in json.loads(shown.stdout)["commands"]}
+
+    def options(self, verb):
+        return {option["name"] for option in self.commands[verb]["options"]}
+
+    def test_help_fits_a_screen_and_ends_with_an_example(self):
+        for verb, command in self.commands.items():
+            shown = self.run_bare(verb, "--help")
+            self.assertEqual((0, ""), (shown.returncode, shown.stderr), verb)
+            lines = shown.stdout.splitlines()
+            self.assertTrue(lines[0].startswith(f"varve {verb}: "), lines[0])
+            self.assertEqual(["example:", "  " + command["example"]], lines[-2:], verb)
+            self.assertLessEqual(len(lines), 40, verb)
+            self.assertLessEqual(max(map(len, lines)), 110, verb)
+
+    def test_wrong_words_are_usage_errors_of_every_command(self):
+        for verb in self.commands:
+            wrong = self.run_bare(verb, "--nonsense-option")
+            self.assertEqual((2, ""), (wrong.returncode, wrong.stdout), verb)
+            self.assertIn("unknown option --nonsense-option", wrong.stderr)
+        for verb, meant in (("qurey", "query"), ("exprot", "export"), ("lables", "labels"), ("tial", "tail")):
+            wrong = self.run_bare(verb)
+            self.assertEqual((2, ""), (wrong.returncode, wrong.stdout), verb)
+            self.assertIn(f'did you mean "{meant}"?', wrong.stderr)
+        wrong = self.run_bare("query", "cpu", "--lsat=1h")
+        self.assertEqual(2, wrong.returncode)
+        self.assertIn("unknown option --lsat; did you mean --last?", wrong.stderr)
+        self.assertEqual(2, self.run_bare().returncode)
+
+    def test_exit_codes_follow_their_table(self):
+        self.assertEqual(3, self.run_bare("import", "-", "--format", "lp", "--data", "partial",
+                                          stdin="a v=1 1\nbad\n").returncode)
+        self.assertEqual(3, self.run_bare("write", "--data", "partial", "a v=1 1", "bad").returncode)
+        for words in (["query", "cpu"], ["export"], ["series"], ["metrics"], ["labels"], ["tail"], ["top", "--once"],
+                      ["stats"], ["write", "a v=1"], ["query", "cpu", "--agg", "avg"], ["labels", "--last", "1h"]):
+            dead = self.run_bare(*words, "--url", DEAD)
+            self.assertEqual((4, ""), (dead.returncode, dead.stdout), words)
+            both = self.run_bare(*words, "--url", DEAD, "--data", self.data)
+            self.assertEqual(2, both.returncode, words)
+            self.assertIn("exclude each other", both.stderr)
+        for words in (["query", "cpu"], ["export"], ["series"], ["metrics"], ["labels"], ["tail"], ["top", "--once"],
+                      ["stats"], ["info"], ["verify"], ["compact"]):
+            missing = self.run_bare(*words, "--data", "missing")
+            self.assertEqual((1, ""), (missing.returncode, missing.stdout), words)
+            self.assertFalse((Path(self.place.name) / "missing").exists(), words)
+        for words in (["write", "a v=1"], ["import", "-", "--format", "lp"], ["compact"]):
+            used = self.run_varve(*words)
+            self.assertEqual((1, ""), (used.returncode, used.stdout), words)
+            self.assertIn("open in another process", used.stderr)
+        for words in (["query"], ["query", "a", "b"], ["labels", "a", "b"], ["tail", "a", "b"], ["stats", "a"],
+                      ["top", "a"], ["top", "--interval", "0s"], ["tail", "--interval", "soon"], ["completion"],
+                      ["completion", "tcsh"], ["query", "a", "--format", "pdf"], ["query", "a", "--color", "maybe"],
+                      ["export", "--json", "--format", "lp"], ["series", "cpu{"], ["tail", "cpu{"]):
+            wrong = self.run_varve(*words) if words[0] != "completion" else self.run_bare(*words)
+            self.assertEqual((2, ""), (wrong.returncode, wrong.stdout), words)
+
+    def test_json_is_json_on_every_command(self):
+        one = {"write": ["json v=1 1"], "query": ["cpu"], "top": ["--once", "--interval", "50ms"],
+               "import": ["-", "--format", "lp"], "completion": ["zsh"]}
+        for verb in self.commands:
+            if "json" not in self.options(verb) or verb in ("tail", "snapshot", "restore", "scrub", "config", "ping"):
+                continue
+            words = [verb, *one.get(verb, []), "--json"]
+            if "data" in self.options(verb):
+                place = "written" if verb in ("write", "import", "compact") else self.data
+                words += ["--data", place]
+            done = self.run_bare(*words, stdin="json v=2 2\n")
+            self.assertEqual((0, ""), (done.returncode, done.stderr), words)
+            json.loads(done.stdout)
+        without = {verb for verb in self.commands if "json" not in self.options(verb)}
+        self.assertLessEqual(without, {"serve", "shell", "config", "ping"})
+
+    def test_failures_leave_standard_output_empty(self):
+        for words in (["query", "cpu{", "--json"], ["series", "cpu{", "--json"], ["labels", "--match", "{", "--json"]):
+            for on in ("data", "url"):
+                done = self.run_varve(*words, on=on)
+                self.assertEqual((2, ""), (done.returncode, done.stdout), words)
+                self.assertIn("^", done.stderr)
+
+    def test_stats_and_top_show_figures(self):
+        for on in ("data", "url"):
+            figures = json.loads(self.output("stats", "--json", on=on))
+            self.assertEqual(3, figures["varve_series"])
+            self.assertIn("varve_series", self.output("stats", on=on))
+            gist = json.loads(self.output("top", "--once", "--interval", "50ms", "--json", on=on))
+            self.assertEqual((3, 2, "ok"), (gist["series"], gist["metrics"], gist["health"]))
+            self.assertGreaterEqual(gist["rows_per_s"], 0)
+            self.assertIn("rows written", self.output("top", "--interval", "50ms", on=on))  # no terminal: once
+        self.assertTrue(any(name.startswith("varve_http_requests_total{")
+                            for name in json.loads(self.output("stats", "--json", on="url"))))
+
+    def test_charts_and_markdown_are_the_same_on_a_server(self):
+        chart = self.assert_same("query", "cpu", "--fields", "usage", "--format", "chart", "--width", "72", "--height", "6")
+        self.assertIn('* cpu{dc="x",host="web2"} usage  min 7.25', chart)
+        self.assertNotIn("\033", chart)
+        self.assertEqual("| time                           | avg(usage) |\n"
+                         "|-------------------------------:|-----------:|\n"
+                         "| 2026-01-02T03:00:00.000000000Z |       3.75 |\n",
+                         self.assert_same("query", "cpu", "--fields", "usage", "--every", "1h", "--by", "", "--format", "markdown"))
+        for words, environment, wanted in (([], {"LC_ALL": "C"}, "  |"), ([], {}, " │"),
+                                           (["--color", "always"], {"NO_COLOR": "1"}, "\033[36m")):
+            done = self.run_varve("query", "cpu", "--format", "chart", *words, environment=environment)
+            self.assertIn(wanted, done.stdout)
+        no_times = self.run_varve("query", "cpu", "--agg", "avg", "--format", "chart")
+        self.assertEqual((2, ""), (no_times.returncode, no_times.stdout))
+        self.assertIn("--every", no_times.stderr)
+
+    # --- commands that go on ---
+
+    def start(self, *arguments, on):
+        running = subprocess.Popen([PROGRAM, *arguments, f"--{on}", self.data if on == "data" else self.url], text=True,
+                                   encoding="utf-8", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env=self.environment)
+        self.addCleanup(lambda: (running.wait(), running.stdout.close(), running.stderr.close()))
+        self.addCleanup(running.kill)
+        return running
+
+    def stop(self, running):
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+        self.assertEqual((130, ""), (running.returncode, err))
+        return out
+
+    def test_tail_shows_the_newest_rows_and_those_that_come(self):
+        for on in ("data", "url"):
+            row = f"tail_{on},host=a v=1"
+            following = self.start("tail", f"tail_{on}", "--interval", "20ms", on=on)
+            self.assertEqual(0, self.run_varve("write", row + " 1767323045000000000", on="url").returncode)
+            self.assertEqual(f'2026-01-02T03:04:05.000000000Z  tail_{on}{{host="a"}}  v=1.0\n', following.stdout.readline())
+            self.assertEqual(0, self.run_varve("write", row + "5 1767323045000000001", on="url").returncode)
+            self.assertEqual(f'2026-01-02T03:04:05.000000001Z  tail_{on}{{host="a"}}  v=15.0\n', following.stdout.readline())
+            self.assertEqual("", self.stop(following))
+            newest = self.start("tail", f"tail_{on}", "--rows", "1", "--json", "--interval", "20ms", on=on)
+            line = json.loads(newest.stdout.readline())
+            self.assertEqual(([15.0], [1767323045000000001]), (line["fields"]["v"], line["timestamps"]))
+            self.assertEqual("", self.stop(newest))
+
+    def test_tail_gives_all_series_by_time(self):
+        following = self.start("tail", "{__name__=~\"cpu|mem\"}", "--rows", "3", "--interval", "20ms", on="data")
+        lines = [following.stdout.readline() for _ in range(3)]
+        self.stop(following)
+        self.assertEqual(sorted(lines), lines)
+        self.assertEqual(2, sum("cpu{" in line and ":05:05" in line for line in lines))
+
+    def test_top_goes_on_until_it_is_stopped(self):
+        for on in ("data", "url"):
+            running = self.start("top", "--json", "--interval", "20ms", on=on)
+            first, second = (json.loads(running.stdout.readline()) for _ in range(2))
+            self.assertIsNone(first["rows_per_s"])
+            self.assertIsNotNone(second["rows_per_s"])
+            self.stop(running)
+
+    # --- completion ---
+
+    def complete(self, *words):
+        """What bash offers for the last word."""
+        script = ('source <("$0" completion bash); compopt() { :; }; COMP_WORDS=("$@"); '
+                  'COMP_CWORD=$(($# - 1)); _varve; printf "%s\\n" "${COMPREPLY[@]}"')
+        done = subprocess.run(["bash", "-c", script, PROGRAM, *words], text=True, capture_output=True, check=True,
+                              cwd=self.place.name, env=self.environment)
+        self.assertEqual("", done.stderr)
+        return set(done.stdout.split())
+
+    def test_bash_completes_commands_options_and_values(self):
+        self.assertEqual(set(self.commands), self.complete("varve", ""))
+        self.assertEqual({"serve", "series"}, self.complete("varve", "ser"))
+        self.assertIn("--every", self.complete("varve", "query", "--"))
+        for verb in self.commands:
+            self.assertEqual({"--" + name for name in self.options(verb)} | {"--help"},
+                             self.complete("varve", verb, "--"), verb)
+        self.assertEqual({"markdown"}, self.complete("varve", "query", "cpu", "--format", "m"))
+        self.assertEqual({"ns", "us", "ms", "s"}, self.complete("varve", "write", "--precision", ""))
+        self.assertIn("data", self.complete("varve", "query", "--data", "da"))
+        self.assertIn("data", self.complete("varve", "import", "da"))
+        self.assertEqual({"bash", "zsh", "fish"}, self.complete("varve", "completion", ""))
+        self.assertEqual({"help"}, self.complete("varve", "help", "he"))
+        self.assertEqual(set(), self.complete("varve", "query", "--last", "x"))
+
+    def test_offered_values_are_those_of_the_help(self):
+        for option in self.commands["query"]["options"]:
+            if option["name"] in ("format", "color"):
+                offered = self.complete("varve", "query", "--" + option["name"], "")
+                self.assertTrue(offered)
+                for word in offered:
+                    self.assertIn(word, option["help"])
+                    self.assertEqual(0, self.run_varve("query", "cpu", "--" + option["name"], word).returncode, word)
+
+    def test_scripts_of_all_shells_are_sound(self):
+        for shell in ("bash", "zsh", "fish"):
+            script = self.output_bare("completion", shell)
+            if shutil.which(shell):
+                checked = subprocess.run([shell, "-n"], input=script, text=True, capture_output=True, check=False)
+                self.assertEqual((0, ""), (checked.returncode, checked.stderr), shell)
+            for verb in self.commands:
+                self.assertIn(verb, script)
+
+    def output_bare(self, *arguments):
+        done = self.run_bare(*arguments)
+        self.assertEqual((0, ""), (done.returncode, done.stderr), arguments)
+        return done.stdout
+
+
+if __name__ == "__main__":
+    unittest.main()
