@@ -301,7 +301,9 @@ void vv_csv_plan_show(const vv_csv_plan *plan)
         VV_IGNORE(csv_import_grid(plan, &text, NULL)); /* a text that helps, no more */
         csv_import_warn(plan, &text);
     }
-    fwrite(text.data, 1, text.size, stderr);
+    if (text.size > 0) {
+        fwrite(text.data, 1, text.size, stderr);
+    }
     vv_buf_deinit(&text);
 }
 
@@ -385,7 +387,9 @@ varve_status vv_csv_plan_print(const vv_csv_plan *plan, vv_input *input, varve_e
         vv_decoder_free(decoder);
     }
     status = dry.rows == CSV_IMPORT_DRY_ROWS && status == VARVE_E_CANCELLED ? VARVE_OK : status;
-    fwrite(dry.text.data, 1, dry.text.size, stdout);
+    if (dry.text.size > 0) {
+        fwrite(dry.text.data, 1, dry.text.size, stdout);
+    }
     vv_buf_deinit(&dry.text);
     vv_arena_deinit(&dry.arena);
     return status;
