@@ -12,7 +12,8 @@ A line with "$ " is a command (lines that end in a backslash or within quotes go
 "..." for any lines; times, rates and identities are written so. A command that begins with `varve serve`, or
 is `make run`, starts a server that runs until the page ends; it listens on a free port, which stands in for
 the default address in the other commands. A server must end with exit status 0. PLACES stand below the
-page's directory, which has the files of tests/docs/data in it.
+page's directory, which has the files of tests/docs/data in it. npm keeps what it fetches beside the program,
+so that only the first run after a build needs the network.
 """
 
 import os
@@ -26,6 +27,7 @@ import time
 from pathlib import Path
 
 DEFAULT_ADDRESS = "127.0.0.1:9428"
+NPM_SECONDS = 120
 # Directories of a real system that examples name.
 PLACES = ("/var/lib/varve", "/etc/varve", "/backup")
 
@@ -65,11 +67,18 @@ def matches(expected, printed):
     return re.fullmatch(pattern, printed) is not None
 
 
+class NoPackage(Exception):
+    """npm could not fetch what a page needs."""
+
+
 class Console:
     def __init__(self, program):
         self.directory = tempfile.TemporaryDirectory()
         self.environment = {**os.environ, "LC_ALL": "C.UTF-8",
                             "PATH": f"{Path(program).parent}:{os.environ['PATH']}"}
+        self.environment["npm_config_cache"] = str(Path(program).resolve().parent / "npm-cache")
+        self.environment["npm_config_fetch_retries"] = "1"
+        self.environment["npm_config_userconfig"] = str(Path("~/.npmrc").expanduser())
         self.environment["HOME"] = self.directory.name
         for name in ("VARVE_URL", "XDG_STATE_HOME"):
             self.environment.pop(name, None)
@@ -98,8 +107,22 @@ class Console:
         self.address = line.split("//")[-1].strip() if "//" in line else DEFAULT_ADDRESS
         return line.replace(self.address, DEFAULT_ADDRESS)
 
+    def run_npm(self, command):
+        """From what is kept if it is there, else from the registry."""
+        for is_offline in ("true", "false"):
+            done = subprocess.run(["bash", "-c", command], cwd=self.directory.name, text=True,
+                                  env={**self.environment, "npm_config_offline": is_offline},
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, timeout=NPM_SECONDS, check=False)
+            if done.returncode == 0:
+                return done.stdout, 0
+        raise NoPackage(f"\"{command}\" fails. The page needs a package of the npm registry; this machine "
+                        f"does not reach the registry, or has no npm:\n{done.stderr}")
+
     def run(self, command):
         """Returns (what was printed, exit status)."""
+        if command.startswith("npm "):
+            return self.run_npm(command)
         if command == "make run":  # builds, then runs this
             return self.start_server("varve serve --collect-host --data varve-data"), 0
         if command.startswith("varve serve"):

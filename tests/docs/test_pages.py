@@ -7,7 +7,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from console import Console, commands, matches  # noqa: E402 (the path is set above)
+from console import Console, NoPackage, commands, matches  # noqa: E402 (the path is set above)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAM = os.environ.get("VARVE_PROGRAM", str(ROOT / "build/varve"))
@@ -47,6 +47,14 @@ class Runner(unittest.TestCase):
     def test_commands_go_on_in_quotes_and_documents(self):
         text = "```console\n$ a '{\n  b}'\n1\n$ c <<'END'\nit's\nEND\n2\n```\n"
         self.assertEqual([("a '{\n  b}'", "1\n"), ("c <<'END'\nit's\nEND", "2\n")], list(commands(text)))
+
+    def test_a_package_that_cannot_be_fetched_is_told(self):
+        console = Console(PROGRAM)
+        self.addCleanup(console.close)
+        console.environment.update(npm_config_cache=f"{console.directory.name}/cache",
+                                   npm_config_registry="http://127.0.0.1:9/", npm_config_fetch_retries="0")
+        with self.assertRaisesRegex(NoPackage, "does not reach the registry"):
+            console.run("npm pack --silent vega-datasets@3.2.1")
 
     def test_dots_stand_for_lines(self):
         self.assertTrue(matches("a\n...\nd\n", "a\nb\nc\nd\n"))
