@@ -99,8 +99,8 @@ varve_status vv_chart_series(vv_chart *chart, varve_text name, varve_error *out_
     }
     chart_series series = {.name_begin = chart->names.size,
                            .name_size = name.size,
-                           .low = INFINITY,
-                           .high = -INFINITY,
+                           .low = (double)INFINITY,
+                           .high = -(double)INFINITY,
                            .last_ts = INT64_MIN};
     VV_IGNORE(vv_buf_append_text(&chart->names, name)); /* sticky */
     VV_TRY(vv_buf_check(&chart->names, out_err));
@@ -406,8 +406,8 @@ static size_t chart_bound(size_t value, size_t low, size_t high)
 static bool chart_measure(const vv_chart *chart, chart_canvas *canvas)
 {
     const chart_point *points = VV_VEC_ITEMS(&chart->points, chart_point);
-    double low = INFINITY;
-    double high = -INFINITY;
+    double low = (double)INFINITY;
+    double high = -(double)INFINITY;
     canvas->first_ts = INT64_MAX;
     canvas->last_ts = INT64_MIN;
     for (size_t i = 0; i < chart->points.count; i++) {

@@ -51,7 +51,8 @@ void vv_chart_scale_init(vv_chart_scale *scale, double low, double high, size_t 
                               .height = height};
     bool is_sound = isfinite(step) && isfinite(scale->bottom) && isfinite(scale->top) && step > 0.0;
     if (!is_sound) { /* the ends of what a double can hold: no round numbers there */
-        *scale = (vv_chart_scale){.bottom = low, .top = high, .step = INFINITY, .height = height};
+        *scale = (vv_chart_scale){
+            .bottom = low, .top = high, .step = (double)INFINITY, .height = height};
     }
 }
 

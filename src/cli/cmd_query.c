@@ -15,6 +15,7 @@
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/csv_export.h"
+#include "cli/progress.h"
 #include "cli/remote.h"
 #include "cli/rows_print.h"
 #include "cli/screen.h"
@@ -42,9 +43,24 @@ typedef struct query_job {
     vv_chart_style chart;
 } query_job;
 
-static varve_status query_print(varve_db *db, const vv_ask *ask, vv_rows_print *print,
-                                varve_error *out_err)
+/** How far it is, where the rows go elsewhere than to the terminal. */
+static void query_show(const query_job *job, const varve_task *task, const vv_rows_print *print,
+                       vv_progress *progress)
 {
+    vv_progress_state state = {
+        .what = job->verb, .unit = "rows", .items = vv_rows_print_result(print)->rows};
+    if (task != NULL) {
+        varve_task_progress(task, &state.done, &state.total);
+    }
+    vv_progress_show(progress, &state);
+}
+
+static varve_status query_print(const query_job *job, varve_db *db, const vv_ask *ask,
+                                vv_rows_print *print, varve_error *out_err)
+{
+    vv_progress progress;
+    vv_progress_init(&progress);
+    progress.is_terminal = progress.is_terminal && (job->path != NULL || !vv_is_terminal(1));
     varve_cursor *cursor = NULL;
     const varve_block *block = NULL;
     varve_status status = varve_query(db, &ask->query, &cursor, out_err);
@@ -54,7 +70,9 @@ static varve_status query_print(varve_db *db, const vv_ask *ask, vv_rows_print *
             break;
         }
         status = vv_rows_print_block(print, block, out_err);
+        query_show(job, ask->query.task, print, &progress);
     }
+    vv_progress_end(&progress);
     varve_cursor_close(cursor);
     return status == VARVE_OK ? vv_rows_print_end(print, out_err) : status;
 }
@@ -93,7 +111,7 @@ static varve_status query_to(const query_job *job, varve_db *db, const vv_ask *a
     VV_TRY(vv_output_open(job->path, &output, out_err));
     varve_status status = vv_rows_print_create(style, output, &print, out_err);
     if (status == VARVE_OK) {
-        status = query_print(db, ask, print, out_err);
+        status = query_print(job, db, ask, print, out_err);
     }
     if (status != VARVE_OK && print != NULL && job->is_export) {
         status = query_stop(print, status, out_err);

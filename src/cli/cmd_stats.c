@@ -197,8 +197,8 @@ static varve_status stats_gist_read(stats_source *source, vv_arena *arena, const
         .rows_written = vv_figures_get(f, source->db != NULL ? "varve_visible_sequence"
                                                              : "varve_rows_written_total"),
         .queries = vv_figures_get(f, "varve_queries_total"),
-        .rows_per_s = NAN,
-        .queries_per_s = NAN,
+        .rows_per_s = (double)NAN,
+        .queries_per_s = (double)NAN,
         .rows = vv_figures_get(f, "varve_segment_rows") + vv_figures_get(f, "varve_head_rows"),
         .series = vv_figures_get(f, "varve_series"),
         .metrics = vv_figures_get(f, "varve_metrics"),

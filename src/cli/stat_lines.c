@@ -32,7 +32,7 @@ varve_status vv_figures_of_database(varve_db *db, vv_arena *arena, vv_figures *o
 static bool stat_lines_value(varve_text word, double *out_value)
 {
     if (vv_text_equal(word, VV_TEXT("NaN"))) {
-        *out_value = NAN;
+        *out_value = (double)NAN;
         return true;
     }
     return vv_text_parse_f64(word, out_value);

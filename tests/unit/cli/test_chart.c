@@ -120,10 +120,10 @@ static void chart_leaves_gaps(void **state)
     }
     const char *gap = "*            "; /* and more: 11 of 30 minutes in 36 columns */
     assert_non_null(strstr(draw(d, plain), gap));
-    add(d, "a", 15 * 60, NAN);
+    add(d, "a", 15 * 60, (double)NAN);
     assert_non_null(strstr(draw(d, plain), gap));
     add(d, "a", 14 * 60, 1.0);
-    add(d, "a", 16 * 60, INFINITY);
+    add(d, "a", 16 * 60, (double)INFINITY);
     const char *text = draw(d, plain);
     assert_null(strstr(text, gap));
     assert_non_null(strstr(text, "    *    ")); /* a lone point between gaps */
@@ -148,7 +148,7 @@ static void chart_without_numbers_says_so(void **state)
 {
     drawing *d = *state;
     assert_string_equal(draw(d, plain), "no numbers to draw\n");
-    add(d, "a", 0, NAN);
+    add(d, "a", 0, (double)NAN);
     assert_string_equal(draw(d, plain), "no numbers to draw\n");
 }
 
