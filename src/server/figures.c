@@ -198,10 +198,15 @@ static void figures_add_process(figures *f)
 
 /* ---- the database ---- */
 
-/* Figures of varve_stats that have another name or labels here; "" is not shown. */
-static const struct {
-    const char *stat, *name, *labels, *help;
-} figures_names[] = {
+/** A figure of varve_stats that has another name or labels here. */
+typedef struct figures_name {
+    const char *stat;
+    const char *name;   /* "": not shown */
+    const char *labels; /* NULL: its own */
+    const char *help;   /* NULL: its own */
+} figures_name;
+
+static const figures_name figures_names[] = {
     {"varve_cache_hits_total", "varve_cache_hits_total", "{cache=\"blocks\"}", NULL},
     {"varve_cache_misses_total", "varve_cache_misses_total", "{cache=\"blocks\"}", NULL},
     {"varve_segments", "", "", NULL}, /* the sum of the levels */
@@ -240,34 +245,32 @@ static size_t figures_base_size(varve_text name, uint32_t kind)
 
 static void figures_add_stat(figures *f, const varve_stat *stat)
 {
-    varve_text whole = vv_text_from_string(stat->name);
-    varve_text name = vv_text_make(whole.data, vv_text_find_char(whole, '{'));
-    const char *labels = whole.data + name.size;
+    char name[FIGURES_NAME_BYTES_MAX];
+    size_t name_size = strcspn(stat->name, "{");
+    const char *labels = stat->name + name_size;
     const char *help = stat->help == NULL ? "" : stat->help;
     bool is_listed = false;
+    vv_text_format(name, sizeof name, "%.*s", (int)name_size, stat->name);
     for (size_t index = 0; index < VV_ARRAY_COUNT(figures_names); index++) {
-        if (!vv_text_equal(name, vv_text_from_string(figures_names[index].stat))) {
+        const figures_name *row = &figures_names[index];
+        if (strcmp(name, row->stat) != 0) {
             continue;
         }
         is_listed = true;
-        if (figures_names[index].name[0] != '\0') {
-            figures_add(f, figures_names[index].name, figures_kind(stat->kind),
-                        figures_names[index].help == NULL ? help : figures_names[index].help,
-                        figures_names[index].labels == NULL ? labels : figures_names[index].labels,
-                        stat->value);
+        if (row->name[0] != '\0') {
+            figures_add(f, row->name, figures_kind(stat->kind),
+                        row->help == NULL ? help : row->help,
+                        row->labels == NULL ? labels : row->labels, stat->value);
         }
     }
-    if (is_listed) {
-        return;
+    if (!is_listed) {
+        char suffix[FIGURES_NAME_BYTES_MAX];
+        size_t base_size = figures_base_size(vv_text_from_string(name), stat->kind);
+        vv_text_format(suffix, sizeof suffix, "%s", name + base_size);
+        name[base_size] = '\0';
+        figures_line family = figures_family(name, figures_kind(stat->kind), help);
+        figures_add_part(f, &family, suffix, labels, stat->value);
     }
-    char base[FIGURES_NAME_BYTES_MAX];
-    char suffix[16];
-    size_t base_size = figures_base_size(name, stat->kind);
-    vv_text_format(base, sizeof base, "%.*s", (int)base_size, name.data);
-    vv_text_format(suffix, sizeof suffix, "%.*s", (int)(name.size - base_size),
-                   name.data + base_size);
-    figures_line family = figures_family(base, figures_kind(stat->kind), help);
-    figures_add_part(f, &family, suffix, labels, stat->value);
 }
 
 static void figures_add_database(figures *f)
