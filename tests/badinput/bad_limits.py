@@ -4,7 +4,7 @@
 from attack_case import Case
 from attack_target import load, request, rows, write
 
-MINIMUM = 30
+MINIMUM = 44
 LINE_BYTES = 1 << 20
 
 
@@ -51,6 +51,25 @@ def pairs():
            write(line_of(b"badu", fields=b"value=18446744073709551616u")), 400)
     yield ("a double", write(line_of(b"limit_d", fields=b"value=1.7976931348623157e308")), 204,
            write(line_of(b"badd", fields=b"value=1.8e308")), 400)
+
+    prometheus, csv = "/api/v1/import/prometheus", "/api/v1/import/csv"
+
+    def post(target, body):
+        return request("POST", target, (), body)
+
+    yield ("bytes of a line of Prometheus text", post(prometheus, b"# " + b"x" * 65534 + b"\n"), 204,
+           post(prometheus, b"# " + b"x" * 65535 + b"\n"), 413)
+    yield ("labels of a sample", post(prometheus, b"goodp{" + tags(64)[1:].replace(b"=x", b'="x"') + b"} 1\n"), 204,
+           post(prometheus, b"badp{" + tags(65)[1:].replace(b"=x", b'="x"') + b"} 1\n"), 400)
+    yield ("columns", post(csv, b",".join([b"time:unix_s,metric:name"] + [b"f%d:f64" % i for i in range(998)]) + b"\n"), 204,
+           post(csv, b",".join([b"time:unix_s,metric:name"] + [b"f%d:f64" % i for i in range(999)]) + b"\n"), 400)
+    record = b"time:unix_s,metric:name,value:f64\n1,%s,%s\n"
+    yield ("characters of a number", post(csv, record % (b"goodc", b"1" + b"0" * 63)), 204,
+           post(csv, record % (b"badc", b"1" + b"0" * 64)), 400)
+    yield ("matchers", request(target="/api/v1/series?match[]=good{" + ",".join(["a!=%22b%22"] * 256) + "}"), 200,
+           request(target="/api/v1/series?match[]=good{" + ",".join(["a!=%22b%22"] * 257) + "}"), 422)
+    yield ("bytes of a pattern", rows(b'{"select":"known{host=~\\"%s\\"}"}' % (b"a" * 4095 + b"+")), 200,
+           rows(b'{"select":"known{host=~\\"%s\\"}"}' % (b"a" * 4096 + b"+")), 422)
 
 
 def cases():
