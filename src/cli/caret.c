@@ -47,6 +47,15 @@ static size_t caret_offset(varve_text text, size_t character)
     return position;
 }
 
+static size_t caret_length(varve_text text)
+{
+    size_t count = 0;
+    for (size_t position = 0; position < text.size; count++) {
+        VV_IGNORE(vv_utf8_next(text, &position)); /* for its length */
+    }
+    return count;
+}
+
 /** The text with blanks for what a terminal would obey. */
 static void caret_append(vv_buf *buf, varve_text text)
 {
@@ -58,6 +67,8 @@ static void caret_append(vv_buf *buf, varve_text text)
 
 void vv_caret_lines(vv_buf *buf, varve_text text, size_t place)
 {
+    size_t behind = caret_length(text) + 1;
+    place = place < behind ? place : behind;
     size_t first = place - 1 > CARET_BEFORE ? place - 1 - CARET_BEFORE : 0;
     size_t begin = caret_offset(text, first);
     size_t at = caret_offset(text, place - 1);

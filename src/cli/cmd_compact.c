@@ -70,11 +70,11 @@ static int compact_run(varve_db *db, bool all, bool is_json)
 
 int vv_cmd_compact(int argc, char **argv)
 {
-    const char *data = VV_DATA_DEFAULT;
+    vv_target target = {.data = NULL};
     bool all = false;
     bool is_json = false;
     const vv_option table[] = {
-        {"data", VV_OPTION_TEXT, &data, "DIR", "the database (" VV_DATA_DEFAULT ")"},
+        VV_TARGET_OPTIONS(&target),
         {"all", VV_OPTION_FLAG, &all, NULL, "until one segment is left"},
         {"json", VV_OPTION_FLAG, &is_json, NULL, "as a JSON document"},
     };
@@ -84,7 +84,13 @@ int vv_cmd_compact(int argc, char **argv)
                       VV_ARRAY_COUNT(table), argc, argv, &operands, &exit_code)) {
         return exit_code;
     }
-    if (!vv_cli_takes_none("compact", operands, argv)) {
+    if (!vv_cli_takes_none("compact", operands, argv) ||
+        !vv_cli_resolve_target("compact", &target)) {
+        return VV_EXIT_USAGE;
+    }
+    if (target.url != NULL) {
+        vv_cli_fail("compact", "a server merges by itself; to do it now, stop the server and name "
+                               "its directory with --data");
         return VV_EXIT_USAGE;
     }
     vv_signals_catch();
@@ -93,9 +99,10 @@ int vv_cmd_compact(int argc, char **argv)
     varve_db *db = NULL;
     varve_options_init(&options);
     options.flags = VARVE_OPEN_NO_CREATE | VARVE_OPEN_NO_BACKGROUND;
-    varve_status status = varve_open(data, &options, &db, &error);
+    varve_status status = varve_open(target.data, &options, &db, &error);
     if (status == VARVE_E_LOCKED) {
-        vv_cli_fail("compact", "%s is open in another process, which merges by itself", data);
+        vv_cli_fail("compact", "%s is open in another process, which merges by itself",
+                    target.data);
         return VV_EXIT_FAILED;
     }
     if (status != VARVE_OK) {

@@ -2,9 +2,11 @@
 
 /* varve ping: whether a server is ready, by its exit code; for scripts and health checks. */
 
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/json_writer.h"
 #include "base/slice.h"
 #include "base/text.h"
 #include "cli/cli.h"
@@ -21,7 +23,32 @@ static bool ping_goes_on(void *context)
     return vv_mono_now_ns() < *(const int64_t *)context;
 }
 
-static int ping_server(const char *url)
+static int ping_print(const char *url, bool is_json)
+{
+    vv_alloc alloc;
+    vv_buf buf;
+    vv_alloc_init(&alloc, NULL);
+    vv_buf_init(&buf, &alloc, 8 * PING_URL_BYTES_MAX);
+    if (is_json) {
+        vv_json json;
+        vv_json_init(&json, &buf);
+        vv_json_object_begin(&json);
+        vv_json_key_text(&json, VV_TEXT("url"), vv_text_from_string(url));
+        vv_json_key_bool(&json, VV_TEXT("ready"), true);
+        vv_json_object_end(&json);
+        vv_buf_append_char(&buf, '\n');
+    } else {
+        vv_buf_append_format(&buf, "%s is ready\n", url);
+    }
+    varve_error error;
+    varve_status status = vv_buf_check(&buf, &error);
+    int exit_code = status == VARVE_OK ? vv_cli_print("ping", vv_buf_text(&buf))
+                                       : vv_cli_report("ping", status, &error);
+    vv_buf_deinit(&buf);
+    return exit_code;
+}
+
+static int ping_server(const char *url, bool is_json)
 {
     char ready[PING_URL_BYTES_MAX];
     varve_text base = vv_text_from_string(url);
@@ -50,17 +77,18 @@ static int ping_server(const char *url)
                     answer.body);
         return VV_EXIT_FAILED;
     }
-    printf("%s is ready\n", url);
-    return VV_EXIT_OK;
+    return ping_print(url, is_json);
 }
 
 int vv_cmd_ping(int argc, char **argv)
 {
     const char *url = getenv(VV_URL_VARIABLE);
     url = url == NULL || url[0] == '\0' ? PING_URL_DEFAULT : url;
+    bool is_json = false;
     const vv_option table[] = {
         {"url", VV_OPTION_TEXT, &url, "URL",
          "the server (" VV_URL_VARIABLE ", " PING_URL_DEFAULT ")"},
+        {"json", VV_OPTION_FLAG, &is_json, NULL, "as a JSON document"},
     };
     int operands;
     int exit_code;
@@ -68,5 +96,5 @@ int vv_cmd_ping(int argc, char **argv)
                       VV_ARRAY_COUNT(table), argc, argv, &operands, &exit_code)) {
         return exit_code;
     }
-    return vv_cli_takes_none("ping", operands, argv) ? ping_server(url) : VV_EXIT_USAGE;
+    return vv_cli_takes_none("ping", operands, argv) ? ping_server(url, is_json) : VV_EXIT_USAGE;
 }

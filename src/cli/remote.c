@@ -177,6 +177,8 @@ static varve_status remote_run_json(vv_http_fetch_request *request, vv_alloc *al
     }
     request->sink_context = NULL; /* body ends here */
     vv_buf_deinit(&body);
+    request->sink = NULL; /* body ends here */
+    request->sink_context = NULL;
     return status;
 }
 

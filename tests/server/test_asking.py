@@ -37,7 +37,7 @@ class Asking(Commands):
                 (["--start", "1767323105", "--end", "1767323106"], 2),
                 (["--last", "100y"], 3), (["--last", "3153600000"], 3), (["--last", "100 years"], 3),
                 (["--start", "now-1200mo"], 3), (["--start", "1200 months ago"], 3),
-                (["--end", "yesterday"], 3), (["--start", "tomorrow"], 0)):
+                (["--end", "now+1200mo"], 3), (["--start", "now+600mo"], 0)):
             answer = self.assert_same("query", "cpu", "--format", "csv", *words)
             self.assertEqual(rows + 1, answer.count("\n"), words)
             exported = self.assert_same("export", "cpu", "--format", "csv", *words)

@@ -70,6 +70,9 @@ class Verbs(Commands):
             used = self.run_varve(*words)
             self.assertEqual((1, ""), (used.returncode, used.stdout), words)
             self.assertIn("open in another process", used.stderr)
+        refused = self.run_bare("compact", "--url", DEAD)
+        self.assertEqual((2, ""), (refused.returncode, refused.stdout))
+        self.assertIn("a server merges by itself", refused.stderr)
         for words in (["query"], ["query", "a", "b"], ["labels", "a", "b"], ["tail", "a", "b"], ["stats", "a"],
                       ["top", "a"], ["top", "--interval", "0s"], ["tail", "--interval", "soon"], ["completion"],
                       ["completion", "tcsh"], ["query", "a", "--format", "pdf"], ["query", "a", "--color", "maybe"],
@@ -81,9 +84,11 @@ class Verbs(Commands):
         one = {"write": ["json v=1 1"], "query": ["cpu"], "top": ["--once", "--interval", "50ms"],
                "import": ["-", "--format", "lp"], "completion": ["zsh"]}
         for verb in self.commands:
-            if "json" not in self.options(verb) or verb in ("tail", "snapshot", "restore", "scrub", "config", "ping"):
+            if "json" not in self.options(verb) or verb in ("tail", "snapshot", "restore", "config"):
                 continue
             words = [verb, *one.get(verb, []), "--json"]
+            if verb == "ping":
+                words += ["--url", self.url]
             if "data" in self.options(verb):
                 place = "written" if verb in ("write", "import", "compact") else self.data
                 words += ["--data", place]
@@ -91,7 +96,7 @@ class Verbs(Commands):
             self.assertEqual((0, ""), (done.returncode, done.stderr), words)
             json.loads(done.stdout)
         without = {verb for verb in self.commands if "json" not in self.options(verb)}
-        self.assertLessEqual(without, {"serve", "shell", "config", "ping"})
+        self.assertLessEqual(without, {"serve", "shell"})
 
     def test_failures_leave_standard_output_empty(self):
         for words in (["query", "cpu{", "--json"], ["series", "cpu{", "--json"], ["labels", "--match", "{", "--json"]):
