@@ -134,7 +134,7 @@ static void shell_complete_knows_options_and_their_words(void **state)
     assert_string_equal("fields of cpu", f->asked);
     assert_string_equal("json jsonl| ", offered(f, "query cpu --format j"));
     assert_string_equal("ms| ", offered(f, "query cpu --precision m"));
-    assert_string_equal("csv| ", offered(f, ".mode c"));
+    assert_string_equal("csv| ", offered(f, ".mode cs"));
     assert_string_equal("off on| ", offered(f, ".timer "));
     /* A flag takes no word: what follows is an operand. */
     assert_string_equal("cpu cpu_percent| ", offered(f, "query --descending c"));
