@@ -1095,6 +1095,60 @@ VARVE_API varve_status varve_scrub(varve_db *db, const varve_scrub_options *opti
                                    varve_task *task, varve_scrubbed *out_scrubbed,
                                    varve_error *out_err);
 
+/**
+ * One fact about a file. Facts of one thing (the header, a record, a block) follow each other and
+ * have the same section, number and offset. Made by the library only; texts are borrowed until the
+ * visitor returns.
+ */
+typedef struct varve_fact {
+    uint32_t struct_size;
+    uint32_t is_damage; /* 1: value is a sentence on what is wrong at offset */
+    varve_text section; /* "header", "record", "block" ... */
+    uint64_t number;    /* of the thing among those of its section, from 0 */
+    uint64_t offset;    /* where it begins in the file */
+    varve_text name;    /* what is told of it; empty: see is_damage */
+    varve_value value;  /* I64, U64, BOOL or STRING */
+} varve_fact;
+
+typedef void (*varve_fact_visitor)(void *context, const varve_fact *fact);
+
+/** Flags of varve_inspect_options. */
+enum { VARVE_INSPECT_DETAILS = 1 << 0 }; /* each record, block, series, not only their counts */
+
+typedef struct varve_inspect_options {
+    uint32_t struct_size;
+    uint32_t flags;
+    const varve_allocator *allocator; /* NULL: malloc and kin; copied */
+    void *context;                    /* of visit */
+    varve_fact_visitor visit;         /* called in the calling thread */
+} varve_inspect_options;
+
+VARVE_API void varve_inspect_options_init(varve_inspect_options *options);
+
+/** What varve_inspect told. */
+typedef struct varve_inspected {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t facts;   /* without damage */
+    uint64_t damaged; /* places */
+} varve_inspected;
+
+VARVE_API void varve_inspected_init(varve_inspected *inspected);
+
+/**
+ * Describe one file of a database: IDENT, a manifest, a file of the log, a segment, a list of
+ * deletes. Goes on behind damage and tells of each: finding some is the work of this call, not its
+ * failure. Opens no database and writes nothing.
+ *
+ * Threads:  callable from any thread.
+ * Blocks:   yes, it reads the whole file.
+ * Errors:   E_INVALID (no visitor), E_NOT_FOUND, E_UNSUPPORTED (no file of a database), E_IO,
+ * E_LIMIT, E_NOMEM.
+ * Since:    0.1
+ */
+VARVE_API varve_status varve_inspect(const char *path, const varve_inspect_options *options,
+                                     varve_inspected *out_inspected, varve_error *out_err);
+
 /** What varve_snapshot or varve_restore made. */
 typedef struct varve_copied {
     uint32_t struct_size;

@@ -26,9 +26,7 @@ enum {
     TOMBSTONE_VERSION = 1,
     TOMBSTONE_HEADER_BYTES = 40,
     TOMBSTONE_CRC_BYTES = 4,
-    TOMBSTONE_ITEM_BYTES_MIN = 3 * 8 + 1, /* with an empty selection */
-    /* Sixteen times the largest batch: what one flush interval can hold is far below. */
-    TOMBSTONE_FILE_BYTES_MAX = 256 * 1024 * 1024
+    TOMBSTONE_ITEM_BYTES_MIN = 3 * 8 + 1 /* with an empty selection */
 };
 static const char tombstone_magic[8] = {'V', 'A', 'R', 'V', 'E', 'D', 'E', 'L'};
 
@@ -120,7 +118,7 @@ static varve_status tombstone_encode(varve_db *db, uint64_t id, vv_tombstone *co
     vv_buf_append_u32(out, 0);
     VV_TRY(vv_buf_check(out, out_err));
     vv_buf selection;
-    vv_buf_init(&selection, &db->alloc, TOMBSTONE_FILE_BYTES_MAX);
+    vv_buf_init(&selection, &db->alloc, VV_TOMBSTONE_FILE_BYTES_MAX);
     varve_status status = VARVE_OK;
     for (size_t i = 0; i < count && status == VARVE_OK; i++) {
         status = tombstone_put(out, &selection, tombstones[i], out_err);
@@ -146,7 +144,7 @@ varve_status vv_tombstone_file_write_to(varve_db *db, const vv_tombstone_target 
     VV_TRY(vv_path_join(target->tmp_directory, part, temporary, out_err));
     VV_TRY(vv_path_join(target->directory, name, final, out_err));
     vv_buf bytes;
-    vv_buf_init(&bytes, &db->alloc, TOMBSTONE_FILE_BYTES_MAX);
+    vv_buf_init(&bytes, &db->alloc, VV_TOMBSTONE_FILE_BYTES_MAX);
     varve_status status = tombstone_encode(db, target->id, tombstones, count, &bytes, out_err);
     if (status == VARVE_OK) {
         vv_publish_sites sites = {
@@ -182,21 +180,28 @@ static varve_status tombstone_corrupt(const char *path, const vv_reader *reader,
                    what);
 }
 
-static varve_status tombstone_read_header(vv_reader *reader, const char *path, uint64_t id,
-                                          uint32_t *out_count, varve_error *out_err)
+/** F1. The reader stands at the beginning and stays there. */
+static varve_status tombstone_check_whole(const vv_reader *reader, const char *path,
+                                          varve_error *out_err)
 {
     if (reader->size < TOMBSTONE_HEADER_BYTES + TOMBSTONE_CRC_BYTES) {
         return tombstone_corrupt(path, reader, "the file is cut short", out_err);
     }
-    const uint8_t *magic = vv_reader_bytes(reader, sizeof tombstone_magic);
-    if (memcmp(magic, tombstone_magic, sizeof tombstone_magic) != 0) {
+    if (memcmp(reader->data, tombstone_magic, sizeof tombstone_magic) != 0) {
         return tombstone_corrupt(path, reader, "not a tombstone file", out_err);
     }
-    vv_reader end =
-        vv_reader_of(reader->data + reader->size - TOMBSTONE_CRC_BYTES, TOMBSTONE_CRC_BYTES);
-    if (vv_reader_u32(&end) != vv_crc32c(0, reader->data, reader->size - TOMBSTONE_CRC_BYTES)) {
-        return tombstone_corrupt(path, reader, "the checksum of the file is wrong", out_err);
-    }
+    size_t size = reader->size - TOMBSTONE_CRC_BYTES;
+    vv_reader end = vv_reader_of(reader->data + size, TOMBSTONE_CRC_BYTES);
+    return vv_reader_u32(&end) == vv_crc32c(0, reader->data, size)
+               ? VARVE_OK
+               : tombstone_corrupt(path, reader, "the checksum of the file is wrong", out_err);
+}
+
+/** Of a file that tombstone_check_whole has seen, or that is long enough. */
+static varve_status tombstone_read_header(vv_reader *reader, const char *path, uint64_t id,
+                                          uint32_t *out_count, varve_error *out_err)
+{
+    vv_reader_skip(reader, sizeof tombstone_magic);
     uint32_t version = vv_reader_u16(reader);
     uint32_t header_size = vv_reader_u16(reader);
     uint32_t flags = vv_reader_u32(reader);
@@ -218,29 +223,45 @@ static varve_status tombstone_read_header(vv_reader *reader, const char *path, u
     return VARVE_OK;
 }
 
+/** What a tombstone consists of; the selection is the caller's. */
+typedef struct tombstone_parts {
+    uint64_t sequence;
+    varve_range range;
+    vv_selection *selection;
+} tombstone_parts;
+
+static varve_status tombstone_read_parts(vv_alloc *alloc, vv_reader *reader, const char *path,
+                                         uint64_t sequence_before, tombstone_parts *out_parts,
+                                         varve_error *out_err)
+{
+    out_parts->sequence = vv_reader_u64(reader);
+    out_parts->range.start = vv_reader_i64(reader);
+    out_parts->range.end = vv_reader_i64(reader);
+    size_t size = (size_t)vv_reader_varint_max(reader, VV_TOMBSTONE_FILE_BYTES_MAX);
+    const uint8_t *bytes = vv_reader_bytes(reader, size);
+    if (bytes == NULL || out_parts->sequence < sequence_before ||
+        out_parts->range.start >= out_parts->range.end) {
+        return tombstone_corrupt(path, reader, "a tombstone", out_err);
+    }
+    varve_status status =
+        vv_selection_decode(vv_bytes_make(bytes, size), alloc, &out_parts->selection, out_err);
+    if (status != VARVE_OK) {
+        vv_error_prefix(out_err, "%s: offset %zu", path, vv_reader_position(reader));
+    }
+    return status;
+}
+
 /** One tombstone of the file, as the caller's reference. */
 static varve_status tombstone_read_item(varve_db *db, vv_reader *reader, const char *path,
                                         uint64_t id, uint64_t sequence_before,
                                         vv_tombstone **out_tombstone, varve_error *out_err)
 {
-    uint64_t sequence = vv_reader_u64(reader);
-    varve_range range = {.start = vv_reader_i64(reader)};
-    range.end = vv_reader_i64(reader);
-    size_t size = (size_t)vv_reader_varint_max(reader, TOMBSTONE_FILE_BYTES_MAX);
-    const uint8_t *bytes = vv_reader_bytes(reader, size);
-    if (bytes == NULL || sequence < sequence_before || range.start >= range.end) {
-        return tombstone_corrupt(path, reader, "a tombstone", out_err);
-    }
-    vv_selection *selection;
-    varve_status status =
-        vv_selection_decode(vv_bytes_make(bytes, size), &db->alloc, &selection, out_err);
+    tombstone_parts parts;
+    VV_TRY(tombstone_read_parts(&db->alloc, reader, path, sequence_before, &parts, out_err));
+    varve_status status = vv_tombstone_create(db, parts.sequence, parts.range, parts.selection,
+                                              out_tombstone, out_err);
     if (status != VARVE_OK) {
-        vv_error_prefix(out_err, "%s: offset %zu", path, vv_reader_position(reader));
-        return status;
-    }
-    status = vv_tombstone_create(db, sequence, range, selection, out_tombstone, out_err);
-    if (status != VARVE_OK) {
-        vv_selection_free(selection);
+        vv_selection_free(parts.selection);
         return status;
     }
     (*out_tombstone)->file_id = id;
@@ -252,6 +273,7 @@ static varve_status tombstone_read_items(varve_db *db, vv_reader *reader, const 
 {
     uint32_t count;
     uint64_t sequence = 0;
+    VV_TRY(tombstone_check_whole(reader, path, out_err));
     VV_TRY(tombstone_read_header(reader, path, id, &count, out_err));
     vv_reader items = vv_reader_sub(reader, vv_reader_left(reader) - TOMBSTONE_CRC_BYTES);
     for (uint32_t i = 0; i < count; i++) {
@@ -277,8 +299,8 @@ varve_status vv_tombstone_file_read(varve_db *db, uint64_t id, vv_vec *out, varv
     size_t size;
     size_t count_before = out->count;
     VV_TRY(vv_tombstone_file_path(db, id, path, out_err));
-    VV_TRY(vv_vfs_read_file(db->env.vfs, &db->alloc, path, TOMBSTONE_FILE_BYTES_MAX, &data, &size,
-                            out_err));
+    VV_TRY(vv_vfs_read_file(db->env.vfs, &db->alloc, path, VV_TOMBSTONE_FILE_BYTES_MAX, &data,
+                            &size, out_err));
     vv_reader reader = vv_reader_of(data, size);
     varve_status status = tombstone_read_items(db, &reader, path, id, out, out_err);
     vv_alloc_free(&db->alloc, data, size);
@@ -287,4 +309,70 @@ varve_status vv_tombstone_file_read(varve_db *db, uint64_t id, vv_vec *out, varv
         vv_vec_pop(out);
     }
     return status;
+}
+
+/* ---- telling ---- */
+
+static varve_status tombstone_tell_items(vv_alloc *alloc, vv_reader *reader, uint32_t count,
+                                         vv_facts *facts, varve_error *out_err)
+{
+    uint64_t sequence = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t offset = TOMBSTONE_HEADER_BYTES + vv_reader_position(reader);
+        tombstone_parts parts;
+        varve_error err;
+        varve_status status =
+            tombstone_read_parts(alloc, reader, "tombstones", sequence, &parts, &err);
+        if (status == VARVE_E_NOMEM) {
+            *out_err = err;
+            return status;
+        }
+        if (status != VARVE_OK) {
+            vv_facts_damage(facts, "tombstone", i, offset, err.message);
+            return VARVE_OK;
+        }
+        sequence = parts.sequence;
+        if (facts->has_details) {
+            vv_facts_begin(facts, "tombstone", i, offset);
+            vv_facts_u64(facts, "sequence", parts.sequence);
+            vv_facts_i64(facts, "start", parts.range.start);
+            vv_facts_i64(facts, "end", parts.range.end);
+            vv_facts_u64(facts, "selections", parts.selection->item_count);
+        }
+        vv_selection_free(parts.selection);
+    }
+    if (!vv_reader_is_done(reader)) {
+        vv_facts_damage(facts, "tombstone", count,
+                        TOMBSTONE_HEADER_BYTES + vv_reader_position(reader), "bytes are left over");
+    }
+    return VARVE_OK;
+}
+
+varve_status vv_tombstone_file_inspect(vv_alloc *alloc, vv_bytes bytes, vv_facts *facts,
+                                       varve_error *out_err)
+{
+    uint32_t count;
+    varve_error err;
+    vv_reader reader = vv_reader_of(bytes.data, bytes.size);
+    vv_reader id_reader = reader;
+    varve_error ignored;
+    out_err = out_err != NULL ? out_err : &ignored;
+    if (tombstone_check_whole(&reader, "tombstones", &err) != VARVE_OK) {
+        vv_facts_damage(facts, "file", 0, 0, err.message);
+    }
+    if (bytes.size < TOMBSTONE_HEADER_BYTES + TOMBSTONE_CRC_BYTES) {
+        return VARVE_OK;
+    }
+    vv_reader_skip(&id_reader, 16);
+    uint64_t id = vv_reader_u64(&id_reader);
+    if (tombstone_read_header(&reader, "tombstones", id, &count, &err) != VARVE_OK) {
+        vv_facts_damage(facts, "header", 0, 0, err.message);
+        return VARVE_OK;
+    }
+    vv_facts_begin(facts, "header", 0, 0);
+    vv_facts_u64(facts, "version", TOMBSTONE_VERSION);
+    vv_facts_u64(facts, "id", id);
+    vv_facts_u64(facts, "tombstones", count);
+    vv_reader items = vv_reader_sub(&reader, vv_reader_left(&reader) - TOMBSTONE_CRC_BYTES);
+    return tombstone_tell_items(alloc, &items, count, facts, out_err);
 }

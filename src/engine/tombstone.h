@@ -10,6 +10,10 @@
 
 #include "base/vec.h"
 #include "engine/version.h"
+#include "model/facts.h"
+
+/* Sixteen times the largest batch: what one flush interval can hold is far below. */
+#define VV_TOMBSTONE_FILE_BYTES_MAX ((size_t)256 * 1024 * 1024)
 
 /** Where the file of an id lies. */
 VV_MUST_CHECK varve_status vv_tombstone_file_path(const varve_db *db, uint64_t id,
@@ -37,5 +41,9 @@ VV_MUST_CHECK varve_status vv_tombstone_file_write_to(varve_db *db,
  */
 VV_MUST_CHECK VV_UNTRUSTED varve_status vv_tombstone_file_read(varve_db *db, uint64_t id,
                                                                vv_vec *out, varve_error *out_err);
+/** Tell what such a file holds, its damage included. E_NOMEM. */
+VV_MUST_CHECK VV_UNTRUSTED varve_status vv_tombstone_file_inspect(vv_alloc *alloc, vv_bytes bytes,
+                                                                  vv_facts *facts,
+                                                                  varve_error *out_err);
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
+#include "model/facts.h"
 #include "sys/env.h"
 #include "varve.h"
 
@@ -191,5 +192,10 @@ typedef void (*vv_segment_damage_visitor)(void *context, const vv_segment_damage
 VV_MUST_CHECK varve_status vv_segment_scrub(vv_segment *segment,
                                             const vv_segment_progress *progress,
                                             vv_segment_damage_visitor visit, varve_error *out_err);
+
+/** Tell what a file that may be damaged holds, as varve_inspect does. E_NOT_FOUND, E_IO, E_NOMEM.
+ */
+VV_MUST_CHECK VV_UNTRUSTED varve_status vv_segment_inspect(const vv_env *env, const char *path,
+                                                           vv_facts *facts, varve_error *out_err);
 
 #endif

@@ -26,6 +26,8 @@
 #define VV_STREAM_MAGIC        "VARVESTM"
 #define VV_STREAM_MAGIC_BYTES  8u
 #define VV_STREAM_SUFFIX       ".vvs"
+#define VV_STREAM_HEADER_BYTES 32u
+#define VV_STREAM_HEAD_BYTES   24u /* before each payload */
 #define VV_STREAM_CONTENT_TYPE "application/vnd.varve.stream"
 
 /* ---- writing -------------------------------------------------------------------------------- */

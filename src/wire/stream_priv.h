@@ -10,8 +10,6 @@
 
 enum {
     VV_STREAM_VERSION = 1,
-    VV_STREAM_HEADER_BYTES = 32,
-    VV_STREAM_HEAD_BYTES = 24, /* before each payload */
     VV_STREAM_END_BYTES = 24,
 
     VV_STREAM_KIND_ROWS = 1,

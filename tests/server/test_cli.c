@@ -82,9 +82,9 @@ static const char every_value[] = "all,host=a f=-0.0 1\n"
 static void every_verb_has_help_that_fits_a_screen(void **state)
 {
     (void)state;
-    static const char *const verbs[] = {"serve",   "write",    "import",  "query", "export",
-                                        "config",  "series",   "metrics", "info",  "verify",
-                                        "version", "snapshot", "restore", "scrub", "ping"};
+    static const char *const verbs[] = {
+        "serve", "write",  "import",  "query",    "export",  "config", "series", "metrics",
+        "info",  "verify", "version", "snapshot", "restore", "scrub",  "ping",   "inspect"};
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         program_result result = PROGRAM_RUN(verbs[i], "--help");
         assert_int_equal(result.exit_code, 0);
