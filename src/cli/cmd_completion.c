@@ -35,8 +35,6 @@ static const struct {
     const char *option;
     const char *words;
 } completion_choices[] = {
-    {"query", "format", "table csv tsv json jsonl lp markdown chart"},
-    {"export", "format", "jsonl json lp csv tsv"},
     {NULL, "sync", "group always interval none buffered"},
     {NULL, "precision", "ns us ms s"},
     {NULL, "color", "auto always never"},
@@ -79,6 +77,10 @@ static const char *completion_words(const char *verb, const vv_option *given,
     }
     vv_text_format(buffer, COMPLETION_WORDS_BYTES, "%s", given->help);
     for (char *at = buffer; *at != '\0'; at++) {
+        if (*at == '(') { /* the default, which is one of them */
+            *at = '\0';
+            break;
+        }
         bool is_letter = (*at >= 'a' && *at <= 'z') || (*at >= '0' && *at <= '9');
         *at = is_letter ? *at : ' ';
     }
@@ -160,7 +162,11 @@ static void completion_values(void *context, const char *verb, const char *examp
         if (!completion_takes_value(&options[i])) {
             continue;
         }
-        vv_buf_append_format(script->out, "    '%s --%s') ", verb, options[i].name);
+        vv_buf_append_format(script->out, "    '%s --%s'", verb, options[i].name);
+        if (strcmp(options[i].name, "output") == 0) {
+            vv_buf_append_format(script->out, "|'%s -o'", verb);
+        }
+        completion_put(script, ") ");
         if (words != NULL) {
             vv_buf_append_format(script->out, "%s%s%s; ",
                                  completion_phrases[script->shell].words_begin, words,
@@ -221,7 +227,10 @@ static void completion_bash(completion_script *script)
                    "'\n"
                    "    COMPREPLY=()\n"
                    "    if ((COMP_CWORD == 1)); then _varve_words \"$commands\"; return; fi\n"
-                   "    case \"${COMP_WORDS[1]} ${COMP_WORDS[COMP_CWORD-1]}\" in\n");
+                   "    local previous=${COMP_WORDS[COMP_CWORD-1]}\n"
+                   "    if [[ $word == = ]]; then word=''; fi\n"
+                   "    if [[ $previous == = ]]; then previous=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
+                   "    case \"${COMP_WORDS[1]} $previous\" in\n");
     for (size_t i = 0; i < vv_command_count; i++) {
         vv_cli_describe(&vv_commands[i], completion_values, script);
     }

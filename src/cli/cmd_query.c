@@ -232,10 +232,12 @@ static int query_run(query_job *job)
 static bool query_format(const char *verb, const char *word, vv_rows_format *format)
 {
     if (word != NULL && !vv_rows_format_parse(word, format)) {
+        const char *nearest = vv_rows_format_nearest(word);
         vv_cli_fail(verb,
                     "--format is table, csv, tsv, json, jsonl, lp, markdown, chart or native, not "
-                    "\"%s\"",
-                    word);
+                    "\"%s\"%s%s%s",
+                    word, nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "",
+                    nearest != NULL ? "?" : "");
         return false;
     }
     return true;

@@ -14,6 +14,7 @@
 #include "cli/grid.h"
 #include "cli/listing.h"
 #include "cli/memory.h"
+#include "cli/nearest.h"
 #include "model/time_range.h"
 #include "wire/influx_write.h"
 #include "wire/json_lines.h"
@@ -47,22 +48,30 @@ struct vv_rows_print {
     size_t order[ROWS_COLUMNS_MAX];
 };
 
+static const char *const rows_format_names[] = {
+    [VV_ROWS_TABLE] = "table",       [VV_ROWS_CSV] = "csv",          [VV_ROWS_TSV] = "tsv",
+    [VV_ROWS_JSON] = "json",         [VV_ROWS_JSON_LINES] = "jsonl", [VV_ROWS_LINE_PROTOCOL] = "lp",
+    [VV_ROWS_MARKDOWN] = "markdown", [VV_ROWS_CHART] = "chart",      [VV_ROWS_NATIVE] = "native",
+};
+
 bool vv_rows_format_parse(const char *word, vv_rows_format *out_format)
 {
-    static const char *const names[] = {
-        [VV_ROWS_TABLE] = "table",       [VV_ROWS_CSV] = "csv",
-        [VV_ROWS_TSV] = "tsv",           [VV_ROWS_JSON] = "json",
-        [VV_ROWS_JSON_LINES] = "jsonl",  [VV_ROWS_LINE_PROTOCOL] = "lp",
-        [VV_ROWS_MARKDOWN] = "markdown", [VV_ROWS_CHART] = "chart",
-        [VV_ROWS_NATIVE] = "native",
-    };
-    for (size_t i = 0; i < VV_ARRAY_COUNT(names); i++) {
-        if (strcmp(word, names[i]) == 0) {
+    for (size_t i = 0; i < VV_ARRAY_COUNT(rows_format_names); i++) {
+        if (strcmp(word, rows_format_names[i]) == 0) {
             *out_format = (vv_rows_format)i;
             return true;
         }
     }
     return false;
+}
+
+const char *vv_rows_format_nearest(const char *word)
+{
+    vv_nearest nearest = {.word = vv_text_from_string(word)};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(rows_format_names); i++) {
+        vv_nearest_offer(&nearest, rows_format_names[i]);
+    }
+    return nearest.best;
 }
 
 bool vv_rows_format_has_columns(vv_rows_format format)

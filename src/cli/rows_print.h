@@ -38,6 +38,8 @@ typedef enum vv_rows_format {
 /** "table", "csv", "tsv", "json", "jsonl", "lp", "markdown", "chart", "native"; false for another.
  */
 bool vv_rows_format_parse(const char *word, vv_rows_format *out_format);
+/** The nearest of them to a mistyped word; NULL when none is near. */
+const char *vv_rows_format_nearest(const char *word);
 /** Whether the format has columns, which need to be known before the first row. */
 bool vv_rows_format_has_columns(vv_rows_format format);
 

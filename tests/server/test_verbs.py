@@ -49,6 +49,7 @@ class Verbs(Commands):
         self.assertEqual(2, wrong.returncode)
         self.assertIn("unknown option --lsat; did you mean --last?", wrong.stderr)
         self.assertEqual(2, self.run_bare().returncode)
+        self.assertIn('not "tabel"; did you mean table?', self.run_bare("query", "cpu", "--format", "tabel").stderr)
 
     def test_exit_codes_follow_their_table(self):
         self.assertEqual(3, self.run_bare("import", "-", "--format", "lp", "--data", "partial",
@@ -197,6 +198,9 @@ class Verbs(Commands):
             self.assertEqual({"--" + name for name in self.options(verb)} | {"--help"},
                              self.complete("varve", verb, "--"), verb)
         self.assertEqual({"markdown"}, self.complete("varve", "query", "cpu", "--format", "m"))
+        self.assertEqual({"markdown"}, self.complete("varve", "query", "cpu", "--format", "=", "m"))
+        self.assertEqual({"always", "auto", "never"}, self.complete("varve", "query", "--color", "="))
+        self.assertIn("data", self.complete("varve", "export", "-o", "d"))
         self.assertEqual({"ns", "us", "ms", "s"}, self.complete("varve", "write", "--precision", ""))
         self.assertIn("data", self.complete("varve", "query", "--data", "da"))
         self.assertIn("data", self.complete("varve", "import", "da"))

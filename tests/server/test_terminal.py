@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What only a terminal sees: colours, the width, progress, a live view, and Ctrl-C."""
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+import unicodedata
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from commands import PROGRAM, Commands  # noqa: E402 (the path is set above)
+
+
+def columns(line):
+    """How wide a line stands: wide letters count twice, colours not at all."""
+    line = re.sub(r"\033\[[0-9;]*[A-Za-z]", "", line)
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
+
+
+class Terminal(Commands):
+    def open(self, *arguments, width=60, environment=None, **streams):
+        """Starts a command whose streams named here are the terminal; returns (process, terminal)."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, width, 0, 0))
+        pipes = {name: theirs if given == "terminal" else given for name, given in streams.items()}
+        running = subprocess.Popen([PROGRAM, *arguments], start_new_session=True,
+                                   env={**self.environment, "TERM": "xterm", **(environment or {})},
+                                   preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),
+                                   pass_fds=(theirs,), **{"stdin": subprocess.DEVNULL, **pipes})
+        os.close(theirs)
+        self.addCleanup(os.close, ours)
+        self.addCleanup(running.wait)
+        self.addCleanup(running.kill)
+        return running, ours
+
+    def read_all(self, terminal):
+        """Everything, to the end of the process."""
+        text = b""
+        while True:
+            try:
+                piece = os.read(terminal, 65536)
+            except OSError:  # the other side is gone
+                piece = b""
+            if not piece:
+                return text.decode()
+            text += piece
+
+    def read_until(self, terminal, wanted):
+        text = b""
+        while wanted.encode() not in text:
+            text += os.read(terminal, 65536)
+        return text.decode()
+
+    def test_charts_have_colours_and_the_width_of_the_terminal(self):
+        words = ("query", "cpu", "--data", self.data, "--format", "chart")
+        running, terminal = self.open(*words, stdout="terminal")
+        shown = self.read_all(terminal)
+        self.assertEqual(0, running.wait())
+        self.assertIn("\033[36m", shown)
+        lines = shown.replace("\r", "").splitlines()
+        self.assertEqual(60, max(columns(line) for line in lines if "─" in line))
+        self.assertLessEqual(max(map(columns, lines)), 60)
+        for more in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+            running, terminal = self.open(*words, stdout="terminal", environment=more)
+            self.assertNotIn("\033", self.read_all(terminal))
+            self.assertEqual(0, running.wait())
+
+    def test_long_work_tells_how_far_it_is(self):
+        running, terminal = self.open("import", "-", "--format", "lp", "--data", f"{self.place.name}/progress",
+                                      stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr="terminal")
+        os.set_blocking(terminal, False)
+        text, rows = b"", 0
+        while b"rows/s" not in text:  # it is shown only after a while: rows come until then
+            rows += 1000
+            running.stdin.write(b"".join(b"m v=%d %d\n" % (row, row) for row in range(rows - 1000, rows)))
+            try:
+                text += os.read(terminal, 65536)
+            except BlockingIOError:
+                pass
+        running.stdin.close()
+        self.assertRegex(text.decode(), r"\rstandard input  [\d.]+( [kM])? rows  [\d.]+( [kM])? rows/s")
+        os.set_blocking(terminal, True)
+        self.assertTrue(self.read_all(terminal).endswith("\r\033[K"))  # nothing is left of it
+        self.assertEqual(0, running.wait())
+
+    def test_top_renews_its_view_until_ctrl_c(self):
+        running, terminal = self.open("top", "--data", self.data, "--interval", "20ms", stdin="terminal",
+                                      stdout="terminal")
+        self.read_until(terminal, "in the log")
+        self.assertIn("\033[H\033[J", self.read_until(terminal, "rows written"))
+        os.write(terminal, b"\x03")
+        self.read_all(terminal)
+        self.assertEqual(130, running.wait())
+
+
+if __name__ == "__main__":
+    unittest.main()
