@@ -88,18 +88,19 @@ static void ingest_reject(void *context, uint64_t line, uint64_t count, const va
                                                       : VV_INGEST_INVALID] += count;
 }
 
-/** A failure of rows: theirs alone, then they are left out, or one that ends the text. */
+/** A failure of rows, and why: theirs alone, then they are left out, or one that ends the text. */
 static varve_status ingest_blame(vv_ingest *ingest, uint64_t line, uint64_t count,
-                                 const varve_error *why, varve_error *out_err)
+                                 varve_status status, varve_error *why, varve_error *out_err)
 {
-    bool is_theirs = why->status == VARVE_E_INVALID || why->status == VARVE_E_LIMIT ||
-                     why->status == VARVE_E_CONFLICT || why->status == VARVE_E_UNSUPPORTED;
+    bool is_theirs = status == VARVE_E_INVALID || status == VARVE_E_LIMIT ||
+                     status == VARVE_E_CONFLICT || status == VARVE_E_UNSUPPORTED;
+    why->status = status;
     if (is_theirs) {
         ingest_reject(ingest, line, count, why);
         return VARVE_OK;
     }
     *out_err = *why;
-    return why->status;
+    return status;
 }
 
 /* ---- series --------------------------------------------------------------------------------- */
@@ -336,11 +337,12 @@ static varve_status ingest_rows(void *context, vv_decoder *decoder, const vv_wir
         status = ingest_fields(ingest, rows, &why);
     }
     if (status != VARVE_OK) {
-        return ingest_blame(ingest, rows->line, rows->row_count, &why, out_err);
+        return ingest_blame(ingest, rows->line, rows->row_count, status, &why, out_err);
     }
     for (size_t index = 0; index < rows->row_count; index++) {
-        if (ingest_row(ingest, series, rows, index, &why) != VARVE_OK) {
-            VV_TRY(ingest_blame(ingest, rows->line, 1, &why, out_err));
+        status = ingest_row(ingest, series, rows, index, &why);
+        if (status != VARVE_OK) {
+            VV_TRY(ingest_blame(ingest, rows->line, 1, status, &why, out_err));
         }
     }
     return VARVE_OK;
@@ -363,7 +365,7 @@ void vv_ingest_sink(vv_ingest *ingest, vv_wire_sink *out_sink)
 /** Say why the database left out a row. */
 static void ingest_note_rejected(vv_ingest *ingest, const varve_rejected *rejected, uint64_t count)
 {
-    varve_error why;
+    varve_error why = {.status = rejected->status};
     uint64_t line = *VV_VEC_AT(&ingest->row_lines, uint64_t, (size_t)rejected->row);
     varve_text name;
     if (rejected->field.id != 0 &&
