@@ -83,12 +83,12 @@ static void cli_print_help(const char *verb, const char *example, const vv_optio
 {
     for (size_t i = 0; i < vv_command_count; i++) {
         if (strcmp(vv_commands[i].name, verb) == 0) {
-            printf("varve %s: %s\n\nusage: varve %s %s\n", verb, vv_commands[i].summary, verb,
+            printf("varve %s: %s\nusage: varve %s %s\n", verb, vv_commands[i].summary, verb,
                    vv_commands[i].arguments);
         }
     }
     if (count > 0) {
-        printf("\noptions:\n");
+        putchar('\n');
     }
     size_t rare = 0;
     for (size_t i = 0; i < count; i++) {

@@ -40,6 +40,7 @@ NOT_RUN = {
     "cmake --build build": "make test builds in this way",
     "sudo cmake --install build": "test_install.py installs, below a directory of its own",
     "sudo systemctl enable": "needs a service manager",
+    "varve completion fish": "needs fish; test_verbs.py checks the script where there is one",
     "podman build": "needs a container engine",
     "podman run": "needs a container engine",
     "varve completion fish": "needs fish",
