@@ -7,6 +7,7 @@
 
 #include "base/json_writer.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "server/config.h"
 
 /* Where the comment with the origin begins. */
@@ -33,10 +34,30 @@ static void config_print_place(const vv_config *config, vv_setting_id id, vv_buf
     }
 }
 
+/** What YAML takes for the end of a line, or for no character of a text. */
+static bool config_print_is_special(uint32_t code_point)
+{
+    return code_point < 0x20 || (code_point >= 0x7F && code_point < 0xA0) || code_point == 0x2028 ||
+           code_point == 0x2029 || code_point == 0xFEFF || code_point == 0xFFFE ||
+           code_point == 0xFFFF;
+}
+
+/** A text in the double quotes of YAML. */
 static void config_print_quoted(varve_text text, vv_buf *out)
 {
+    size_t position = 0;
     vv_buf_append_char(out, '"');
-    vv_json_escape(out, text);
+    while (position < text.size) {
+        size_t begin = position;
+        uint32_t code_point = vv_utf8_next(text, &position);
+        if (config_print_is_special(code_point)) {
+            vv_buf_append_format(out, "\\u%04x", code_point);
+        } else if (code_point == '"' || code_point == '\\') {
+            vv_buf_append_format(out, "\\%c", (char)code_point);
+        } else {
+            vv_buf_append(out, text.data + begin, position - begin);
+        }
+    }
     vv_buf_append_char(out, '"');
 }
 

@@ -435,8 +435,10 @@ static void what_is_printed_reads_back(void **state)
         check_ok(give(f, (vv_setting_id)id, VV_ORIGIN_FLAG, other_value(f, (vv_setting_id)id)),
                  &f->err);
     }
-    check_ok(give(f, VV_SETTING_DATA, VV_ORIGIN_FLAG, VV_TEXT("a: \"b\" # \xc3\xa4 'c' \\")),
-             &f->err);
+    check_ok(
+        give(f, VV_SETTING_DATA, VV_ORIGIN_FLAG,
+             VV_TEXT("a: \"b\" # \xc3\xa4 'c' \\ \xc2\x85 \xe2\x80\xa8\xef\xbb\xbf\xef\xbf\xbf ")),
+        &f->err);
     for (int has_origins = 0; has_origins < 2; has_origins++) {
         vv_buf yaml;
         vv_buf_init(&yaml, &f->alloc, SIZE_MAX);
