@@ -29,6 +29,10 @@ static varve_status door_csv_options(vv_call *call, vv_csv_options *csv, varve_e
                        "invalid parameter \"separator\": comma, semicolon, tab or pipe");
     }
     VV_TRY(vv_call_number(call, VV_TEXT("skip_lines"), 0, &csv->skip_lines, out_err));
+    csv->turns = vv_import_turns(call);
+    if (csv->turns == NULL) {
+        return vv_fail_nomem(out_err, "a request", sizeof *csv);
+    }
     csv->has_header = vv_call_flag(call, VV_TEXT("header"));
     VV_IGNORE(door_csv_param(call, VV_TEXT("metric"), &csv->metric)); /* may be absent */
     if (!door_csv_param(call, VV_TEXT("format"), &text)) {

@@ -247,6 +247,19 @@ static void door_import_give_turn(void *context)
     vv_turns_give(context);
 }
 
+const vv_json_lines_turns *vv_import_turns(vv_call *call)
+{
+    vv_json_lines_turns *turns =
+        vv_arena_zeroed(vv_http_request_arena(call->request), sizeof *turns);
+    if (turns != NULL) {
+        turns->free_bytes = DOOR_LINE_FREE_BYTES;
+        turns->take = door_import_take_turn;
+        turns->give = door_import_give_turn;
+        turns->context = &call->server->parses;
+    }
+    return turns;
+}
+
 void vv_serve_import(vv_call *call)
 {
     varve_error err = {.message = "out of memory"};
@@ -257,14 +270,8 @@ void vv_serve_import(vv_call *call)
         .rejected = VV_METRIC_INGEST_REJECTED_JSON,
         .bytes = VV_METRIC_INGEST_BYTES_JSON,
     };
-    vv_json_lines_turns *turns =
-        vv_arena_zeroed(vv_http_request_arena(call->request), sizeof *turns);
-    if (turns != NULL) {
-        turns->free_bytes = DOOR_LINE_FREE_BYTES;
-        turns->take = door_import_take_turn;
-        turns->give = door_import_give_turn;
-        turns->context = &call->server->parses;
-        plan.format_options = turns;
+    plan.format_options = vv_import_turns(call);
+    if (plan.format_options != NULL) {
         status = vv_call_precision(call, &plan.unit, &err);
     }
     if (status == VARVE_OK) {

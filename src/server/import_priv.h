@@ -38,6 +38,9 @@ void vv_import_serve(vv_call *call, const vv_import_plan *plan);
 VV_MUST_CHECK varve_status vv_import_extra_label(vv_call *call, vv_import_plan *plan,
                                                  varve_label label, varve_error *out_err);
 
+/** Turns of the server for long JSON, in the request's arena; NULL for want of memory. */
+const struct vv_json_lines_turns *vv_import_turns(vv_call *call);
+
 /** Parameter "extra_label=NAME=VALUE", repeatable; into the plan, for series that lack them.
  * Errors: E_INVALID, E_NOMEM. */
 VV_MUST_CHECK varve_status vv_import_extra_labels(vv_call *call, vv_import_plan *plan,

@@ -26,6 +26,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "wire/decode.h"
+#include "wire/json_lines.h"
 
 /* Memory of a record beside its text: bytes are shorter than their text, a histogram of short
  * numbers is what takes most ("0," becomes 8 bytes). */
@@ -161,13 +162,28 @@ static varve_status csv_bad_cell(const vv_csv_column *column, varve_text text, v
                    is_time ? "LAYOUT" : csv_better_type(text));
 }
 
+/** A value of a cell; what may become a large tree of JSON waits for its turn. */
+static varve_status csv_read_typed(csv_decoder *decoder, const vv_csv_cell *cell, uint32_t type,
+                                   varve_value *out_value, varve_error *out_err)
+{
+    const vv_json_lines_turns *turns = decoder->csv.turns;
+    bool may_be_json = type == VARVE_TYPE_HISTOGRAM || type == VV_CSV_MIXED;
+    if (turns == NULL || !may_be_json || cell->text.size <= turns->free_bytes) {
+        return vv_csv_value_read(cell, type, &decoder->arena, out_value, out_err);
+    }
+    VV_TRY(turns->take(turns->context, out_err));
+    varve_status status = vv_csv_value_read(cell, type, &decoder->arena, out_value, out_err);
+    turns->give(turns->context);
+    return status;
+}
+
 static varve_status csv_read_value(csv_decoder *decoder, size_t at, const vv_csv_cell *cell,
                                    varve_error *out_err)
 {
     const vv_csv_column *column = &decoder->mapping.columns[at];
     size_t slot = decoder->slots[at] + (column->role == VV_CSV_METRIC ? decoder->field_count : 0);
     varve_value value;
-    VV_TRY(vv_csv_value_read(cell, column->type, &decoder->arena, &value, out_err));
+    VV_TRY(csv_read_typed(decoder, cell, column->type, &value, out_err));
     if (value.type == VARVE_TYPE_NONE) {
         return VARVE_OK;
     }

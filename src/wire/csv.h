@@ -75,6 +75,8 @@ typedef struct vv_csv_options {
     char separator;                /* 0: ',' */
     bool has_header;               /* with a mapping: the first record is none of rows */
     uint64_t skip_lines;           /* before the header */
+    /* Cells with histograms that are longer than its free_bytes take turns; NULL: they need not. */
+    const struct vv_json_lines_turns *turns;
 } vv_csv_options;
 
 #endif

@@ -9,6 +9,7 @@
 #include "support/failing_alloc.h"
 #include "wire/csv.h"
 #include "wire/decode.h"
+#include "wire/json_lines.h"
 
 /* A decoder of CSV whose sink writes down what it is called with. */
 typedef struct world {
@@ -435,6 +436,46 @@ static void csv_numbers_are_bounded(void **state)
     end(&w);
 }
 
+/* Turns as a server gives them. */
+typedef struct turn_count {
+    int taken, given;
+    bool is_busy;
+} turn_count;
+
+static varve_status take_turn(void *context, varve_error *out_err)
+{
+    turn_count *turns = context;
+    turns->taken += 1;
+    return turns->is_busy ? vv_fail(out_err, VARVE_E_BUSY, "no turn") : VARVE_OK;
+}
+
+static void give_turn(void *context)
+{
+    turn_count *turns = context;
+    turns->given += 1;
+}
+
+static void csv_cells_of_long_json_take_turns(void **state)
+{
+    (void)state;
+    world w;
+    begin(&w, NULL);
+    turn_count count = {.taken = 0};
+    vv_json_lines_turns turns = {
+        .free_bytes = 8, .take = take_turn, .give = give_turn, .context = &count};
+    w.csv.turns = &turns;
+    map(&w, "1:mixed:v,2:string:s,3:histogram:h", "m");
+    check_ok(decode(&w, "string:x,123456789,[123456]\nstring:xy,,\nstring:y,,[1234567]\n", 9),
+             NULL);
+    assert_int_equal(count.taken, 2); /* string:xy and [1234567]: the others have 8 bytes, or are
+                                         strings in any case */
+    assert_int_equal(count.given, count.taken);
+    count.is_busy = true;
+    check_status(VARVE_E_BUSY, decode(&w, "string:xyz,,\n", 9));
+    assert_non_null(strstr((const char *)w.log.data, "no turn"));
+    end(&w);
+}
+
 static void csv_survives_every_failing_allocation(void **state)
 {
     (void)state;
@@ -473,6 +514,7 @@ int main(void)
         cmocka_unit_test(csv_notes_lost_digits_and_bounds_lines),
         cmocka_unit_test(csv_ends_with_the_failure_of_its_sink),
         cmocka_unit_test(csv_numbers_are_bounded),
+        cmocka_unit_test(csv_cells_of_long_json_take_turns),
         cmocka_unit_test(csv_survives_every_failing_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
