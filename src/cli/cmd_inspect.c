@@ -354,8 +354,8 @@ int vv_cmd_inspect(int argc, char **argv)
     };
     int operands;
     int exit_code;
-    if (!vv_cli_begin("inspect", "varve inspect varve-data/manifest/00000000000000000002.vmf",
-                      table, VV_ARRAY_COUNT(table), argc, argv, &operands, &exit_code)) {
+    if (!vv_cli_begin("inspect", "varve inspect --json varve-data/IDENT", table,
+                      VV_ARRAY_COUNT(table), argc, argv, &operands, &exit_code)) {
         return exit_code;
     }
     if (operands != 1) {
