@@ -592,7 +592,7 @@ VARVE_API void varve_batch_clear(varve_batch *batch);
 typedef struct varve_selection varve_selection;
 
 /**
- * Add one row. Its arrays are copied; the bytes and histograms that values point to are borrowed
+ * Add one row. Its arrays and histograms are copied; the bytes that values point to are borrowed
  * until commit or submit returns. A failed call adds nothing. Errors: E_INVALID, E_NOMEM, E_LIMIT.
  */
 VARVE_API varve_status varve_batch_row(varve_batch *batch, const varve_row *row,

@@ -120,6 +120,23 @@ static void a_failing_source_changes_no_count(void **state)
     assert_int_equal(source.live, 0);
 }
 
+static void memory_of_libraries_knows_its_size(void **state)
+{
+    (void)state;
+    vv_alloc alloc;
+    vv_alloc_init_limited(&alloc, NULL, 4096);
+    uint8_t *memory = vv_alloc_sized_new(&alloc, 100);
+    assert_non_null(memory);
+    assert_int_equal((uintptr_t)memory % _Alignof(max_align_t), 0);
+    memset(memory, 7, 100);
+    assert_true(vv_alloc_bytes(&alloc) >= 100);
+    assert_null(vv_alloc_sized_new(&alloc, 4096));
+    assert_null(vv_alloc_sized_new(&alloc, SIZE_MAX));
+    vv_alloc_sized_free(&alloc, memory);
+    vv_alloc_sized_free(&alloc, NULL);
+    assert_int_equal(vv_alloc_bytes(&alloc), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +146,7 @@ int main(void)
         cmocka_unit_test(arrays_whose_size_overflows_are_refused),
         cmocka_unit_test(the_limit_holds_to_the_byte),
         cmocka_unit_test(a_failing_source_changes_no_count),
+        cmocka_unit_test(memory_of_libraries_knows_its_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
