@@ -57,8 +57,11 @@ class Program:
                                       stderr=subprocess.DEVNULL, env=self.clean)
             try:
                 url = server.stdout.readline().split()[-1]
-                for path in ("/api/v1/labels", "/metrics"):
-                    with urllib.request.urlopen(url + path, timeout=30) as answer:
+                text = ""
+                urllib.request.urlopen(f"{url}/api/v1/labels", timeout=30).close()
+                # A request is counted when it has ended, which may be after its answer was read.
+                while "varve_query_duration_seconds_count{" not in text or "varve_http_requests_total{" not in text:
+                    with urllib.request.urlopen(f"{url}/metrics", timeout=30) as answer:
                         text = answer.read().decode()
             finally:
                 server.send_signal(signal.SIGTERM)

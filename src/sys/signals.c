@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,18 +12,20 @@
 #include "base/assert.h"
 #include "sys/clock.h"
 
-static volatile sig_atomic_t signals_has_stop;
-static volatile sig_atomic_t signals_has_end; /* it was a SIGTERM */
+/* Set by handlers, which may run in a thread of a library that does not block signals. */
+_Static_assert(ATOMIC_BOOL_LOCK_FREE == 2, "handlers take no lock");
+static atomic_bool signals_has_stop;
+static atomic_bool signals_has_end; /* it was a SIGTERM */
+static atomic_bool signals_has_reload;
 static bool signals_are_often;
-static volatile sig_atomic_t signals_has_reload;
 static sem_t signals_came; /* the one way out of a handler that any thread may run */
 
 static void signals_on_stop(int number)
 {
     int saved = errno;
-    signals_has_stop = 1;
+    atomic_store(&signals_has_stop, true);
     if (number == SIGTERM) {
-        signals_has_end = 1;
+        atomic_store(&signals_has_end, true);
     }
     (void)sem_post(&signals_came); /* fails when nobody has listened for INT_MAX signals */
     errno = saved;
@@ -32,7 +35,7 @@ static void signals_on_reload(int number)
 {
     int saved = errno;
     (void)number;
-    signals_has_reload = 1;
+    atomic_store(&signals_has_reload, true);
     (void)sem_post(&signals_came);
     errno = saved;
 }
@@ -65,17 +68,17 @@ void vv_signals_catch_often(void)
 
 void vv_signals_forget_interrupt(void)
 {
-    signals_has_stop = 0;
+    atomic_store(&signals_has_stop, false);
 }
 
 bool vv_signals_is_stop_asked(void)
 {
-    return signals_has_stop != 0 || signals_has_end != 0;
+    return atomic_load(&signals_has_stop) || atomic_load(&signals_has_end);
 }
 
 bool vv_signals_is_end_asked(void)
 {
-    return signals_has_end != 0;
+    return atomic_load(&signals_has_end);
 }
 
 void vv_signals_catch_reload(void)
@@ -89,9 +92,8 @@ vv_signal vv_signals_wait(void)
         if (vv_signals_is_stop_asked()) {
             return VV_SIGNAL_STOP;
         }
-        if (signals_has_reload != 0) {
-            signals_has_reload = 0; /* one that comes after this is a reload of its own */
-            return VV_SIGNAL_RELOAD;
+        if (atomic_exchange(&signals_has_reload, false)) {
+            return VV_SIGNAL_RELOAD; /* one that comes from here on is a reload of its own */
         }
         (void)sem_wait(&signals_came); /* EINTR: asked again */
     }
