@@ -175,7 +175,6 @@ static varve_status remote_run_json(vv_http_fetch_request *request, vv_alloc *al
                                    : vv_fail(out_err, VARVE_E_INTERNAL,
                                              "the server's answer is no JSON: %s", why.text);
     }
-    request->sink_context = NULL; /* body ends here */
     vv_buf_deinit(&body);
     request->sink = NULL; /* body ends here */
     request->sink_context = NULL;

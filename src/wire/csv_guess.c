@@ -14,6 +14,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/hash.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -350,7 +351,7 @@ static varve_status csv_guess_time(csv_guess_work *work, varve_error *out_err)
 {
     varve_text column;
     varve_text layout;
-    size_t index;
+    size_t index = 0;
     if (work->wish->time == NULL) {
         return VARVE_OK; /* when all that is asked for is known */
     }
@@ -371,7 +372,7 @@ static varve_status csv_guess_labels(csv_guess_work *work, varve_error *out_err)
 {
     varve_text rest = vv_text_from_string(work->wish->labels);
     varve_text word;
-    size_t index;
+    size_t index = 0;
     while (rest.size > 0 && vv_text_split(&rest, ',', &word)) {
         VV_TRY(csv_guess_claim(work, "--labels", word, VV_CSV_LABEL, &index, out_err));
     }
@@ -385,7 +386,7 @@ static varve_status csv_guess_fields(csv_guess_work *work, varve_error *out_err)
     while (rest.size > 0 && vv_text_split(&rest, ',', &word)) {
         varve_text column;
         varve_text type;
-        size_t index;
+        size_t index = 0;
         csv_guess_split(work, word, &column, &type);
         VV_TRY(csv_guess_claim(work, "--fields", column, VV_CSV_FIELD, &index, out_err));
         work->mapping[index].type = csv_guess_type(&work->states[index]);
@@ -416,7 +417,7 @@ static void csv_guess_rest(csv_guess_work *work)
 static varve_status csv_guess_metric(csv_guess_work *work, varve_error *out_err)
 {
     const vv_csv_wish *wish = work->wish;
-    size_t index;
+    size_t index = 0;
     if (wish->metric != NULL && wish->metric_column != NULL) {
         return vv_fail(out_err, VARVE_E_INVALID, "--metric and --metric-column exclude each other");
     }
@@ -631,6 +632,7 @@ varve_status vv_csv_guess_make(const vv_csv_wish *wish, vv_bytes sample, bool is
     if (status != VARVE_OK || out_guess->is_typed || out_guess->rows == 0) {
         return status;
     }
+    VV_ASSERT(work.states != NULL); /* made with the first record, before any row */
     VV_TRY(csv_guess_roles(&work, out_err));
     /* Again, now that it is known what tells rows apart. */
     uint64_t(*seen)[2] = vv_arena_zeroed(arena, CSV_GUESS_SEEN * sizeof *seen);
