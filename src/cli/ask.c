@@ -575,7 +575,13 @@ varve_status vv_ask_parse(const vv_ask_words *words, varve_db *db, uint32_t prec
     if (words->every != NULL) {
         VV_TRY(ask_bucket(words, precision, &out_ask->query.bucket, out_err));
     }
-    return words->by == NULL ? VARVE_OK : ask_grouping(words, arena, &out_ask->query, out_err);
+    if (words->by != NULL) {
+        VV_TRY(ask_grouping(words, arena, &out_ask->query, out_err));
+    }
+    if (out_ask->query.output_count == 0) {
+        out_ask->query.grouping = VARVE_GROUP_SERIES; /* no fields: nothing that makes groups */
+    }
+    return VARVE_OK;
 }
 
 /* ---- columns -------------------------------------------------------------------------------- */

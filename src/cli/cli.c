@@ -44,7 +44,9 @@ int vv_cli_exit_code(varve_status status)
 
 int vv_cli_report(const char *verb, varve_status status, const varve_error *error)
 {
-    if (status != VARVE_OK) {
+    /* A reader that left, as `head` does, is no failure to talk about. */
+    bool is_gone = status == VARVE_E_IO && error->os_errno == EPIPE;
+    if (status != VARVE_OK && !is_gone) {
         vv_cli_fail(verb, "%s", error->message);
     }
     return vv_cli_exit_code(status);
@@ -65,9 +67,7 @@ int vv_cli_print(const char *verb, varve_text text)
     bool is_written = fwrite(text.data, 1, text.size, stdout) == text.size;
     if (fflush(stdout) != 0 || !is_written) {
         varve_error error;
-        VV_IGNORE(vv_os_fail(&error, errno, "write", "standard output"));
-        vv_cli_fail(verb, "%s", error.message);
-        return VV_EXIT_FAILED;
+        return vv_cli_report(verb, vv_os_fail(&error, errno, "write", "standard output"), &error);
     }
     return VV_EXIT_OK;
 }

@@ -173,13 +173,6 @@ static varve_status query_export_csv(const query_job *job, varve_db *db, varve_t
     return VARVE_OK;
 }
 
-/** A reader that left, as `head` does, is no failure to talk about. */
-static int query_exit(const query_job *job, varve_status status, const varve_error *error)
-{
-    bool is_gone = status == VARVE_E_IO && error->os_errno == EPIPE;
-    return is_gone ? VV_EXIT_FAILED : vv_cli_report_at(job->verb, status, error, job->fault.text);
-}
-
 static int query_directory(const query_job *job)
 {
     int exit_code;
@@ -196,7 +189,7 @@ static int query_directory(const query_job *job)
     bool is_csv_export = job->is_export && job->format == VV_ROWS_CSV;
     varve_status status = is_csv_export ? query_export_csv(job, db, task, &arena, &error)
                                         : query_database(job, db, task, &arena, &error);
-    exit_code = query_exit(job, status, &error);
+    exit_code = vv_cli_report_at(job->verb, status, &error, job->fault.text);
     exit_code = vv_cli_close(job->verb, db, exit_code);
     varve_task_free(task);
     vv_arena_deinit(&arena);
@@ -224,7 +217,7 @@ static int query_run(query_job *job)
                            .is_export = job->is_export};
     bool is_reached = true;
     varve_status status = vv_remote_rows_print(&rows, &is_reached, &error);
-    int exit_code = query_exit(job, status, &error);
+    int exit_code = vv_cli_report_at(job->verb, status, &error, job->fault.text);
     return is_reached ? exit_code : VV_EXIT_CONNECTION;
 }
 

@@ -134,7 +134,8 @@ static void serve_until_asked(const serve_context *serve, vv_server *server)
         bool is_unix = vv_text_starts_with(address, VV_TEXT("unix:"));
         printf("listening http %s%s\n", is_unix ? "" : "http://", address.data);
     }
-    fflush(stdout); /* who waits for the line may be gone; that does not concern the server */
+    fflush(stdout);
+    clearerr(stdout); /* who waits for the line may be gone; that does not concern the server */
     varve_error error;
     if (vv_notify_send(&serve->notify, &error, "READY=1\nSTATUS=serving on %s",
                        vv_server_address(server)) != VARVE_OK) {

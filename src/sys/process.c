@@ -237,6 +237,21 @@ void vv_sleep_until(int64_t deadline_mono_ns)
     } while (result == EINTR);
 }
 
+bool vv_process_hold_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0) {
+            continue;
+        }
+        /* It takes the lowest number, which is this one; what is read is only written, and the
+         * other way round: every use fails with EBADF, as it did. */
+        if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void vv_process_close(int fd)
 {
     VV_IGNORE(close(fd)); /* nothing can be lost with it */

@@ -31,6 +31,13 @@ uint64_t vv_process_memory_bytes(void);
 uint64_t vv_process_files_max(void);
 uint64_t vv_process_raise_files_max(uint64_t wanted);
 
+/*
+ * Standard streams that are closed get something that can be neither read nor written, so that no
+ * file or socket opened later takes their numbers. For the start of the program; false when that
+ * cannot be had.
+ */
+bool vv_process_hold_standard(void);
+
 /* Close a descriptor that nothing was written through, such as a listening socket. */
 void vv_process_close(int fd);
 

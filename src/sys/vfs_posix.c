@@ -75,6 +75,23 @@ static varve_status vfs_posix_check_regular(int fd, const char *path, varve_erro
     return VARVE_OK;
 }
 
+/**
+ * Away from the numbers of the standard streams: in a process that was started with one of them
+ * closed, what is printed would go into the file, and the file would be read as its input. Returns
+ * -1 and leaves errno when there is no other number.
+ */
+static int vfs_posix_leave_standard(int fd)
+{
+    if (fd < 0 || fd > STDERR_FILENO) {
+        return fd;
+    }
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int saved = errno;
+    (void)close(fd); /* nothing was written */
+    errno = saved;
+    return moved;
+}
+
 static varve_status vfs_posix_open(void *context, vv_file *file, varve_error *out_err)
 {
     (void)context;
@@ -82,6 +99,7 @@ static varve_status vfs_posix_open(void *context, vv_file *file, varve_error *ou
     do {
         fd = open(file->path, vfs_posix_open_flags(file->flags), S_IRUSR | S_IWUSR);
     } while (fd < 0 && errno == EINTR);
+    fd = vfs_posix_leave_standard(fd);
     if (fd < 0) {
         return vv_os_fail(out_err, errno, "open", file->path);
     }

@@ -582,13 +582,18 @@ static varve_status csv_guess_read(csv_guess_work *work, vv_csv_reader *reader, 
                                    varve_error *out_err)
 {
     uint64_t rows = 0;
+    uint64_t bad_line = 0; /* of the first bad record; 0: none is */
+    varve_error bad;
     bool is_first = true;
     for (;;) {
         vv_csv_record record;
         varve_error err;
         vv_csv_event event = vv_csv_reader_next(reader, &record, &err);
         if (event == VV_CSV_MORE || rows == VV_CSV_GUESS_ROWS) {
-            return VARVE_OK;
+            return rows > 0 || bad_line == 0
+                       ? VARVE_OK
+                       : vv_fail(out_err, VARVE_E_INVALID, "no row can be read: line %llu: %s",
+                                 (unsigned long long)bad_line, bad.message);
         }
         if (event == VV_CSV_STOP || (event == VV_CSV_ERROR && is_first)) {
             return vv_fail(out_err, err.status, "%s", err.message);
@@ -601,6 +606,10 @@ static varve_status csv_guess_read(csv_guess_work *work, vv_csv_reader *reader, 
             VV_TRY(csv_guess_begin(work, &record, out_err));
         }
         is_first = false;
+        if (event == VV_CSV_ERROR && bad_line == 0) {
+            bad_line = record.line;
+            bad = err;
+        }
         if (is_header || event == VV_CSV_ERROR) {
             continue;
         }
@@ -611,6 +620,18 @@ static varve_status csv_guess_read(csv_guess_work *work, vv_csv_reader *reader, 
             VV_TRY(csv_guess_row(work, &record, out_err));
         }
     }
+}
+
+/** A text whose lines end in CR alone is one record, and would pass for a header without rows. */
+static varve_status csv_guess_no_rows(const csv_guess_work *work, varve_error *out_err)
+{
+    for (size_t i = 0; i < work->count; i++) {
+        if (vv_text_find_char(work->columns[i].name, '\r') < work->columns[i].name.size) {
+            return vv_fail(out_err, VARVE_E_INVALID,
+                           "the lines end in CR alone: make that LF or CR LF");
+        }
+    }
+    return VARVE_OK;
 }
 
 varve_status vv_csv_guess_make(const vv_csv_wish *wish, vv_bytes sample, bool is_whole,
@@ -629,8 +650,11 @@ varve_status vv_csv_guess_make(const vv_csv_wish *wish, vv_bytes sample, bool is
     vv_csv_reader_feed(&reader, vv_text_of_bytes(sample), is_whole);
     varve_status status = csv_guess_read(&work, &reader, NULL, out_err);
     vv_csv_reader_deinit(&reader);
-    if (status != VARVE_OK || out_guess->is_typed || out_guess->rows == 0) {
+    if (status != VARVE_OK || out_guess->is_typed) {
         return status;
+    }
+    if (out_guess->rows == 0) {
+        return csv_guess_no_rows(&work, out_err);
     }
     VV_ASSERT(work.states != NULL); /* made with the first record, before any row */
     VV_TRY(csv_guess_roles(&work, out_err));

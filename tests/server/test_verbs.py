@@ -2,6 +2,7 @@
 """Every command: help, exit codes, JSON, completion; and the ones that go on until they are stopped."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -105,6 +106,49 @@ class Verbs(Commands):
                 done = self.run_varve(*words, on=on)
                 self.assertEqual((2, ""), (done.returncode, done.stdout), words)
                 self.assertIn("^", done.stderr)
+
+    def run_with_closed(self, numbers, *arguments):
+        """As run_bare, but started without some of the streams 0, 1 and 2; (exit status, standard error)."""
+        def close():
+            for number in numbers:
+                os.close(number)
+        done = subprocess.run([PROGRAM, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              preexec_fn=close, timeout=60, check=False, cwd=self.place.name, env=self.environment)
+        return done.returncode, done.stderr
+
+    def test_closed_streams_never_become_files_of_the_database(self):
+        words = ("--data", "closed", "--json", "ok v=1 1", "bad")
+        self.assertEqual(3, self.run_with_closed((0, 1, 2), "write", *words)[0])
+        self.assertEqual("1970-01-01T00:00:00.000000001Z,1.0\n",
+                         self.run_bare("query", "ok", "--data", "closed", "--csv").stdout.split("\n", 1)[1])
+        read = self.run_with_closed((0,), "import", "--format", "lp", "--data", "closed")
+        self.assertEqual(1, read[0])
+        self.assertIn("standard input", read[1])
+        self.assertEqual(1, self.run_with_closed((1,), "verify", "--data", "closed")[0])
+        self.assertEqual(0, self.run_bare("verify", "--data", "closed").returncode)
+
+    def test_answers_that_cannot_be_written_are_failures(self):
+        for words in (["version"], ["--version"], ["help"], ["--help"], ["query", "--help"], ["config", "show"],
+                      ["verify", "--data", self.data], ["series", "--data", self.data]):
+            with open("/dev/full", "w", encoding="utf-8") as full:
+                done = subprocess.run([PROGRAM, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+                                      check=False, cwd=self.place.name, env=self.environment)
+            self.assertEqual(1, done.returncode, words)
+            self.assertIn("write standard output: no space left on device", done.stderr)
+
+    def test_readers_that_left_are_not_talked_about(self):
+        for words in (["series"], ["metrics"], ["labels"], ["query", "cpu"], ["stats"], ["verify"]):
+            reader, writer = os.pipe()
+            os.close(reader)
+            done = subprocess.run([PROGRAM, *words, "--data", self.data], stdout=writer, stderr=subprocess.PIPE,
+                                  text=True, timeout=60, check=False, env=self.environment)
+            os.close(writer)
+            self.assertEqual((1, ""), (done.returncode, done.stderr), words)
+
+    def test_groups_of_nothing_are_no_rows(self):
+        for words in (["--agg", "avg", "--by", "host"], ["--agg", "count", "--by", ""], ["--every", "1h", "--by", "dc"]):
+            self.assert_same("query", "nosuch", *words, "--json")
+            self.assert_same("query", "nosuch", *words, "--csv")
 
     def test_stats_and_top_show_figures(self):
         for on in ("data", "url"):

@@ -200,6 +200,26 @@ static void this_file_system_is_local(void **state)
     assert_false(info.is_network);
 }
 
+static void no_file_takes_the_number_of_a_standard_stream(void **state)
+{
+    (void)state;
+    varve_error err;
+    char byte;
+    vv_file *file = NULL;
+    int kept = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 10);
+    assert_true(kept >= 0);
+    assert_int_equal(0, close(STDIN_FILENO));
+    varve_status status = open_at("log", RW | VV_OPEN_CREATE, &file, &err);
+    ssize_t got = read(STDIN_FILENO, &byte, 1);
+    int number = errno;
+    assert_int_equal(STDIN_FILENO, dup2(kept, STDIN_FILENO));
+    assert_int_equal(0, close(kept));
+    check_ok(status, &err);
+    assert_int_equal(-1, got);
+    assert_int_equal(EBADF, number);
+    check_ok(vv_file_close(file, &err), &err);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +231,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(errors_say_what_was_tried_on_which_path, begin, end),
         cmocka_unit_test_setup_teardown(failing_calls_have_their_errno, begin, end),
         cmocka_unit_test(this_file_system_is_local),
+        cmocka_unit_test_setup_teardown(no_file_takes_the_number_of_a_standard_stream, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
