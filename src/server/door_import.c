@@ -8,6 +8,9 @@
 
 #include "server/import_priv.h"
 
+#include <string.h>
+
+#include "base/limit.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "model/time_range.h"
@@ -67,15 +70,35 @@ static void door_import_answer_partial(door_import *door)
     vv_buf_init(&buf, &door->call->server->alloc, SIZE_MAX);
     vv_json_init(&json, &buf);
     vv_json_object_begin(&json);
+    vv_limit limit = vv_error_limit(&door->ingest.first_err);
+    vv_limit_refuse(door->call, limit);
     if (door->plan.partial != NULL) {
         door->plan.partial(&json, &door->ingest);
     } else {
         door_import_partial(&json, &door->ingest);
+        if (limit != VV_LIMIT_NONE) {
+            vv_limit_print_json(door->call, limit, &json);
+        }
     }
     vv_json_object_end(&json);
     varve_text body = vv_json_end(&json, NULL) == VARVE_OK ? vv_buf_text(&buf) : VV_TEXT("{}");
     vv_http_respond(door->call->request, 400, "application/json", body);
     vv_buf_deinit(&buf);
+}
+
+/** The failure that ended the text; of a text in parts, also how much is stored of what came
+ * before: who sends it again should know. */
+static void door_import_answer_failure(door_import *door, varve_status status,
+                                       const varve_error *err)
+{
+    varve_error told = *err;
+    char stored[64];
+    size_t size = vv_text_format(stored, sizeof stored, "; %llu rows are stored",
+                                 (unsigned long long)door->ingest.rows);
+    if (door->ingest.rows > 0 && strlen(err->message) + size < sizeof told.message) {
+        vv_text_format(told.message, sizeof told.message, "%s%s", err->message, stored);
+    }
+    vv_answer_body_error(door->call, status, &told);
 }
 
 static void door_import_answer(door_import *door, varve_status status, const varve_error *err)
@@ -87,7 +110,7 @@ static void door_import_answer(door_import *door, varve_status status, const var
         vv_http_add_header(request, "X-Varve-Precision-Lost", "1");
     }
     if (status != VARVE_OK) {
-        vv_answer_body_error(door->call, status, err);
+        door_import_answer_failure(door, status, err);
     } else if (ingest->rejected > 0 && !door->plan.is_quiet) {
         door_import_answer_partial(door);
     } else {
@@ -230,6 +253,10 @@ varve_status vv_import_extra_labels(vv_call *call, vv_import_plan *plan, varve_e
         }
         varve_label label = {.name = vv_text_sub(text, 0, equal),
                              .value = vv_text_sub(text, equal + 1, text.size)};
+        if (vv_text_equal(label.name, VV_TEXT("__name__"))) {
+            return vv_fail(out_err, VARVE_E_INVALID,
+                           "invalid parameter \"extra_label\": \"__name__\" is the metric's");
+        }
         VV_TRY(vv_import_extra_label(call, plan, label, out_err));
     }
     return VARVE_OK;

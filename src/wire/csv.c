@@ -349,7 +349,8 @@ static varve_status csv_take(csv_decoder *decoder, const vv_csv_record *record,
         return VARVE_OK;
     }
     if (status != VARVE_OK) {
-        return vv_fail(out_err, status, "%s", err.message);
+        *out_err = err;
+        return status;
     }
     return csv_give_all(decoder, record->line, out_err);
 }
@@ -366,7 +367,8 @@ static varve_status csv_decode(csv_decoder *decoder, vv_bytes piece, bool is_las
         case VV_CSV_MORE:
             return VARVE_OK;
         case VV_CSV_STOP:
-            return vv_fail(out_err, err.status, "%s", err.message);
+            *out_err = err; /* with the bound, if it was one */
+            return err.status;
         case VV_CSV_ERROR:
             if (!decoder->has_begun && (decoder->csv.has_header || !decoder->has_mapping)) {
                 return vv_fail(out_err, VARVE_E_INVALID, "line %llu, the header: %s",

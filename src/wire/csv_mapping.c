@@ -355,6 +355,11 @@ varve_status vv_csv_mapping_check(const vv_csv_mapping *mapping, varve_error *ou
     }
     for (size_t i = 0; i < mapping->count; i++) {
         const vv_csv_column *column = &mapping->columns[i];
+        if (column->role == VV_CSV_LABEL && vv_text_equal(column->name, VV_TEXT("__name__"))) {
+            return vv_fail(out_err, VARVE_E_INVALID,
+                           "column %zu: the metric is no label: its column is of the type name",
+                           column->index + 1);
+        }
         for (size_t k = 0; k < i && column->role == VV_CSV_LABEL; k++) {
             const vv_csv_column *other = &mapping->columns[k];
             if (other->role == VV_CSV_LABEL && vv_text_equal(other->name, column->name)) {

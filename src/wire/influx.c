@@ -855,6 +855,9 @@ static varve_status influx_key_tag(varve_text tag, vv_arena *arena, varve_label 
     varve_label label;
     VV_TRY(influx_key_text(vv_text_make(tag.data, equal), false, arena, &label.name, out_err));
     VV_TRY(influx_key_text(raw, false, arena, &label.value, out_err));
+    if (vv_text_equal(label.name, VV_TEXT("__name__"))) {
+        return vv_fail(out_err, VARVE_E_INVALID, "the tag \"__name__\" is the measurement's");
+    }
     influx_put_label(labels, count, label);
     return VARVE_OK;
 }

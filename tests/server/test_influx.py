@@ -116,7 +116,8 @@ class Rows(Served):
         found = [line["metric"] for line in self.lines(("match[]", "extra"))]
         self.assertEqual(found, [{"__name__": "extra", "db": "x", "host": "h", "zone": "z"},
                                  {"__name__": "extra", "db": "x", "host": "own", "zone": "z"}])
-        self.assertEqual(self.post("/write?extra_label=zone", "extra v=1 1\n")[0], 400)
+        for bad in ("zone", "__name__=cpu"):
+            self.assertEqual(self.post(f"/write?extra_label={bad}", "extra v=1 1\n")[0], 400)
 
     def test_errors_have_the_shape_of_the_version(self):
         long_line = b"x" * (1 << 20) + b"x v=1 1\n"

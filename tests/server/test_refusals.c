@@ -75,6 +75,25 @@ static void lines_are_bounded(void **state)
     expect(http_post(f->port, "/api/v1/import", filled(text, 100, "{\"a\":\"", 'x', "\"}\n")), 413,
            "\"limit\":{\"code\":\"limit_line\",\"value\":64,\"option\":\"--line-max\"}");
     expect_count(f, "line", 2);
+    expect(http_post(f->port, "/api/v1/import/csv?format=1:metric:m",
+                     filled(text, 100, "1,", 'x', "\n")),
+           413, "\"limit\":{\"code\":\"limit_line\",\"value\":64,\"option\":\"--line-max\"}");
+    expect_count(f, "line", 3);
+}
+
+/** The other lines are stored, and still the answer names the bound. */
+static void a_line_left_out_for_a_bound_names_it(void **state)
+{
+    server_fixture *f = *state;
+    char text[513 + 12];
+    server_fixture_start(f);
+    expect(http_post(f->port, "/api/v1/import/prometheus",
+                     filled(text, 513 + 7, "a 1\n", 'm', " 1\n")),
+           400, "\"written\":1,\"rejected\":1},\"limit\":{\"code\":\"limit_series_name\"}}");
+    expect_count(f, "series_name", 1);
+    expect(http_post(f->port, "/write", filled(text, 513 + 11, "a v=1\n", 'm', " v=1\n")), 400,
+           "dropped=1\"}");
+    expect_count(f, "series_name", 2);
 }
 
 static void documents_and_forms_are_bounded(void **state)
@@ -227,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(lines_are_bounded, begin, end),
+        cmocka_unit_test_setup_teardown(a_line_left_out_for_a_bound_names_it, begin, end),
         cmocka_unit_test_setup_teardown(documents_and_forms_are_bounded, begin, end),
         cmocka_unit_test_setup_teardown(queries_are_bounded, begin, end),
         cmocka_unit_test_setup_teardown(memory_of_queries_is_bounded, begin, end),

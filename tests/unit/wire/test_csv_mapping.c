@@ -87,6 +87,7 @@ static void csv_formats_that_cannot_be_are_refused(void **state)
         {"1:f64:a", "", "fields without a metric"},
         {"1:label:a", "m", "no column holds values"},
         {"1:label:a,2:label:a,3:f64:b", "m", "columns 1 and 2 are both label a"},
+        {"1:f64:b,2:label:__name__", "m", "column 2: the metric is no label"},
     };
     world w;
     begin(&w);

@@ -341,6 +341,8 @@ static void influx_keys_become_sorted_labels(void **state)
     expect_key("c\\x,a=b\\y", "c\\x|a=b\\y");
     expect_key("cpu,a", "!tag \"a\" has no value");
     expect_key("cpu,=a", "!tag without a name");
+    expect_key("cpu,__name__=mem", "!the tag \"__name__\" is the measurement's");
+    expect_key("cpu,\\__name__=mem", "cpu|\\__name__=mem");
     expect_key("cpu,", "!tag \"\" has no value");
     expect_key("cpu,a=b=c", "!tag \"a=b=c\" has two equal signs");
 }
