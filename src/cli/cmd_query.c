@@ -77,19 +77,6 @@ static varve_status query_print(const query_job *job, varve_db *db, const vv_ask
     return status == VARVE_OK ? vv_rows_print_end(print, out_err) : status;
 }
 
-/** Notes on standard error about what the text does not show. */
-static void query_note(const query_job *job, const vv_rows_print *print)
-{
-    const vv_rows_printed *printed = vv_rows_print_result(print);
-    if (printed->skipped > 0) {
-        vv_cli_fail(job->verb, "left out %llu values that line protocol cannot hold",
-                    (unsigned long long)printed->skipped);
-    }
-    if (printed->has_lost) {
-        vv_cli_fail(job->verb, "digits of times were cut; give a finer --precision");
-    }
-}
-
 /** An export that goes no further: what is whole of it is written, and it is told how much. */
 static varve_status query_stop(vv_rows_print *print, varve_status status, varve_error *out_err)
 {
@@ -122,7 +109,7 @@ static varve_status query_to(const query_job *job, varve_db *db, const vv_ask *a
         status = closed;
     }
     if (status == VARVE_OK) {
-        query_note(job, print);
+        vv_rows_print_note(print, job->verb);
     }
     vv_rows_print_free(print);
     return status;

@@ -436,7 +436,9 @@ static varve_status remote_rows_finish(vv_remote_printer *printer, varve_error *
         VV_TRY(
             remote_rows_print_line(printer, VV_VEC_AT(&printer->kept, vv_json_line, i), out_err));
     }
-    return vv_rows_print_end(printer->print, out_err);
+    VV_TRY(vv_rows_print_end(printer->print, out_err));
+    vv_rows_print_note(printer->print, printer->rows->is_export ? "export" : "query");
+    return VARVE_OK;
 }
 
 varve_status vv_remote_printer_end(vv_remote_printer *printer, bool is_complete,

@@ -11,6 +11,7 @@
 #include "base/json_writer.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "cli/cli.h"
 #include "cli/grid.h"
 #include "cli/listing.h"
 #include "cli/memory.h"
@@ -35,6 +36,7 @@ struct vv_rows_print {
     vv_rows_style style;
     vv_output *output;
     vv_rows_printed printed;
+    vv_influx_skipped skipped;
     vv_buf buf;  /* text on its way to the output */
     vv_buf cell; /* one value */
     vv_json json;
@@ -43,7 +45,6 @@ struct vv_rows_print {
     vv_grid grid;
     vv_chart chart;
     vv_arena arena; /* of a block */
-    vv_influx_skipped skipped;
     varve_value values[ROWS_COLUMNS_MAX];
     size_t order[ROWS_COLUMNS_MAX];
 };
@@ -610,6 +611,21 @@ varve_status vv_rows_print_end(vv_rows_print *print, varve_error *out_err)
 const vv_rows_printed *vv_rows_print_result(const vv_rows_print *print)
 {
     return &print->printed;
+}
+
+void vv_rows_print_note(const vv_rows_print *print, const char *verb)
+{
+    const vv_influx_skipped *skipped = &print->skipped;
+    if (skipped->values + skipped->rows + skipped->labels > 0) {
+        vv_cli_fail(verb,
+                    "left out what line protocol cannot hold: %llu values, %llu whole rows, %llu "
+                    "labels",
+                    (unsigned long long)skipped->values, (unsigned long long)skipped->rows,
+                    (unsigned long long)skipped->labels);
+    }
+    if (print->printed.has_lost) {
+        vv_cli_fail(verb, "digits of times were cut; give a finer --precision");
+    }
 }
 
 void vv_rows_print_free(vv_rows_print *print)

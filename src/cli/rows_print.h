@@ -65,11 +65,10 @@ void vv_rows_print_value(vv_buf *buf, const varve_value *value);
 
 typedef struct vv_rows_print vv_rows_print;
 
-/** What was printed, and what had no form. */
+/** What was printed. */
 typedef struct vv_rows_printed {
     uint64_t rows;
-    uint64_t skipped; /* values, rows or labels that line protocol cannot hold */
-    bool has_lost;    /* digits of a time were cut */
+    bool has_lost; /* digits of a time were cut */
 } vv_rows_printed;
 
 VV_MUST_CHECK varve_status vv_rows_print_create(const vv_rows_style *style, vv_output *output,
@@ -83,6 +82,8 @@ VV_MUST_CHECK varve_status vv_rows_print_stop(vv_rows_print *print, varve_error 
 /** What stands behind the last row. */
 VV_MUST_CHECK varve_status vv_rows_print_end(vv_rows_print *print, varve_error *out_err);
 const vv_rows_printed *vv_rows_print_result(const vv_rows_print *print);
+/** Tell on standard error, for a command, what the text does not show; nothing if it shows all. */
+void vv_rows_print_note(const vv_rows_print *print, const char *verb);
 void vv_rows_print_free(vv_rows_print *print);
 
 #endif

@@ -105,7 +105,11 @@ varve_status vv_ident_read(const vv_env *env, const char *directory, vv_ident *o
 
 /* ---- creating ------------------------------------------------------------------------------- */
 
-/* The directories of a database; tmp/ may hold leftovers, the others must be empty. */
+/* What is written before IDENT. */
+#define IDENT_PART "IDENT.part"
+
+/* The directories of a database. They must be empty, but tmp/ may hold what an interrupted creation
+ * left: anything else there is not ours, and would be cleared away once this is a database. */
 static const char *const ident_directories[] = {"manifest", "wal", "seg",       "del",
                                                 "ring",     "tmp", "quarantine"};
 
@@ -129,15 +133,19 @@ static varve_status ident_check_entry(const vv_env *env, const char *directory,
         return vv_fail(out_err, VARVE_E_CONFLICT, "%s is no database and not empty: it holds %s",
                        directory, entry->name);
     }
-    if (strcmp(entry->name, "tmp") == 0) {
-        return VARVE_OK;
-    }
     char path[VV_PATH_BYTES_MAX];
     vv_dir_list list;
     VV_TRY(vv_path_join(directory, entry->name, path, out_err));
     VV_TRY(vv_vfs_list(env->vfs, env->alloc, path, &list, out_err));
-    bool is_empty = list.count == 0;
+    bool is_tmp = strcmp(entry->name, "tmp") == 0;
+    bool is_part = is_tmp && list.count == 1 && list.entries[0].kind == VV_KIND_FILE &&
+                   strcmp(list.entries[0].name, IDENT_PART) == 0;
+    bool is_empty = list.count == 0 || is_part;
     vv_dir_list_deinit(&list);
+    if (!is_empty && is_tmp) {
+        return vv_fail(out_err, VARVE_E_CONFLICT,
+                       "%s is no database and not empty: its tmp is not empty", directory);
+    }
     if (!is_empty) {
         return vv_fail(out_err, VARVE_E_CORRUPT,
                        "%s holds data but no IDENT: the file is lost, or this is no database",
@@ -159,6 +167,29 @@ static varve_status ident_check_empty(const vv_env *env, const char *directory,
     return status;
 }
 
+varve_status vv_ident_check_place(const vv_env *env, const char *directory, bool creates,
+                                  varve_error *out_err)
+{
+    char path[VV_PATH_BYTES_MAX];
+    bool exists;
+    varve_error why;
+    VV_TRY(vv_path_join(directory, "IDENT", path, out_err));
+    VV_TRY(vv_vfs_exists(env->vfs, path, &exists, out_err));
+    if (exists) {
+        return VARVE_OK;
+    }
+    if (!creates) {
+        return vv_fail(out_err, VARVE_E_NOT_FOUND, "%s: there is no database here", directory);
+    }
+    varve_status status = ident_check_empty(env, directory, &why);
+    if (status != VARVE_OK) {
+        /* Another process may have made it between the two looks. */
+        VV_TRY(vv_vfs_exists(env->vfs, path, &exists, out_err));
+        status = exists ? VARVE_OK : vv_fail(out_err, status, "%s", why.message);
+    }
+    return status;
+}
+
 varve_status vv_ident_create(const vv_env *env, const char *directory, const char *tmp_directory,
                              const vv_ident *ident, varve_error *out_err)
 {
@@ -166,7 +197,7 @@ varve_status vv_ident_create(const vv_env *env, const char *directory, const cha
         .file = VV_SITE_IDENT_FILE, .rename = VV_SITE_IDENT_RENAME, .dir = VV_SITE_IDENT_DIR};
     char part[VV_PATH_BYTES_MAX];
     char path[VV_PATH_BYTES_MAX];
-    VV_TRY(vv_path_join(tmp_directory, "IDENT.part", part, out_err));
+    VV_TRY(vv_path_join(tmp_directory, IDENT_PART, part, out_err));
     VV_TRY(vv_path_join(directory, "IDENT", path, out_err));
     VV_TRY(ident_check_empty(env, directory, out_err));
     uint8_t bytes[VV_IDENT_BYTES];

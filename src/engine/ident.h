@@ -28,6 +28,12 @@ VV_MUST_CHECK VV_UNTRUSTED varve_status vv_ident_decode(vv_bytes bytes, vv_ident
 VV_MUST_CHECK varve_status vv_ident_read(const vv_env *env, const char *directory,
                                          vv_ident *out_ident, varve_error *out_err);
 /**
+ * Before anything is made in a directory: whether it is a database, or, where one may be made,
+ * nothing that would be harmed. E_NOT_FOUND, and as vv_ident_create.
+ */
+VV_MUST_CHECK varve_status vv_ident_check_place(const vv_env *env, const char *directory,
+                                                bool creates, varve_error *out_err);
+/**
  * Write <directory>/IDENT (tmp_directory exists). A directory that holds anything but LOCK and
  * empty directories of varve is refused: E_CORRUPT when it looks like a database whose IDENT was
  * lost, E_CONFLICT when the files are foreign.

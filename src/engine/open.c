@@ -286,7 +286,6 @@ static varve_status open_identify(varve_db *db, bool *out_is_new, varve_error *o
         char tmp[VV_PATH_BYTES_MAX];
         VV_TRY(vv_db_path(db, "tmp", tmp, out_err));
         VV_TRY(vv_vfs_ensure_dir(db->env.vfs, tmp, VV_SITE_DIR_CREATE, out_err));
-        VV_TRY(open_clear_tmp(db, out_err));
         VV_TRY(vv_ident_make(&db->env, &ident, out_err));
         VV_TRY(vv_ident_create(&db->env, db->path, tmp, &ident, out_err));
         *out_is_new = true;
@@ -408,10 +407,12 @@ static varve_status open_create_parts(varve_db *db, varve_error *out_err)
 static varve_status open_writable(varve_db *db, varve_error *out_err)
 {
     bool is_new;
-    if ((db->options.flags & VARVE_OPEN_NO_CREATE) == 0) {
+    bool creates = (db->options.flags & VARVE_OPEN_NO_CREATE) == 0;
+    if (creates) {
         VV_TRY(vv_vfs_ensure_dir(db->env.vfs, db->path, VV_SITE_DIR_CREATE, out_err));
     }
     if (!db->is_memory) {
+        VV_TRY(vv_ident_check_place(&db->env, db->path, creates, out_err));
         VV_TRY(open_lock(db, out_err));
     }
     VV_TRY(open_identify(db, &is_new, out_err));

@@ -150,6 +150,32 @@ class Verbs(Commands):
             self.assert_same("query", "nosuch", *words, "--json")
             self.assert_same("query", "nosuch", *words, "--csv")
 
+    def test_a_refused_directory_stays_as_it_was(self):
+        place = Path(self.place.name, "foreign")
+        (place / "tmp" / "deep").mkdir(parents=True)
+        files = [place / "notes", place / "tmp" / "draft", place / "tmp" / "deep" / "more"]
+        for words in (["write", "a v=1"], ["compact"], ["serve", "--listen", "127.0.0.1:0"]):
+            for file in files:
+                file.write_text("kept", encoding="utf-8")
+            before = sorted(place.rglob("*"))
+            refused = self.run_bare(*words, "--data", str(place))
+            self.assertEqual(1, refused.returncode, words)
+            self.assertEqual(before, sorted(place.rglob("*")), words)
+        files[0].unlink()
+        self.assertIn("its tmp is not empty", self.run_bare("write", "a v=1", "--data", str(place)).stderr)
+        self.assertTrue(files[1].exists() and files[2].exists())
+        self.assertIn("missing: there is no database here", self.run_bare("compact", "--data", "missing").stderr)
+
+    def test_what_line_protocol_cannot_hold_is_told(self):
+        line = '{"metric":{"__name__":"odd","e":"x"},"fields":{"a":[1,"NaN"],"b":["+Inf","-Inf"]},"timestamps":[1,2]}'
+        for on in ("data", "url"):
+            self.run_varve("import", "--format", "jsonl", on="url", stdin=line)
+            for verb in ("export", "query"):
+                done = self.run_varve(verb, "odd", "--format", "lp", on=on)
+                self.assertEqual((0, "odd,e=x a=1.0 1\n"), (done.returncode, done.stdout))
+                self.assertEqual(f"varve {verb}: left out what line protocol cannot hold: 3 values, 1 whole rows, "
+                                 "0 labels\n", done.stderr)
+
     def test_stats_and_top_show_figures(self):
         for on in ("data", "url"):
             figures = json.loads(self.output("stats", "--json", on=on))

@@ -110,7 +110,8 @@ static void a_directory_with_files_is_never_made_a_database(void **state)
         bool is_directory;
         varve_status wanted;
     } cases[] = {{"/LOCK", false, VARVE_OK},
-                 {"/tmp/left", false, VARVE_OK},
+                 {"/tmp/IDENT.part", false, VARVE_OK},
+                 {"/tmp/left", false, VARVE_E_CONFLICT},
                  {"/seg", true, VARVE_OK},
                  {"/quarantine", true, VARVE_OK},
                  {"/notes.txt", false, VARVE_E_CONFLICT},
@@ -128,6 +129,8 @@ static void a_directory_with_files_is_never_made_a_database(void **state)
         } else {
             ident_put(&world, cases[i].path, "x", 1);
         }
+        check_status(cases[i].wanted, vv_ident_check_place(&world.env, "/", true, &err));
+        check_status(VARVE_E_NOT_FOUND, vv_ident_check_place(&world.env, "/", false, &err));
         check_status(cases[i].wanted, vv_ident_create(&world.env, "/", "/tmp", &ident, &err));
         bool exists;
         check_ok(vv_vfs_exists(world.env.vfs, "/IDENT", &exists, &err), &err);
