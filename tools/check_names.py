@@ -5,6 +5,7 @@
   banned      functions that are unsafe, depend on the locale, or belong to another place
   extension   compiler extensions are spelled in base/compiler.h only
   left open   words that mark unfinished work
+  list        an item of a numbered list in a comment begins a line: formatting runs them together
   licence     one SPDX line at the top of every source file
   unique      names of C files, and of static functions under src/, are unique in the tree
   stem        a static function begins with the name of its file
@@ -49,6 +50,9 @@ EXTENSION_PLACES = {"src/base/compiler.h", "include/varve.h"}
 LEFT_OPEN = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"]) + r")\b"
                        + r"|\bnot (?:yet )?" + r"implemented\b|\bplace" + r"holder\b")
 
+# " * ... end of one. E2  Beginning of the next": two blanks stand behind the number of an item.
+RUN_TOGETHER = re.compile(r"^ \* .*\S +[A-Z]\d{1,2}  (?=[A-Za-z])", re.MULTILINE)
+
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 SPDX_SUFFIXES = (".c", ".h", ".def", ".py", ".cmake", ".sh", ".ts")
 
@@ -78,6 +82,13 @@ def check_left_open(tree, findings):
             continue
         for match in LEFT_OPEN.finditer(tree.text(name)):
             findings.add(name, line_of(tree.text(name), match.start()), f"left open: {match.group(0)}")
+
+
+def check_lists(tree, findings):
+    for name in tree.named("", ".c", ".h"):
+        for match in RUN_TOGETHER.finditer(tree.text(name)):
+            findings.add(name, line_of(tree.text(name), match.start()),
+                         "an item of a list within a line: leave a line free before each item")
 
 
 def check_licence(tree, findings):
@@ -151,6 +162,7 @@ def check_untrusted(tree, findings):
 def check(tree, findings):
     check_banned(tree, findings)
     check_left_open(tree, findings)
+    check_lists(tree, findings)
     check_licence(tree, findings)
     check_unique_files(tree, findings)
     check_static_functions(tree, findings)

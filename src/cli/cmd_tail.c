@@ -6,10 +6,12 @@
  * Directory and server are asked in the same way, again and again, for the rows from a little
  * before the newest one on. Each series remembers the time of its last row shown:
  *
- *     T1  Rows of a series are shown in ascending time, each time once.
- *     T2  A row that comes later than TAIL_BEHIND_NS after rows of its time may be missed; so is
- * one that is older than the last shown of its series. T3  Rows of the first look are the newest of
- * all series together.
+ *   T1  Rows of a series are shown in ascending time, each time once.
+ *
+ *   T2  A row that comes later than TAIL_BEHIND_NS after rows of its time may be missed; so is one
+ *       that is older than the last shown of its series.
+ *
+ *   T3  Rows of the first look are the newest of all series together.
  */
 
 #include <stdio.h>

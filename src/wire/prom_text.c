@@ -11,8 +11,10 @@
  * A key is checked where it stands and becomes metric and labels only when it is asked for
  * (vv_prom_series): a reader that knows the key asks nothing.
  *
- * P1  A bad line costs itself. One that the end of the text cuts off is bad too: half of a number
- * is a number. P2  Of comments only HELP and TYPE are looked at, and nothing is kept of them.
+ *   P1  A bad line costs itself. One that the end of the text cuts off is bad too: half of a
+ *       number is a number.
+ *
+ *   P2  Of comments only HELP and TYPE are looked at, and nothing is kept of them.
  */
 
 #include "wire/prom_text.h"

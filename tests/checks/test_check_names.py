@@ -50,6 +50,12 @@ class Names(checktree.CheckCase):
             with self.subTest(text):
                 self.assert_found(check, {"docs/page.md": checktree.GOOD["docs/page.md"] + text}, "left open")
 
+    def test_lists_that_were_run_together_are_seen(self):
+        self.assert_found(check, {"src/wal/up.c": source("/*", " * the end. W2  The next one", " */")},
+                          "within a line")
+        self.assertEqual([], self.findings(check, {"src/wal/up.c": source(
+            "/*", " *   W1  The first, as RFC 3339 has it", " *", " *   W2  The next one", " */")}))
+
     def test_a_missing_licence_line_is_seen(self):
         self.assert_found(check, {"src/wal/up.c": "int vv_x;\n"}, "SPDX")
         self.assert_found(check, {"tools/thing": "#!/bin/sh\necho\n"}, "SPDX")
