@@ -119,13 +119,13 @@ varve_status vv_http_start(const vv_http_options *options, vv_http **out_http, v
         vv_alloc_free(options->alloc, http, sizeof *http);
         return status;
     }
+    *out_http = http; /* the first requests are answered before this returns */
     status = http_open(http, out_err);
     if (status != VARVE_OK) {
         vv_http_stop(http);
-        return status;
+        *out_http = NULL;
     }
-    *out_http = http;
-    return VARVE_OK;
+    return status;
 }
 
 size_t vv_http_address_count(const vv_http *http)

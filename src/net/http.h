@@ -61,7 +61,8 @@ typedef struct vv_http_options {
 } vv_http_options;
 
 /**
- * Listen. Errors: E_INVALID (address text; an address beyond loopback without allows_public), E_IO
+ * Listen. *out_http is set before the first request is answered, which may be before this returns.
+ * Errors: E_INVALID (address text; an address beyond loopback without allows_public), E_IO
  * (it cannot be listened on), E_NOMEM, E_LIMIT.
  */
 VV_MUST_CHECK varve_status vv_http_start(const vv_http_options *options, vv_http **out_http,
