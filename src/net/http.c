@@ -15,8 +15,9 @@
  *
  * H1  Every connection has a deadline at any time, but while a handler works (http_watch.c): a
  *     client cannot hold a thread by being slow.
- * H2  An answer is queued when the body has been read, or drained up to VV_HTTP_DRAIN_BYTES_MAX, so
- *     that a client which is refused gets to see why.
+ * H2  An answer is queued when the body has been read, or drained up to VV_HTTP_DRAIN_BYTES_MAX
+ *     (VV_HTTP_DRAIN_BODY_BYTES_MAX behind a bad piece of it), so that a client which is refused
+ *     gets to see why.
  * H3  What a head says about its body must be unambiguous, or the request is refused and the
  *     connection closed.
  * H4  Connections beyond the limits are told 503 as soon as they are accepted, not served, and gone

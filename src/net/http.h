@@ -28,8 +28,10 @@
 #define VV_HTTP_HEAD_BYTES_MAX 32768u
 #define VV_HTTP_LINE_BYTES_MAX 8192u
 #define VV_HTTP_HEADERS_MAX    100u
-/* What is read and thrown away so that a client that is refused sees the answer. */
-#define VV_HTTP_DRAIN_BYTES_MAX (8u * 1024u * 1024u)
+/* What is read and thrown away so that a client that is refused sees the answer: of a body that is
+ * not wanted, and of one that turned out bad midway, where libmicrohttpd takes no answer. */
+#define VV_HTTP_DRAIN_BYTES_MAX      (8u * 1024u * 1024u)
+#define VV_HTTP_DRAIN_BODY_BYTES_MAX (64u * 1024u * 1024u)
 /* Addresses of one server; arbitrary. */
 #define VV_HTTP_LISTENERS_MAX 8u
 /* Of a client's X-Request-Id; a longer one is replaced. */

@@ -334,7 +334,8 @@ static void request_take_piece(vv_http_request *request, vv_bytes piece)
         request->body_status = vv_inflate_feed(request->inflate, piece, &request->body_err);
     } else {
         request->drained += piece.size;
-        request->is_lost = request->drained > VV_HTTP_DRAIN_BYTES_MAX;
+        request->is_lost = request->drained > (request->wants_body ? VV_HTTP_DRAIN_BODY_BYTES_MAX
+                                                                   : VV_HTTP_DRAIN_BYTES_MAX);
     }
     request_expect_body(request);
 }

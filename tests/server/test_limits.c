@@ -128,6 +128,25 @@ static void bad_encodings_are_refused(void **state)
            415, NULL);
 }
 
+/** Much of it is still to come when its first line is found bad: the client is told all the same.
+ */
+static void a_long_body_that_begins_badly_is_answered(void **state)
+{
+    server_fixture *f = *state;
+    server_fixture_start(f);
+    size_t size = 20u * 1024u * 1024u;
+    char *text = malloc(size);
+    assert_non_null(text);
+    memset(text, '\n', size);
+    memcpy(text, "bad bad\n", 8);
+    expect(
+        http_call(f->port, "POST", "/api/v1/import/prometheus?format=openmetrics", "", text, size),
+        400, "line 1: ");
+    expect(http_call(f->port, "POST", "/write", "Content-Encoding: gzip\r\n", text, size), 400,
+           "no gzip");
+    free(text);
+}
+
 static void bombs_are_stopped(void **state)
 {
     server_fixture *f = *state;
@@ -596,6 +615,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(compressed_bodies_are_taken, begin, end),
         cmocka_unit_test_setup_teardown(bad_encodings_are_refused, begin, end),
+        cmocka_unit_test_setup_teardown(a_long_body_that_begins_badly_is_answered, begin, end),
         cmocka_unit_test_setup_teardown(bombs_are_stopped, begin, end),
         cmocka_unit_test_setup_teardown(a_line_may_have_a_mebibyte, begin, end),
         cmocka_unit_test_setup_teardown(a_document_may_have_a_mebibyte, begin, end),
