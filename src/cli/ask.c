@@ -435,6 +435,13 @@ static varve_status ask_all_fields(const vv_ask_words *words, const vv_ask *ask,
     return VARVE_OK;
 }
 
+/** As buckets name it: UTC in capitals. */
+static varve_text ask_bucket_zone(const vv_ask_words *words)
+{
+    varve_text zone = vv_text_from_string(words->zone);
+    return vv_text_equal_nocase(zone, VV_TEXT("utc")) ? VV_TEXT("UTC") : zone;
+}
+
 /** Spans that are units of the calendar: weeks, months and years always, hours and days in a zone.
  */
 static bool ask_calendar_span(const vv_ask_words *words, const vv_span_text *span,
@@ -455,7 +462,7 @@ static bool ask_calendar_span(const vv_ask_words *words, const vv_span_text *spa
             bucket->kind = VARVE_BUCKET_CALENDAR;
             bucket->unit = units[i].unit;
             bucket->width = span->count;
-            bucket->zone = vv_text_from_string(words->zone);
+            bucket->zone = ask_bucket_zone(words);
             return true;
         }
     }
@@ -500,7 +507,7 @@ static varve_status ask_bucket(const vv_ask_words *words, uint32_t precision, va
             bucket->kind = VARVE_BUCKET_CALENDAR;
             bucket->unit = i;
             bucket->width = 1;
-            bucket->zone = vv_text_from_string(words->zone);
+            bucket->zone = ask_bucket_zone(words);
             return VARVE_OK;
         }
     }

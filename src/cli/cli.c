@@ -166,6 +166,11 @@ bool vv_cli_resolve_target(const char *verb, vv_target *target)
         vv_cli_fail(verb, "--data and --url exclude each other");
         return false;
     }
+    const char *given = target->data != NULL ? target->data : target->url;
+    if (given != NULL && given[0] == '\0') {
+        vv_cli_fail(verb, "%s is empty", given == target->data ? "--data" : "--url");
+        return false;
+    }
     if (target->data == NULL && target->url == NULL) {
         const char *url = getenv(VV_URL_VARIABLE);
         target->url = url != NULL && url[0] != '\0' ? url : NULL;

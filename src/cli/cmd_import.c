@@ -158,7 +158,9 @@ static int import_to_server(import_job *job, const char *name, vv_input *input,
                                          &is_reached, &error);
     if (status != VARVE_OK && status != VARVE_E_CANCELLED) {
         vv_progress_end(&job->progress);
-        vv_cli_fail(job->verb, "%s", error.message);
+        /* A server that is not reached is named by the message. */
+        vv_cli_fail(job->verb, "%s%s%s", is_reached ? name : "", is_reached ? ": " : "",
+                    error.message);
         return is_reached ? import_exit_code(status) : VV_EXIT_CONNECTION;
     }
     return import_result(job, name, options->format->unit_word, &counts, status, &error);

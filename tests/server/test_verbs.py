@@ -166,6 +166,23 @@ class Verbs(Commands):
         self.assertTrue(files[1].exists() and files[2].exists())
         self.assertIn("missing: there is no database here", self.run_bare("compact", "--data", "missing").stderr)
 
+    def test_empty_words_and_small_letters_are_understood(self):
+        for word in ("--data", "--url"):
+            empty = self.run_bare("query", "cpu", word, "")
+            self.assertEqual((2, f"varve query: {word} is empty\n"), (empty.returncode, empty.stderr))
+        for on in ("data", "url"):
+            expected = self.output("query", "cpu", "--agg", "count", "--every", "1d", "--zone", "UTC", on=on)
+            self.assertEqual(expected, self.output("query", "cpu", "--agg", "count", "--every", "1d", "--zone", "utc",
+                                                   on=on))
+
+    def test_failing_imports_name_their_file(self):
+        Path(self.place.name, "cut.lp.gz").write_bytes(bytes.fromhex("1f8b0800000000000003"))
+        for on in ("data", "url"):
+            words = ["--data", "cut"] if on == "data" else ["--url", self.url]
+            done = self.run_bare("import", "cut.lp.gz", *words)
+            self.assertEqual(1, done.returncode)
+            self.assertTrue(done.stderr.startswith("varve import: cut.lp.gz: "), done.stderr)
+
     def test_what_line_protocol_cannot_hold_is_told(self):
         line = '{"metric":{"__name__":"odd","e":"x"},"fields":{"a":[1,"NaN"],"b":["+Inf","-Inf"]},"timestamps":[1,2]}'
         for on in ("data", "url"):
