@@ -148,6 +148,20 @@ static struct curl_slist *http_fetch_headers(const vv_http_fetch_request *reques
     return list == NULL ? NULL : http_fetch_header(list, "Expect:"); /* costs a round trip */
 }
 
+/** The end of a URL that may be shown: behind "name:password@", which is between "//" and "/". */
+static const char *http_fetch_shown(const char *url, int *out_scheme_size)
+{
+    const char *slashes = strstr(url, "://");
+    const char *host = slashes != NULL ? slashes + 3 : url;
+    size_t size = strcspn(host, "/?#");
+    size_t at = size;
+    while (at > 0 && host[at - 1] != '@') {
+        at -= 1;
+    }
+    *out_scheme_size = (int)(host - url);
+    return host + at;
+}
+
 static varve_status http_fetch_result(http_fetch_run *run, CURLcode result, varve_error *out_err)
 {
     run->answer->code = http_fetch_code(run);
@@ -163,7 +177,10 @@ static varve_status http_fetch_result(http_fetch_run *run, CURLcode result, varv
     varve_status status = is_url                          ? VARVE_E_INVALID
                           : result == CURLE_OUT_OF_MEMORY ? VARVE_E_NOMEM
                                                           : VARVE_E_IO;
-    return vv_fail(out_err, status, "%s: %s", run->request->url, text);
+    int scheme_size;
+    const char *url = run->request->url;
+    const char *shown = http_fetch_shown(url, &scheme_size);
+    return vv_fail(out_err, status, "%.*s%s: %s", scheme_size, url, shown, text);
 }
 
 varve_status vv_http_fetch_run(const vv_http_fetch_request *request,

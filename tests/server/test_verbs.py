@@ -175,6 +175,12 @@ class Verbs(Commands):
             self.assertEqual(expected, self.output("query", "cpu", "--agg", "count", "--every", "1d", "--zone", "utc",
                                                    on=on))
 
+    def test_passwords_in_urls_are_not_shown(self):
+        for verb in ("series", "ping", "stats"):
+            dead = self.run_bare(verb, "--url", DEAD.replace("//", "//me:secret@"))
+            self.assertEqual(4, dead.returncode)
+            self.assertTrue(dead.stderr.startswith(f"varve {verb}: {DEAD}/"), dead.stderr)
+
     def test_failing_imports_name_their_file(self):
         Path(self.place.name, "cut.lp.gz").write_bytes(bytes.fromhex("1f8b0800000000000003"))
         for on in ("data", "url"):
