@@ -11,10 +11,13 @@
 #include "base/vec.h"
 #include "sys/vfs.h"
 
-/* Arguments count as used. */
-static inline void vv_analyser_use(const void *out_err, ...)
+/* Arguments count as used, and the error is filled. */
+static inline void vv_analyser_use(varve_error *out_err, ...)
 {
-    (void)out_err;
+    if (out_err != 0) {
+        out_err->status = VARVE_E_INTERNAL;
+        out_err->os_errno = 0;
+    }
 }
 
 #define vv_fail(out_err, status, ...)       (vv_analyser_use(out_err, __VA_ARGS__), (status))

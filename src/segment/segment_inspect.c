@@ -36,6 +36,7 @@ typedef struct segment_inspect {
 static varve_status segment_inspect_read(segment_inspect *inspect, uint64_t offset, size_t size,
                                          vv_bytes *out_bytes, varve_error *out_err)
 {
+    *out_bytes = (vv_bytes){0};
     vv_buf_reset(&inspect->frame);
     uint8_t *target = vv_buf_extend(&inspect->frame, size);
     if (target == NULL) {
