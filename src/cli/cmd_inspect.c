@@ -22,6 +22,7 @@
 #include "model/facts.h"
 #include "model/time_range.h"
 #include "wire/decode.h"
+#include "wire/json_lines.h"
 #include "wire/stream.h"
 
 #define INSPECT_PIECE_BYTES (64u * 1024u)
@@ -47,24 +48,6 @@ typedef struct inspect_print {
 } inspect_print;
 
 /* ---- facts as JSON -------------------------------------------------------------------------- */
-
-static void inspect_json_value(vv_json *json, const varve_value *value)
-{
-    switch (value->type) {
-    case VARVE_TYPE_I64:
-        vv_json_i64(json, value->as.i64);
-        break;
-    case VARVE_TYPE_U64:
-        vv_json_u64(json, value->as.u64);
-        break;
-    case VARVE_TYPE_BOOL:
-        vv_json_bool(json, value->as.boolean);
-        break;
-    default: /* a type is a number of the interface, not an enum */
-        vv_json_text(json, value->as.bytes);
-        break;
-    }
-}
 
 static void inspect_json_thing(inspect_print *print, const varve_fact *fact)
 {
@@ -100,7 +83,7 @@ static void inspect_json_fact(inspect_print *print, const varve_fact *fact, bool
         print->is_open = true;
     }
     vv_json_key(&print->json, fact->name);
-    inspect_json_value(&print->json, &fact->value);
+    vv_json_value(&print->json, &fact->value);
 }
 
 /* ---- facts as lines ------------------------------------------------------------------------- */
