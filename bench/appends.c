@@ -16,35 +16,9 @@ enum { APPENDS_THREADS_MAX = 16, APPENDS_BULK_VALUES = 1 << 20 };
 
 /* ---- I1 ---- */
 
-/** Values of all scrapes, time-major. */
-typedef struct appends_matrix {
-    double *values;
-    size_t series, scrapes;
-} appends_matrix;
-
-static appends_matrix appends_matrix_make(size_t series, size_t scrapes)
-{
-    appends_matrix matrix = {.series = series, .scrapes = scrapes};
-    matrix.values = bench_memory(series * scrapes, sizeof *matrix.values);
-    for (size_t i = 0; i < series; i++) {
-        bench_stream stream;
-        bench_stream_init(&stream, BENCH_TSBS_CPU, i);
-        for (size_t k = 0; k < scrapes; k++) {
-            matrix.values[k * series + i] = bench_stream_next(&stream);
-        }
-    }
-    return matrix;
-}
-
-static double appends_matrix_at(const void *context, size_t series, size_t row)
-{
-    const appends_matrix *matrix = context;
-    return matrix->values[row * matrix->series + series];
-}
-
 typedef struct appends_job {
     const bench_store *store;
-    const appends_matrix *matrix;
+    const bench_matrix *matrix;
     pthread_barrier_t *start;
     size_t first, count; /* series */
     uint32_t sync;
@@ -65,9 +39,8 @@ static void *appends_work(void *context)
 }
 
 /** Append the matrix with some threads; returns when all rows are in. */
-static void appends_scrape_all(const bench_store *store, const appends_matrix *matrix,
-                               size_t threads, uint32_t sync, int64_t *out_start,
-                               int64_t *out_cpu_start)
+static void appends_scrape_all(const bench_store *store, const bench_matrix *matrix, size_t threads,
+                               uint32_t sync, int64_t *out_start, int64_t *out_cpu_start)
 {
     pthread_t handles[APPENDS_THREADS_MAX];
     appends_job jobs[APPENDS_THREADS_MAX];
@@ -101,7 +74,7 @@ typedef struct appends_rates {
     bench_samples bytes; /* of segments, for each row */
 } appends_rates;
 
-static void appends_handle_once(const bench_options *options, const appends_matrix *matrix,
+static void appends_handle_once(const bench_options *options, const bench_matrix *matrix,
                                 size_t threads, uint32_t sync, appends_rates *rates)
 {
     double rows = (double)(matrix->series * matrix->scrapes);
@@ -128,15 +101,15 @@ static void appends_handle_once(const bench_options *options, const appends_matr
 /** Two threads and a small matrix, every row read back. */
 static void appends_handle_verify(const bench_options *options)
 {
-    appends_matrix matrix = appends_matrix_make(500, 300);
+    bench_matrix matrix = bench_matrix_make(500, 300);
     bench_store store;
     bench_store_open(&store, options, 0, VARVE_SYNC_NONE, NULL, matrix.series);
     int64_t start;
     int64_t cpu_start;
     appends_scrape_all(&store, &matrix, 2, VARVE_SYNC_NONE, &start, &cpu_start);
-    bench_store_verify(&store, matrix.scrapes, appends_matrix_at, &matrix);
+    bench_store_verify(&store, matrix.scrapes, bench_matrix_at, &matrix);
     bench_store_flush(&store);
-    bench_store_verify(&store, matrix.scrapes, appends_matrix_at, &matrix);
+    bench_store_verify(&store, matrix.scrapes, bench_matrix_at, &matrix);
     bench_store_drop(&store);
     free(matrix.values);
 }
@@ -167,7 +140,7 @@ static void appends_report(const bench_options *options, bench_result result,
 void bench_run_append_handle(const bench_options *options)
 {
     appends_handle_verify(options);
-    appends_matrix matrix = appends_matrix_make(20000, bench_pick(options, 100, 1000));
+    bench_matrix matrix = bench_matrix_make(20000, bench_pick(options, 100, 1000));
     size_t reps = bench_reps(options, 1, 5);
     char params[96];
     snprintf(params, sizeof params, "\"series\":%zu,\"scrapes\":%zu", matrix.series,

@@ -7,7 +7,8 @@
  *   suite.c      commands and options        results.c   tables and JSON lines
  *   measure.c    clocks, samples, memory     generate.c  data sets
  *   store.c      a database to measure: opening, loading, reading back
- *   machine.c    limits   appends.c  I1, I2   durable.c  I6   scans.c  Q1   footprint.c  M1
+ *   machine.c    limits   appends.c  I1, I2   durable.c  I6   late.c  I7   recover.c  S2
+ *   scans.c      Q1       footprint.c  M1
  *   budget.c     check: exact figures against bench/baseline.json
  *
  * A workload first verifies: the same code on a small set, its result compared with a plain
@@ -128,6 +129,16 @@ typedef struct bench_stream {
 void bench_stream_init(bench_stream *stream, bench_set set, uint64_t series);
 double bench_stream_next(bench_stream *stream);
 
+/** Values of the tsbs-cpu set for scrapes of many series, time-major; free(values) releases it. */
+typedef struct bench_matrix {
+    double *values;
+    size_t series, scrapes;
+} bench_matrix;
+
+bench_matrix bench_matrix_make(size_t series, size_t scrapes);
+/** A bench_expected of it. */
+double bench_matrix_at(const void *context, size_t series, size_t row);
+
 /* ---- store.c ---- */
 
 #define BENCH_START_NS INT64_C(1451606400000000000) /* 2016-01-01T00:00:00Z */
@@ -135,7 +146,9 @@ double bench_stream_next(bench_stream *stream);
 
 typedef struct bench_store {
     varve_db *db;
-    varve_field field; /* "value" */
+    const char *path;
+    varve_options open; /* how it was opened */
+    varve_field field;  /* "value" */
     varve_series *series;
     size_t series_count;
 } bench_store;
@@ -144,16 +157,30 @@ typedef struct bench_store {
  * tsbs-cpu set. alloc may be NULL. */
 void bench_store_open(bench_store *store, const bench_options *options, uint32_t flags,
                       uint32_t sync, const varve_allocator *alloc, size_t series_count);
+/** The same with options of one's own. */
+void bench_store_open_with(bench_store *store, const bench_options *options,
+                           const varve_options *open, size_t series_count);
+/** Leave the database as a killed process would. */
+void bench_store_kill(bench_store *store);
+/** Open it again; series and field are resolved afterwards, by bench_store_resolve. */
+void bench_store_reopen(bench_store *store);
+void bench_store_resolve(bench_store *store);
 /** Close without flushing, and remove the directory. */
 void bench_store_drop(bench_store *store);
 double bench_store_stat(const bench_store *store, const char *name);
 void bench_store_flush(const bench_store *store);
+/** Merge what is due. */
+void bench_store_merge(const bench_store *store);
+/** Merge into one segment. */
 void bench_store_compact(const bench_store *store);
 varve_batch *bench_store_batch(const bench_store *store);
 
 /** Append one scrape: row i of series[i] holds values[i]. */
 void bench_store_scrape(varve_batch *batch, varve_field field, const varve_series *series,
                         const double *values, size_t count, int64_t time, uint32_t sync);
+/** Append rows of any series and times, in one batch. */
+void bench_store_rows(varve_batch *batch, varve_field field, const varve_series *series,
+                      const int64_t *times, const double *values, size_t count, uint32_t sync);
 /** Append rows of one series. */
 void bench_store_bulk(varve_batch *batch, varve_field field, varve_series series,
                       const int64_t *times, const double *values, size_t count, uint32_t sync);
@@ -170,6 +197,8 @@ void bench_run_limits(const bench_options *options);
 void bench_run_append_handle(const bench_options *options);
 void bench_run_append_bulk(const bench_options *options);
 void bench_run_durable(const bench_options *options);
+void bench_run_late(const bench_options *options);
+void bench_run_recover(const bench_options *options);
 void bench_run_scan(const bench_options *options);
 void bench_run_footprint(const bench_options *options);
 

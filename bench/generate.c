@@ -70,3 +70,23 @@ double bench_stream_next(bench_stream *stream)
     }
     bench_die("there is no data set %d", (int)stream->set);
 }
+
+bench_matrix bench_matrix_make(size_t series, size_t scrapes)
+{
+    bench_matrix matrix = {.series = series, .scrapes = scrapes};
+    matrix.values = bench_memory(series * scrapes, sizeof *matrix.values);
+    for (size_t i = 0; i < series; i++) {
+        bench_stream stream;
+        bench_stream_init(&stream, BENCH_TSBS_CPU, i);
+        for (size_t k = 0; k < scrapes; k++) {
+            matrix.values[k * series + i] = bench_stream_next(&stream);
+        }
+    }
+    return matrix;
+}
+
+double bench_matrix_at(const void *context, size_t series, size_t row)
+{
+    const bench_matrix *matrix = context;
+    return matrix->values[row * matrix->series + series];
+}

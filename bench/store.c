@@ -53,6 +53,26 @@ static void store_resolve(bench_store *store, size_t number)
                &err, "a series");
 }
 
+void bench_store_resolve(bench_store *store)
+{
+    varve_error err;
+    bench_must(varve_field_resolve(store->db, VARVE_STR("value"), &store->field, &err), &err,
+               "a field");
+    for (size_t i = 0; i < store->series_count; i++) {
+        store_resolve(store, i);
+    }
+}
+
+void bench_store_open_with(bench_store *store, const bench_options *options,
+                           const varve_options *open, size_t series_count)
+{
+    *store = (bench_store){
+        .path = bench_directory_create(options), .open = *open, .series_count = series_count};
+    store->series = bench_memory(series_count, sizeof *store->series);
+    bench_store_reopen(store);
+    bench_store_resolve(store);
+}
+
 void bench_store_open(bench_store *store, const bench_options *options, uint32_t flags,
                       uint32_t sync, const varve_allocator *alloc, size_t series_count)
 {
@@ -61,15 +81,19 @@ void bench_store_open(bench_store *store, const bench_options *options, uint32_t
     open.flags = flags;
     open.sync = sync;
     open.allocator = alloc;
+    bench_store_open_with(store, options, &open, series_count);
+}
+
+void bench_store_kill(bench_store *store)
+{
+    varve_abandon(store->db);
+    store->db = NULL;
+}
+
+void bench_store_reopen(bench_store *store)
+{
     varve_error err;
-    bench_must(varve_open(bench_directory_create(options), &open, &store->db, &err), &err, "open");
-    bench_must(varve_field_resolve(store->db, VARVE_STR("value"), &store->field, &err), &err,
-               "a field");
-    store->series_count = series_count;
-    store->series = bench_memory(series_count, sizeof *store->series);
-    for (size_t i = 0; i < series_count; i++) {
-        store_resolve(store, i);
-    }
+    bench_must(varve_open(store->path, &store->open, &store->db, &err), &err, "open");
 }
 
 void bench_store_drop(bench_store *store)
@@ -100,6 +124,12 @@ void bench_store_flush(const bench_store *store)
     bench_must(varve_flush(store->db, NULL, &err), &err, "flush");
 }
 
+void bench_store_merge(const bench_store *store)
+{
+    varve_error err;
+    bench_must(varve_compact(store->db, 0, NULL, &err), &err, "merge");
+}
+
 void bench_store_compact(const bench_store *store)
 {
     varve_error err;
@@ -126,38 +156,52 @@ static void store_commit(varve_batch *batch, const varve_columns *columns, uint3
     bench_must(varve_batch_commit(batch, &write, NULL, &err), &err, "commit");
 }
 
-void bench_store_scrape(varve_batch *batch, varve_field field, const varve_series *series,
-                        const double *values, size_t count, int64_t time, uint32_t sync)
+/** One column of doubles. */
+static void store_append(varve_batch *batch, varve_field field, varve_columns columns,
+                         const double *values, uint32_t sync)
 {
     varve_column column = {.type = VARVE_TYPE_F64, .values = values};
-    varve_columns columns;
-    varve_columns_init(&columns);
-    columns.rows = count;
-    columns.series = series;
-    columns.series_count = count;
-    columns.timestamps = &time;
-    columns.timestamp_count = 1;
+    columns.struct_size = sizeof columns;
     columns.fields = &field;
     columns.columns = &column;
     columns.column_count = 1;
     store_commit(batch, &columns, sync);
 }
 
+void bench_store_scrape(varve_batch *batch, varve_field field, const varve_series *series,
+                        const double *values, size_t count, int64_t time, uint32_t sync)
+{
+    store_append(batch, field,
+                 (varve_columns){.rows = count,
+                                 .series = series,
+                                 .series_count = count,
+                                 .timestamps = &time,
+                                 .timestamp_count = 1},
+                 values, sync);
+}
+
+void bench_store_rows(varve_batch *batch, varve_field field, const varve_series *series,
+                      const int64_t *times, const double *values, size_t count, uint32_t sync)
+{
+    store_append(batch, field,
+                 (varve_columns){.rows = count,
+                                 .series = series,
+                                 .series_count = count,
+                                 .timestamps = times,
+                                 .timestamp_count = count},
+                 values, sync);
+}
+
 void bench_store_bulk(varve_batch *batch, varve_field field, varve_series series,
                       const int64_t *times, const double *values, size_t count, uint32_t sync)
 {
-    varve_column column = {.type = VARVE_TYPE_F64, .values = values};
-    varve_columns columns;
-    varve_columns_init(&columns);
-    columns.rows = count;
-    columns.series = &series;
-    columns.series_count = 1;
-    columns.timestamps = times;
-    columns.timestamp_count = count;
-    columns.fields = &field;
-    columns.columns = &column;
-    columns.column_count = 1;
-    store_commit(batch, &columns, sync);
+    store_append(batch, field,
+                 (varve_columns){.rows = count,
+                                 .series = &series,
+                                 .series_count = 1,
+                                 .timestamps = times,
+                                 .timestamp_count = count},
+                 values, sync);
 }
 
 /* ---- reading back ---- */

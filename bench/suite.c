@@ -12,6 +12,10 @@ static const bench_workload suite_workloads[] = {
     {"I2", "bulk appends of one series in calls of 1024 to 65536 rows", bench_run_append_bulk},
     {"I6", "durable single rows by 1, 8 and 64 writers, beside plain append+fdatasync",
      bench_run_durable},
+    {"I7",
+     "rows out of order and twice, then merging: bytes written against rows and against files",
+     bench_run_late},
+    {"S2", "opening after a kill: rows of the log back in segments", bench_run_recover},
     {"Q1", "sum, min+max+count, count where > x; statistics disabled", bench_run_scan},
     {"M1", "memory of active and of idle single-valued series", bench_run_footprint},
 };
