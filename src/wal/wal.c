@@ -380,6 +380,7 @@ static void wal_copy_batch(vv_wal *wal, const vv_wal_record *records, size_t cou
     }
     wal->group_records += (uint32_t)count;
     wal->group_batches += 1;
+    atomic_fetch_add_explicit(&wal->arrivals, 1, memory_order_relaxed);
     bool needs_sync = sync == VARVE_SYNC_GROUP || sync == VARVE_SYNC_ALWAYS;
     wal->group_needs_sync = wal->group_needs_sync || needs_sync;
     wal->group_is_urgent = wal->group_is_urgent || sync == VARVE_SYNC_ALWAYS;
@@ -657,14 +658,18 @@ static varve_status wal_open_first_file(vv_wal *wal, varve_error *out_err)
 static varve_status wal_init_locks(vv_wal *wal, varve_error *out_err)
 {
     VV_TRY(vv_mutex_init(&wal->lock, VV_RANK_LOG, 0, out_err));
-    varve_status status = vv_cond_init(&wal->progress, out_err);
-    if (status == VARVE_OK) {
-        status = vv_cond_init(&wal->wakeup, out_err);
-        if (status != VARVE_OK) {
-            vv_cond_deinit(&wal->progress);
-        }
+    vv_cond *conds[] = {&wal->progress, &wal->cohorts[0], &wal->cohorts[1], &wal->wakeup};
+    varve_status status = VARVE_OK;
+    size_t done = 0;
+    while (done < VV_ARRAY_COUNT(conds) && status == VARVE_OK) {
+        status = vv_cond_init(conds[done], out_err);
+        done += status == VARVE_OK ? 1 : 0;
     }
     if (status != VARVE_OK) {
+        while (done > 0) {
+            done--;
+            vv_cond_deinit(conds[done]);
+        }
         vv_mutex_deinit(&wal->lock);
     }
     return status;
@@ -742,7 +747,7 @@ varve_status vv_wal_seal(vv_wal *wal, uint64_t manifest_edit_seq, varve_error *o
     vv_mutex_lock(&wal->lock);
     varve_status status = wal->has_files ? wal_seal_locked(wal, out_err) : VARVE_OK;
     wal->is_sealed = wal->is_sealed || status == VARVE_OK;
-    vv_cond_broadcast(&wal->progress);
+    vv_wal_wake_all_locked(wal);
     vv_mutex_unlock(&wal->lock);
     return status;
 }
@@ -780,6 +785,8 @@ void vv_wal_free(vv_wal *wal)
     wal_free_path(alloc, &wal->options.tmp_directory);
     if (is_own) {
         vv_cond_deinit(&wal->wakeup);
+        vv_cond_deinit(&wal->cohorts[1]);
+        vv_cond_deinit(&wal->cohorts[0]);
         vv_cond_deinit(&wal->progress);
         vv_mutex_deinit(&wal->lock);
     }

@@ -65,7 +65,8 @@ enum {
 #define VV_WAL_SPACE_RETRY_NS     (1000 * VV_NS_PER_MS)
 #define VV_WAL_SPACE_INLINE_NS    (100 * VV_NS_PER_MS) /* a writer asks again after this long */
 #define VV_WAL_ZERO_FILL_NS_MAX   (2 * VV_NS_PER_S)
-#define VV_WAL_GATHER_NS          (50 * VV_NS_PER_US)
+#define VV_WAL_GATHER_NS          (400 * VV_NS_PER_US)
+#define VV_WAL_GATHER_QUIET_NS    (15 * VV_NS_PER_US)
 #define VV_WAL_GROUP_DELAY_US_MAX 10000u
 
 typedef enum vv_wal_cut_kind {
@@ -125,8 +126,9 @@ struct vv_wal {
     uint32_t generation; /* of the process that opened it */
 
     vv_mutex lock;
-    vv_cond progress; /* something was written, became visible, failed, or gave room */
-    vv_cond wakeup;   /* of the background thread */
+    vv_cond progress;   /* something was written, became visible, failed, or gave room */
+    vv_cond cohorts[2]; /* who waits for a ticket, see wal_group.c */
+    vv_cond wakeup;     /* of the background thread */
     vv_thread thread;
 
     /* guarded by lock: the order */
@@ -153,7 +155,7 @@ struct vv_wal {
     size_t group_begin;   /* in the buffer */
     uint32_t group_records;
     uint32_t group_batches;
-    uint32_t last_batches; /* of the last group that was synced */
+    uint32_t last_batches; /* written by the last leader, and come meanwhile */
     uint64_t group_first_lsn;
     int64_t pending_since_ns; /* when the first batch came into the empty filling buffer */
 
@@ -171,6 +173,8 @@ struct vv_wal {
 
     /* guarded by lock: leading */
     bool is_leading;
+    uint32_t cohort;                         /* number of the last one that was led */
+    uint64_t cohort_ticket, cohort_before;   /* last tickets of it and of the one before it */
     uint64_t written_ticket, durable_ticket; /* all up to it */
     uint64_t written_lsn;
     uint64_t unmarked_lsn;     /* durable LSN that no MARK is wanted for */
@@ -192,6 +196,7 @@ struct vv_wal {
     _Atomic uint64_t first_file_seq;
     _Atomic uint64_t file_bytes; /* sum of used, append file included */
     _Atomic uint64_t edit_seq;
+    _Atomic uint32_t arrivals; /* batches ever appended, modulo 2^32; changed under lock */
     _Atomic uint64_t stat_records, stat_groups, stat_syncs, stat_bytes, stat_rotations,
         stat_sync_ns, stat_sync_buckets[VV_WAL_SYNC_BUCKETS];
 };
@@ -221,6 +226,8 @@ static inline int64_t vv_wal_now(const vv_wal *wal)
 void vv_wal_lead_locked(vv_wal *wal, bool must_sync);
 /* Let visible pass what may be passed. */
 void vv_wal_advance_locked(vv_wal *wal);
+/* Wake everybody who waits for anything. */
+void vv_wal_wake_all_locked(vv_wal *wal);
 /* Enter WRITE_FAILED (G4). */
 void vv_wal_fail_locked(vv_wal *wal, const varve_error *reason);
 /* The answer for those who come after a failure or the seal. */

@@ -184,7 +184,7 @@ void vv_wal_stop_thread(vv_wal *wal)
     vv_mutex_lock(&wal->lock);
     wal->is_stopping = true;
     vv_cond_signal(&wal->wakeup);
-    vv_cond_broadcast(&wal->progress);
+    vv_wal_wake_all_locked(wal);
     vv_mutex_unlock(&wal->lock);
     vv_thread_join(&wal->thread);
     vv_mutex_lock(&wal->lock);
