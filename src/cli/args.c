@@ -116,7 +116,11 @@ static void args_unknown(const vv_option *options, size_t count, const char *arg
     for (size_t i = 0; i < count; i++) {
         vv_nearest_offer(&nearest, options[i].name);
     }
-    if (nearest.best != NULL) {
+    bool is_url = vv_text_equal(word, VV_TEXT("--url"));
+    if (is_url && args_find(options, count, "data", strlen("data")) != NULL) {
+        vv_text_format(out_text, capacity,
+                       "unknown option --url: the command works on a directory");
+    } else if (nearest.best != NULL) {
         vv_text_format(out_text, capacity, "unknown option %.*s; did you mean --%s?",
                        VV_TEXT_ARGS(word), nearest.best);
     } else {

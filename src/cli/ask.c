@@ -45,6 +45,8 @@ static varve_status ask_blame(const vv_ask_words *words, const char *text, const
         words->fault->text = text;
     }
     vv_error_prefix(out_err, "%s", option);
+    /* A word that is too long, or one too many, is as wrong as one that cannot be read. */
+    out_err->status = out_err->status == VARVE_E_LIMIT ? VARVE_E_INVALID : out_err->status;
     return out_err->status;
 }
 
@@ -321,8 +323,8 @@ static varve_status ask_outputs(const vv_ask_words *asked, const varve_text *fie
 {
     size_t count = 0;
     if (field_count > ASK_OUTPUTS_MAX / (word_count == 0 ? 1 : word_count)) {
-        return vv_fail(out_err, VARVE_E_LIMIT, "more than %u columns are asked for",
-                       ASK_OUTPUTS_MAX);
+        return vv_fail(out_err, asked->fields != NULL ? VARVE_E_INVALID : VARVE_E_LIMIT,
+                       "more than %u columns are asked for", ASK_OUTPUTS_MAX);
     }
     varve_output *outputs = vv_arena_zeroed(arena, ASK_OUTPUTS_MAX * sizeof *outputs);
     varve_text *names = vv_arena_array(arena, ASK_OUTPUTS_MAX, sizeof *names);

@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/session.h"
 #include "model/time_range.h"
+#include "net/http_url.h"
 #include "sys/signals.h"
 #include "sys/vfs.h"
 #include "wire/span_text.h"
@@ -42,14 +43,34 @@ int vv_cli_exit_code(varve_status status)
     return is_listed ? codes[index] : VV_EXIT_FAILED;
 }
 
-int vv_cli_report(const char *verb, varve_status status, const varve_error *error)
+int vv_cli_world_exit_code(varve_status status)
+{
+    return status == VARVE_E_INVALID ? VV_EXIT_FAILED : vv_cli_exit_code(status);
+}
+
+/** Say what failed, if it is worth saying. */
+static void cli_say(const char *verb, varve_status status, const varve_error *error)
 {
     /* A reader that left, as `head` does, is no failure to talk about. */
-    bool is_gone = status == VARVE_E_IO && error->os_errno == EPIPE;
-    if (status != VARVE_OK && !is_gone) {
-        vv_cli_fail(verb, "%s", error->message);
+    if (status == VARVE_OK || (status == VARVE_E_IO && error->os_errno == EPIPE)) {
+        return;
     }
+    varve_text message = vv_text_from_string(error->message);
+    bool is_by_person = status == VARVE_E_CANCELLED; /* "by the caller", says the library */
+    bool is_told = vv_text_starts_with(message, VV_TEXT("interrupted"));
+    vv_cli_fail(verb, "%s", is_by_person && !is_told ? "interrupted" : error->message);
+}
+
+int vv_cli_report(const char *verb, varve_status status, const varve_error *error)
+{
+    cli_say(verb, status, error);
     return vv_cli_exit_code(status);
+}
+
+int vv_cli_report_world(const char *verb, varve_status status, const varve_error *error)
+{
+    cli_say(verb, status, error);
+    return vv_cli_world_exit_code(status);
 }
 
 int vv_cli_report_at(const char *verb, varve_status status, const varve_error *error,
@@ -160,6 +181,23 @@ bool vv_cli_takes_none(const char *verb, int operands, char **argv)
     return operands == 0;
 }
 
+/** VARVE_URL; NULL when it is not set, or empty. */
+static const char *cli_url_variable(void)
+{
+    const char *url = getenv(VV_URL_VARIABLE);
+    return url != NULL && url[0] != '\0' ? url : NULL;
+}
+
+bool vv_cli_check_url(const char *verb, const char *origin, const char *url)
+{
+    varve_error error;
+    if (vv_http_url_check(url, &error) != VARVE_OK) {
+        vv_cli_fail(verb, "%s: %s", origin, error.message);
+        return false;
+    }
+    return true;
+}
+
 bool vv_cli_resolve_target(const char *verb, vv_target *target)
 {
     if (target->data != NULL && target->url != NULL) {
@@ -171,13 +209,29 @@ bool vv_cli_resolve_target(const char *verb, vv_target *target)
         vv_cli_fail(verb, "%s is empty", given == target->data ? "--data" : "--url");
         return false;
     }
-    if (target->data == NULL && target->url == NULL) {
-        const char *url = getenv(VV_URL_VARIABLE);
-        target->url = url != NULL && url[0] != '\0' ? url : NULL;
+    bool is_variable = given == NULL && cli_url_variable() != NULL;
+    if (is_variable) {
+        target->url = cli_url_variable();
     }
     if (target->data == NULL && target->url == NULL) {
         target->data = VV_DATA_DEFAULT;
     }
+    return target->url == NULL ||
+           vv_cli_check_url(verb, is_variable ? VV_URL_VARIABLE : "--url", target->url);
+}
+
+bool vv_cli_resolve_directory(const char *verb, const char **data)
+{
+    if (*data != NULL && (*data)[0] == '\0') {
+        vv_cli_fail(verb, "--data is empty");
+        return false;
+    }
+    if (*data == NULL && cli_url_variable() != NULL) {
+        vv_cli_fail(verb, VV_URL_VARIABLE
+                    " names a server, and this command works on a directory: name it with --data");
+        return false;
+    }
+    *data = *data == NULL ? VV_DATA_DEFAULT : *data;
     return true;
 }
 
@@ -246,7 +300,7 @@ varve_db *vv_cli_open_reader(const char *verb, const char *data, int *out_exit)
                                                  : varve_open(data, &options, &db, &error);
     if (status != VARVE_OK) {
         vv_cli_fail(verb, "%s", error.message);
-        *out_exit = vv_cli_exit_code(status);
+        *out_exit = vv_cli_world_exit_code(status);
     }
     return db;
 }
@@ -265,7 +319,7 @@ varve_db *vv_cli_open_writer(const char *verb, const char *data, const varve_opt
         *out_exit = VV_EXIT_FAILED;
     } else if (status != VARVE_OK) {
         vv_cli_fail(verb, "%s", error.message);
-        *out_exit = vv_cli_exit_code(status);
+        *out_exit = vv_cli_world_exit_code(status);
     }
     return db;
 }

@@ -13,7 +13,11 @@
 #include "cli/args.h"
 #include "varve.h"
 
-/** Exit codes, the same for every command. */
+/**
+ * Exit codes, the same for every command. USAGE is for what was typed (a word, a selector, a
+ * variable of the environment that stands in for a flag), FAILED for the world: what a directory,
+ * a file or a server is, or is not.
+ */
 enum {
     VV_EXIT_OK = 0,
     VV_EXIT_FAILED = 1,
@@ -45,10 +49,13 @@ int vv_cli_print(const char *verb, varve_text text);
 
 /** "varve VERB: MESSAGE" on standard error. */
 void vv_cli_fail(const char *verb, const char *format, ...) VV_PRINTF(2, 3);
-/** Exit code of a status. */
+/** Exit code of a status; E_INVALID is what was typed. */
 int vv_cli_exit_code(varve_status status);
 /** vv_cli_fail with the message of a status, but for OK; returns its exit code. */
 int vv_cli_report(const char *verb, varve_status status, const varve_error *error);
+/** The same where E_INVALID is a file or a directory that is not what it is to be. */
+int vv_cli_world_exit_code(varve_status status);
+int vv_cli_report_world(const char *verb, varve_status status, const varve_error *error);
 
 /** vv_cli_report; then the place in text (may be NULL) that the message tells, with a caret. */
 int vv_cli_report_at(const char *verb, varve_status status, const varve_error *error,
@@ -81,8 +88,21 @@ typedef struct vv_target {
         "url", VV_OPTION_TEXT, &(target)->url, "URL", "a server instead (" VV_URL_VARIABLE ")" \
     }
 
-/** Afterwards exactly one of the two is set. False when both were given. */
+/** Afterwards exactly one of the two is set. False when both were given, or the URL is none. */
 bool vv_cli_resolve_target(const char *verb, vv_target *target);
+
+/** Whether the text of --url, or of the variable, can be an address; says so when not. */
+bool vv_cli_check_url(const char *verb, const char *origin, const char *url);
+
+/** --data of a command that works on a directory alone. */
+#define VV_DIRECTORY_OPTION(data)                                                   \
+    {                                                                               \
+        "data", VV_OPTION_TEXT, (data), "DIR", "the database (" VV_DATA_DEFAULT ")" \
+    }
+
+/** Afterwards *data is set, by default. False where the environment names a server and nothing a
+ * directory: which of the two is meant is not guessed. */
+bool vv_cli_resolve_directory(const char *verb, const char **data);
 
 /** Words of options; *out stays as it is for NULL. False after saying what was wrong. */
 bool vv_cli_parse_sync(const char *verb, const char *word, uint32_t *out_sync);

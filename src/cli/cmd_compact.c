@@ -65,16 +65,16 @@ static int compact_run(varve_db *db, bool all, bool is_json)
     if (status == VARVE_OK) {
         compact_print(&before, &after, is_json);
     }
-    return vv_cli_report("compact", status, &error);
+    return vv_cli_report_world("compact", status, &error);
 }
 
 int vv_cmd_compact(int argc, char **argv)
 {
-    vv_target target = {.data = NULL};
+    const char *data = NULL;
     bool all = false;
     bool is_json = false;
     const vv_option table[] = {
-        VV_TARGET_OPTIONS(&target),
+        VV_DIRECTORY_OPTION(&data),
         {"all", VV_OPTION_FLAG, &all, NULL, "until one segment is left"},
         {"json", VV_OPTION_FLAG, &is_json, NULL, "as a JSON document"},
     };
@@ -85,12 +85,7 @@ int vv_cmd_compact(int argc, char **argv)
         return exit_code;
     }
     if (!vv_cli_takes_none("compact", operands, argv) ||
-        !vv_cli_resolve_target("compact", &target)) {
-        return VV_EXIT_USAGE;
-    }
-    if (target.url != NULL) {
-        vv_cli_fail("compact", "a server merges by itself; to do it now, stop the server and name "
-                               "its directory with --data");
+        !vv_cli_resolve_directory("compact", &data)) {
         return VV_EXIT_USAGE;
     }
     vv_signals_catch();
@@ -99,14 +94,13 @@ int vv_cmd_compact(int argc, char **argv)
     varve_db *db = NULL;
     varve_options_init(&options);
     options.flags = VARVE_OPEN_NO_CREATE | VARVE_OPEN_NO_BACKGROUND;
-    varve_status status = varve_open(target.data, &options, &db, &error);
+    varve_status status = varve_open(data, &options, &db, &error);
     if (status == VARVE_E_LOCKED) {
-        vv_cli_fail("compact", "%s is open in another process, which merges by itself",
-                    target.data);
+        vv_cli_fail("compact", "%s is open in another process, which merges by itself", data);
         return VV_EXIT_FAILED;
     }
     if (status != VARVE_OK) {
-        return vv_cli_report("compact", status, &error);
+        return vv_cli_report_world("compact", status, &error);
     }
     exit_code = compact_run(db, all, is_json);
     return vv_cli_close("compact", db, exit_code);

@@ -49,8 +49,12 @@ static int config_load(const config_options *options)
     vv_config config;
     varve_error error;
     vv_alloc_init(&alloc, NULL);
-    varve_status status = vv_settings_load(&options->flags, &alloc, &config, &error);
-    int exit_code = vv_cli_report("config", status, &error);
+    varve_status status = vv_settings_check(&options->flags, &alloc, &error);
+    if (status != VARVE_OK) {
+        return vv_cli_report("config", status, &error);
+    }
+    status = vv_settings_load(&options->flags, &alloc, &config, &error);
+    int exit_code = vv_cli_report_world("config", status, &error); /* the file */
     if (status == VARVE_OK) {
         exit_code = config_show(&config, options);
     }
@@ -58,8 +62,32 @@ static int config_load(const config_options *options)
     return exit_code;
 }
 
+/** {"file":"varve.yaml","valid":true}; of a bad one with the error that standard error has too. */
+static int config_print_check(const char *path, vv_alloc *alloc, varve_status status,
+                              const varve_error *found)
+{
+    vv_buf buf;
+    vv_json json;
+    varve_error error;
+    vv_buf_init(&buf, alloc, CONFIG_TEXT_BYTES_MAX);
+    vv_json_init(&json, &buf);
+    vv_json_object_begin(&json);
+    vv_json_key_text(&json, VV_TEXT("file"), vv_text_from_string(path));
+    vv_json_key_bool(&json, VV_TEXT("valid"), status == VARVE_OK);
+    if (status != VARVE_OK) {
+        vv_json_key_text(&json, VV_TEXT("error"), vv_text_from_string(found->message));
+    }
+    vv_json_object_end(&json);
+    vv_buf_append_char(&buf, '\n');
+    varve_status built = vv_json_end(&json, &error);
+    int exit_code = built == VARVE_OK ? vv_cli_print("config", vv_buf_text(&buf))
+                                      : vv_cli_report("config", built, &error);
+    vv_buf_deinit(&buf);
+    return exit_code;
+}
+
 /** The file alone, without what flags and environment would make of it. */
-static int config_check(const char *path)
+static int config_check(const char *path, bool is_json)
 {
     vv_alloc alloc;
     vv_config config;
@@ -70,7 +98,9 @@ static int config_check(const char *path)
         status = vv_config_read_file(&config, path, &error);
     }
     vv_config_deinit(&config);
-    return vv_cli_report("config", status, &error);
+    int printed = is_json ? config_print_check(path, &alloc, status, &error) : VV_EXIT_OK;
+    int exit_code = vv_cli_report_world("config", status, &error);
+    return exit_code == VV_EXIT_OK ? printed : exit_code;
 }
 
 int vv_cmd_config(int argc, char **argv)
@@ -92,7 +122,7 @@ int vv_cmd_config(int argc, char **argv)
         return config_load(&options);
     }
     if (strcmp(action, "check") == 0 && operands == 2) {
-        return config_check(argv[1]);
+        return config_check(argv[1], options.is_json);
     }
     vv_cli_fail("config", "takes \"show\", or \"check\" and a file");
     return VV_EXIT_USAGE;

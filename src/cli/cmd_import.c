@@ -65,12 +65,6 @@ static void import_show(import_job *job, const char *name, const vv_input *input
     vv_progress_show(&job->progress, &state);
 }
 
-/** A text that is bad as a whole is no mistake in the command. */
-static int import_exit_code(varve_status status)
-{
-    return status == VARVE_E_INVALID ? VV_EXIT_FAILED : vv_cli_exit_code(status);
-}
-
 /** What became of one text; the exit code. `word` is what is counted. */
 static int import_result(import_job *job, const char *name, const char *word,
                          const vv_load_counts *counts, varve_status status,
@@ -98,7 +92,7 @@ static int import_result(import_job *job, const char *name, const char *word,
         vv_cli_fail(job->verb, "%s: %s; the first %llu %ss are stored, %llu rows", name,
                     error->message, (unsigned long long)counts->lines, word,
                     (unsigned long long)counts->rows);
-        return import_exit_code(status);
+        return vv_cli_world_exit_code(status);
     }
     return counts->rejected > 0 ? VV_EXIT_PARTIAL : VV_EXIT_OK;
 }
@@ -134,7 +128,7 @@ static int import_into_database(import_job *job, const char *name, vv_input *inp
     vv_load *load;
     varve_status status = vv_load_create(job->db, options, &load, &error);
     if (status != VARVE_OK) {
-        return vv_cli_report(job->verb, status, &error);
+        return vv_cli_report_world(job->verb, status, &error);
     }
     status = import_feed(job, name, input, load, &error);
     varve_error stop_error;
@@ -161,7 +155,7 @@ static int import_to_server(import_job *job, const char *name, vv_input *input,
         /* A server that is not reached is named by the message. */
         vv_cli_fail(job->verb, "%s%s%s", is_reached ? name : "", is_reached ? ": " : "",
                     error.message);
-        return is_reached ? import_exit_code(status) : VV_EXIT_CONNECTION;
+        return is_reached ? vv_cli_world_exit_code(status) : VV_EXIT_CONNECTION;
     }
     return import_result(job, name, options->format->unit_word, &counts, status, &error);
 }
@@ -246,7 +240,7 @@ int vv_cmd_write(int argc, char **argv)
     vv_input *input;
     varve_status status = operands > 0 ? vv_input_open_lines(argv, (size_t)operands, &input, &error)
                                        : vv_input_open("-", &input, &error);
-    exit_code = vv_cli_report("write", status, &error);
+    exit_code = vv_cli_report_world("write", status, &error);
     if (status == VARVE_OK) {
         exit_code = import_input(&job, operands > 0 ? "the command line" : "standard input", input,
                                  &options);
@@ -285,18 +279,20 @@ static int import_csv(import_job *job, const char *path, vv_input *input, vv_loa
     varve_error error;
     const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
     vv_csv_plan *plan;
-    varve_status status = vv_csv_plan_create(&job->csv, path, input, &plan, &error);
+    bool is_text_bad = false;
+    varve_status status = vv_csv_plan_create(&job->csv, path, input, &plan, &is_text_bad, &error);
     if (status != VARVE_OK) {
         vv_cli_fail("import", "%s: %s", name, error.message);
-        return status == VARVE_E_INVALID ? VV_EXIT_USAGE : vv_cli_exit_code(status);
+        return is_text_bad ? vv_cli_world_exit_code(status) : vv_cli_exit_code(status);
     }
     int exit_code = VV_EXIT_OK;
     vv_csv_plan_show(plan);
     vv_csv_plan_apply(plan, options);
     if (vv_csv_plan_has_rows(plan)) {
-        exit_code = job->csv.is_dry_run
-                        ? vv_cli_report("import", vv_csv_plan_print(plan, input, &error), &error)
-                        : import_input(job, name, input, options);
+        exit_code =
+            job->csv.is_dry_run
+                ? vv_cli_report_world("import", vv_csv_plan_print(plan, input, &error), &error)
+                : import_input(job, name, input, options);
     }
     vv_csv_plan_free(plan);
     return exit_code;
@@ -313,7 +309,7 @@ static int import_opened(import_job *job, const char *path, vv_input *input,
         varve_status status =
             vv_input_peek(input, VV_FORMAT_MAGIC_BYTES, &first, &is_whole, &error);
         if (status != VARVE_OK) {
-            return vv_cli_report("import", status, &error);
+            return vv_cli_report_world("import", status, &error);
         }
         format = vv_formats_of_bytes(first);
     }
@@ -354,7 +350,7 @@ static int import_file(import_job *job, const char *path)
     }
     if (vv_input_open(path, &input, &error) != VARVE_OK) {
         vv_cli_fail("import", "%s", error.message);
-        return format != NULL ? VV_EXIT_FAILED : VV_EXIT_USAGE;
+        return VV_EXIT_FAILED;
     }
     int exit_code = import_opened(job, path, input, format);
     vv_input_close(input);

@@ -1,156 +1,202 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * varve info: how a database was created, and its figures.
+ * varve info: how a database was created, and its figures. A directory is opened read-only; a
+ * server answers the same facts at /api/v1/status/info.
  */
 
+#include <jansson.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/json_writer.h"
 #include "base/slice.h"
+#include "base/status.h"
 #include "base/text.h"
 #include "cli/cli.h"
-#include "model/time_range.h"
+#include "cli/remote.h"
+#include "net/http_url.h"
+#include "server/db_facts.h"
+#include "sys/signals.h"
 
-#define INFO_STATS_MAX 256u
-#define INFO_BYTES_MAX (1024u * 1024u)
+#define INFO_BYTES_MAX     (1024u * 1024u)
+#define INFO_URL_BYTES_MAX 1024u
 
-static const char *info_duplicates(uint32_t duplicates)
+/** What info was asked for, and where it puts things together. */
+typedef struct info_job {
+    vv_target target;
+    bool is_json;
+    char place[INFO_URL_BYTES_MAX]; /* the server, without a password */
+    vv_alloc alloc;
+    vv_arena arena;
+    vv_buf buf;
+} info_job;
+
+/* ---- of a server ---------------------------------------------------------------------------- */
+
+static varve_text info_text(const json_t *data, const char *key)
 {
-    return duplicates == VARVE_DUPLICATES_ALL ? "all" : "last";
+    const json_t *value = json_object_get(data, key);
+    return (varve_text){json_string_value(value), json_string_length(value)};
 }
 
-static const char *info_health(uint32_t health)
+/** The facts of a document; texts are borrowed from it. */
+static varve_status info_parse(info_job *job, json_t *data, vv_db_facts *facts,
+                               varve_error *out_err)
 {
-    static const char *const names[] = {
-        [VARVE_HEALTH_OK] = "ok",           [VARVE_HEALTH_DEGRADED] = "degraded",
-        [VARVE_HEALTH_NOSPACE] = "nospace", [VARVE_HEALTH_WRITE_FAILED] = "write_failed",
-        [VARVE_HEALTH_CORRUPT] = "corrupt",
-    };
-    return health < VV_ARRAY_COUNT(names) ? names[health] : "unknown";
-}
-
-/** What both forms show. */
-typedef struct info_facts {
-    const char *data;
-    varve_info info;
-    char id[33];
-    char created[VV_TEXT_RFC3339_BYTES_MAX + 1];
-    const char *health;
-    varve_error reason;
-    varve_stat stats[INFO_STATS_MAX];
-    size_t stat_count;
-} info_facts;
-
-static varve_status info_gather(varve_db *db, info_facts *facts, varve_error *out_err)
-{
-    varve_info_init(&facts->info);
-    VV_TRY(varve_db_info(db, &facts->info, out_err));
-    VV_TRY(varve_stats(db, facts->stats, INFO_STATS_MAX, &facts->stat_count, out_err));
-    facts->stat_count = facts->stat_count < INFO_STATS_MAX ? facts->stat_count : INFO_STATS_MAX;
-    vv_text_print_hex(facts->id, facts->info.store_id, sizeof facts->info.store_id);
-    facts->id[sizeof facts->id - 1] = '\0';
-    facts->created[vv_text_print_rfc3339(facts->created, facts->info.created_ns)] = '\0';
-    facts->health = info_health(varve_health(db, &facts->reason));
+    size_t count = 0;
+    json_t *stats = json_object_get(data, "stats");
+    vv_db_figure *figures =
+        vv_arena_array(&job->arena, json_object_size(stats) + 1, sizeof *figures);
+    *facts = (vv_db_facts){.store_id = info_text(data, "store_id"),
+                           .created = info_text(data, "created"),
+                           .precision = info_text(data, "precision"),
+                           .duplicates = info_text(data, "duplicates"),
+                           .has_row_ids = json_is_true(json_object_get(data, "row_ids")),
+                           .is_snapshot = json_is_true(json_object_get(data, "snapshot")),
+                           .health = info_text(data, "health"),
+                           .figures = figures};
+    if (figures == NULL) {
+        return vv_fail_nomem(out_err, "figures", json_object_size(stats));
+    }
+    if (facts->store_id.data == NULL || facts->health.data == NULL) {
+        return vv_fail(out_err, VARVE_E_UNSUPPORTED, "%s answers no facts: another version",
+                       job->place);
+    }
+    for (void *at = json_object_iter(stats); at != NULL; at = json_object_iter_next(stats, at)) {
+        const json_t *value = json_object_iter_value(at);
+        varve_text name = vv_text_from_string(json_object_iter_key(at));
+        figures[count] = (vv_db_figure){name, json_number_value(value)};
+        count += 1;
+    }
+    facts->figure_count = count;
     return VARVE_OK;
 }
 
-static void info_append_figure(vv_buf *buf, double value)
+/* ---- both forms ----------------------------------------------------------------------------- */
+
+/** Parts of a histogram are for programs: NAME_bucket{le="..."} come first, then sum and count. */
+static bool info_is_histogram(varve_text name, varve_text *family)
 {
-    char text[VV_TEXT_F64_BYTES_MAX];
-    vv_buf_append(buf, text, vv_text_print_f64_plain(text, value));
+    size_t bucket = vv_text_find(name, VV_TEXT("_bucket{"));
+    if (bucket != SIZE_MAX) {
+        *family = vv_text_sub(name, 0, bucket);
+        return true;
+    }
+    varve_text rest = vv_text_sub(name, family->size, SIZE_MAX);
+    return family->size > 0 && vv_text_starts_with(name, *family) &&
+           (vv_text_equal(rest, VV_TEXT("_sum")) || vv_text_equal(rest, VV_TEXT("_count")));
 }
 
-static void info_print_lines(const info_facts *facts, vv_buf *buf)
+static void info_print_lines(info_job *job, const vv_db_facts *facts)
 {
-    vv_buf_append_format(buf, "directory    %s\nstore id     %s\ncreated      %s\n", facts->data,
-                         facts->id, facts->created);
-    vv_buf_append_format(
-        buf, "precision    %s\nduplicates   %s\nrow ids      %s\nhealth       %s\n",
-        vv_precision_name(facts->info.precision), info_duplicates(facts->info.duplicates),
-        facts->info.row_ids == VARVE_ROW_IDS_ON ? "on" : "off", facts->health);
-    if (strcmp(facts->health, "ok") != 0) {
-        vv_buf_append_format(buf, "             %s\n", facts->reason.message);
-    }
-    if (facts->info.is_snapshot != 0) {
-        vv_buf_append_format(buf, "snapshot     yes\n");
+    vv_buf *buf = &job->buf;
+    varve_text family = {0};
+    const struct {
+        const char *name;
+        varve_text value;
+    } lines[] = {
+        {job->target.url != NULL ? "server" : "directory",
+         vv_text_from_string(job->target.url != NULL ? job->place : job->target.data)},
+        {"store id", facts->store_id},
+        {"created", facts->created},
+        {"precision", facts->precision},
+        {"duplicates", facts->duplicates},
+        {"row ids", facts->has_row_ids ? VV_TEXT("on") : VV_TEXT("off")},
+        {"health", facts->health},
+        {"", facts->reason},
+        {"snapshot", facts->is_snapshot ? VV_TEXT("yes") : VV_TEXT("")},
+    };
+    for (size_t i = 0; i < VV_ARRAY_COUNT(lines); i++) {
+        if (lines[i].value.size > 0) {
+            vv_buf_append_format(buf, "%-12s %.*s\n", lines[i].name, VV_TEXT_ARGS(lines[i].value));
+        }
     }
     vv_buf_append_char(buf, '\n');
-    for (size_t i = 0; i < facts->stat_count; i++) {
-        if (facts->stats[i].kind == VARVE_STAT_HISTOGRAM) {
-            continue; /* for programs: --json has them */
+    for (size_t i = 0; i < facts->figure_count; i++) {
+        char number[VV_TEXT_F64_BYTES_MAX];
+        varve_text name = facts->figures[i].name;
+        if (info_is_histogram(name, &family)) {
+            continue;
         }
-        vv_buf_append_format(buf, "%-42s ", facts->stats[i].name);
-        info_append_figure(buf, facts->stats[i].value);
+        vv_buf_append_text(buf, name);
+        vv_buf_append_fill(buf, ' ', name.size < 42 ? 43 - name.size : 1);
+        vv_buf_append(buf, number, vv_text_print_f64_plain(number, facts->figures[i].value));
         vv_buf_append_char(buf, '\n');
     }
 }
 
-static void info_print_json(const info_facts *facts, vv_buf *buf)
+static void info_print_json(info_job *job, const vv_db_facts *facts)
 {
     vv_json json;
-    char number[VV_TEXT_F64_BYTES_MAX];
-    vv_json_init(&json, buf);
+    bool is_server = job->target.url != NULL;
+    vv_json_init(&json, &job->buf);
     vv_json_object_begin(&json);
-    vv_json_key_text(&json, VV_TEXT("directory"), vv_text_from_string(facts->data));
-    vv_json_key_text(&json, VV_TEXT("store_id"), vv_text_from_string(facts->id));
-    vv_json_key_text(&json, VV_TEXT("created"), vv_text_from_string(facts->created));
-    vv_json_key_text(&json, VV_TEXT("precision"),
-                     vv_text_from_string(vv_precision_name(facts->info.precision)));
-    vv_json_key_text(&json, VV_TEXT("duplicates"),
-                     vv_text_from_string(info_duplicates(facts->info.duplicates)));
-    vv_json_key_bool(&json, VV_TEXT("row_ids"), facts->info.row_ids == VARVE_ROW_IDS_ON);
-    vv_json_key_bool(&json, VV_TEXT("snapshot"), facts->info.is_snapshot != 0);
-    vv_json_key_text(&json, VV_TEXT("health"), vv_text_from_string(facts->health));
-    vv_json_key(&json, VV_TEXT("stats"));
-    vv_json_object_begin(&json);
-    for (size_t i = 0; i < facts->stat_count; i++) {
-        vv_json_key(&json, vv_text_from_string(facts->stats[i].name));
-        size_t size = vv_text_print_f64_plain(number, facts->stats[i].value);
-        vv_json_raw(&json, vv_text_make(number, size));
-    }
+    vv_json_key_text(&json, is_server ? VV_TEXT("url") : VV_TEXT("directory"),
+                     vv_text_from_string(is_server ? job->place : job->target.data));
+    vv_db_facts_print_json(facts, &json);
     vv_json_object_end(&json);
-    vv_json_object_end(&json);
-    vv_buf_append_char(buf, '\n');
+    vv_buf_append_char(&job->buf, '\n');
 }
 
-static int info_print(varve_db *db, const char *data, bool is_json)
+static int info_print(info_job *job, const vv_db_facts *facts)
 {
-    info_facts facts;
     varve_error error;
-    vv_alloc alloc;
-    vv_buf buf;
-    memset(&facts, 0, sizeof facts);
-    facts.data = data;
-    varve_status status = info_gather(db, &facts, &error);
-    if (status != VARVE_OK) {
-        return vv_cli_report("info", status, &error);
-    }
-    vv_alloc_init(&alloc, NULL);
-    vv_buf_init(&buf, &alloc, INFO_BYTES_MAX);
-    if (is_json) {
-        info_print_json(&facts, &buf);
+    vv_buf_reset(&job->buf);
+    if (job->is_json) {
+        info_print_json(job, facts);
     } else {
-        info_print_lines(&facts, &buf);
+        info_print_lines(job, facts);
     }
-    status = vv_buf_check(&buf, &error);
-    int exit_code = vv_cli_report("info", status, &error);
+    varve_status status = vv_buf_check(&job->buf, &error);
+    return status != VARVE_OK ? vv_cli_report("info", status, &error)
+                              : vv_cli_print("info", vv_buf_text(&job->buf));
+}
+
+/* ---- the command ---------------------------------------------------------------------------- */
+
+static int info_of_directory(info_job *job)
+{
+    int exit_code;
+    varve_error error;
+    vv_db_facts facts;
+    varve_db *db = vv_cli_open_reader("info", job->target.data, &exit_code);
+    if (db == NULL) {
+        return exit_code;
+    }
+    varve_status status = vv_db_facts_read(db, &job->arena, &facts, &error);
+    exit_code =
+        status == VARVE_OK ? info_print(job, &facts) : vv_cli_report_world("info", status, &error);
+    return vv_cli_close("info", db, exit_code);
+}
+
+static int info_of_server(info_job *job)
+{
+    varve_error error;
+    vv_db_facts facts;
+    json_t *root = NULL;
+    bool is_reached = true;
+    vv_http_url_print(job->place, sizeof job->place, job->target.url);
+    varve_status status =
+        vv_remote_text(job->target.url, "/api/v1/status/info", &job->buf, &is_reached, &error);
     if (status == VARVE_OK) {
-        exit_code = vv_cli_print("info", vv_buf_text(&buf));
+        root = json_loadb((const char *)job->buf.data, job->buf.size, 0, NULL);
+        status = info_parse(job, json_object_get(root, "data"), &facts, &error);
     }
-    vv_buf_deinit(&buf);
-    return exit_code;
+    int exit_code =
+        status == VARVE_OK ? info_print(job, &facts) : vv_cli_report("info", status, &error);
+    json_decref(root);
+    return is_reached ? exit_code : VV_EXIT_CONNECTION;
 }
 
 int vv_cmd_info(int argc, char **argv)
 {
-    const char *data = VV_DATA_DEFAULT;
-    bool is_json = false;
+    info_job job = {.is_json = false};
     const vv_option table[] = {
-        {"data", VV_OPTION_TEXT, &data, "DIR", "the database (" VV_DATA_DEFAULT ")"},
-        {"json", VV_OPTION_FLAG, &is_json, NULL, "as a JSON document"},
+        VV_TARGET_OPTIONS(&job.target),
+        {"json", VV_OPTION_FLAG, &job.is_json, NULL, "as a JSON document"},
     };
     int operands;
     int exit_code;
@@ -158,13 +204,15 @@ int vv_cmd_info(int argc, char **argv)
                       VV_ARRAY_COUNT(table), argc, argv, &operands, &exit_code)) {
         return exit_code;
     }
-    if (!vv_cli_takes_none("info", operands, argv)) {
+    if (!vv_cli_takes_none("info", operands, argv) || !vv_cli_resolve_target("info", &job.target)) {
         return VV_EXIT_USAGE;
     }
-    varve_db *db = vv_cli_open_reader("info", data, &exit_code);
-    if (db == NULL) {
-        return exit_code;
-    }
-    exit_code = info_print(db, data, is_json);
-    return vv_cli_close("info", db, exit_code);
+    vv_signals_catch();
+    vv_alloc_init(&job.alloc, NULL);
+    vv_arena_init(&job.arena, &job.alloc, INFO_BYTES_MAX);
+    vv_buf_init(&job.buf, &job.alloc, INFO_BYTES_MAX);
+    exit_code = job.target.url != NULL ? info_of_server(&job) : info_of_directory(&job);
+    vv_buf_deinit(&job.buf);
+    vv_arena_deinit(&job.arena);
+    return exit_code;
 }

@@ -351,6 +351,6 @@ int vv_cmd_inspect(int argc, char **argv)
     vv_buf_init(&print.buf, &print.alloc, SIZE_MAX);
     varve_status status = inspect_run(&print, &error);
     vv_buf_deinit(&print.buf);
-    exit_code = vv_cli_report("inspect", status, &error);
+    exit_code = vv_cli_report_world("inspect", status, &error);
     return exit_code == VV_EXIT_OK && print.damaged > 0 ? VV_EXIT_FAILED : exit_code;
 }

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "net/http_fetch.h"
+#include "net/http_url.h"
 #include "sys/clock.h"
 
 #define PING_URL_DEFAULT "http://127.0.0.1:9428"
@@ -23,8 +24,10 @@ static bool ping_goes_on(void *context)
     return vv_mono_now_ns() < *(const int64_t *)context;
 }
 
-static int ping_print(const char *url, bool is_json)
+static int ping_print(const char *given, bool is_json)
 {
+    char url[PING_URL_BYTES_MAX];
+    vv_http_url_print(url, sizeof url, given);
     vv_alloc alloc;
     vv_buf buf;
     vv_alloc_init(&alloc, NULL);
@@ -51,6 +54,8 @@ static int ping_print(const char *url, bool is_json)
 static int ping_server(const char *url, bool is_json)
 {
     char ready[PING_URL_BYTES_MAX];
+    char shown[PING_URL_BYTES_MAX];
+    vv_http_url_print(shown, sizeof shown, url);
     varve_text base = vv_text_from_string(url);
     while (base.size > 0 && base.data[base.size - 1] == '/') {
         base.size -= 1;
@@ -68,12 +73,12 @@ static int ping_server(const char *url, bool is_json)
     varve_status status = vv_http_fetch_run(&request, &answer, &error);
     if (answer.code == 0) {
         bool is_late = status == VARVE_E_CANCELLED;
-        vv_cli_fail("ping", "%s%s", is_late ? url : error.message,
+        vv_cli_fail("ping", "%s%s", is_late ? shown : error.message,
                     is_late ? " does not answer" : "");
-        return status == VARVE_E_INVALID ? VV_EXIT_USAGE : VV_EXIT_CONNECTION;
+        return VV_EXIT_CONNECTION;
     }
     if (answer.code != 200) {
-        vv_cli_fail("ping", "%s is not ready: %u %.*s", url, answer.code, (int)answer.body_size,
+        vv_cli_fail("ping", "%s is not ready: %u %.*s", shown, answer.code, (int)answer.body_size,
                     answer.body);
         return VV_EXIT_FAILED;
     }
@@ -82,8 +87,8 @@ static int ping_server(const char *url, bool is_json)
 
 int vv_cmd_ping(int argc, char **argv)
 {
-    const char *url = getenv(VV_URL_VARIABLE);
-    url = url == NULL || url[0] == '\0' ? PING_URL_DEFAULT : url;
+    const char *given = getenv(VV_URL_VARIABLE);
+    const char *url = given == NULL || given[0] == '\0' ? PING_URL_DEFAULT : given;
     bool is_json = false;
     const vv_option table[] = {
         {"url", VV_OPTION_TEXT, &url, "URL",
@@ -96,5 +101,9 @@ int vv_cmd_ping(int argc, char **argv)
                       VV_ARRAY_COUNT(table), argc, argv, &operands, &exit_code)) {
         return exit_code;
     }
-    return vv_cli_takes_none("ping", operands, argv) ? ping_server(url, is_json) : VV_EXIT_USAGE;
+    if (!vv_cli_takes_none("ping", operands, argv) ||
+        !vv_cli_check_url("ping", url == given ? VV_URL_VARIABLE : "--url", url)) {
+        return VV_EXIT_USAGE;
+    }
+    return ping_server(url, is_json);
 }

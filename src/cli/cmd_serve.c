@@ -229,11 +229,11 @@ static int serve_settings(serve_context *serve)
     VV_IGNORE(vv_notify_send(&serve->notify, NULL, "STATUS=opening %.256s", data));
     varve_db *db = NULL;
     varve_status status = varve_open(data, &options, &db, &error);
-    if (status == VARVE_OK) {
-        status = serve_run(serve, db, &error);
+    if (status != VARVE_OK) {
+        return vv_cli_report_world("serve", status, &error);
     }
-    int exit_code = vv_cli_report("serve", status, &error);
-    return db == NULL ? exit_code : vv_cli_close("serve", db, exit_code);
+    status = serve_run(serve, db, &error);
+    return vv_cli_close("serve", db, vv_cli_report("serve", status, &error));
 }
 
 int vv_cmd_serve(int argc, char **argv)
@@ -259,9 +259,13 @@ int vv_cmd_serve(int argc, char **argv)
                                      .reloading = serve_reloading,
                                      .quit = serve_quit,
                                      .log = vv_log_lines_event};
-    varve_status status = vv_life_open(&options, &serve.life, &error);
-    exit_code =
-        status == VARVE_OK ? serve_settings(&serve) : vv_cli_report("serve", status, &error);
+    varve_status status = vv_settings_check(&serve.flags, &serve.alloc, &error);
+    if (status != VARVE_OK) {
+        return vv_cli_report("serve", status, &error);
+    }
+    status = vv_life_open(&options, &serve.life, &error);
+    exit_code = status == VARVE_OK ? serve_settings(&serve)
+                                   : vv_cli_report_world("serve", status, &error); /* the file */
     vv_life_close(serve.life);
     return exit_code;
 }

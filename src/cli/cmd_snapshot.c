@@ -49,15 +49,15 @@ static int snapshot_make_copy(varve_db *db, const char *path, bool is_json)
     if (status == VARVE_OK) {
         snapshot_print(&copied, is_json);
     }
-    return vv_cli_report("snapshot", status, &error);
+    return vv_cli_report_world("snapshot", status, &error);
 }
 
 int vv_cmd_snapshot(int argc, char **argv)
 {
-    const char *data = VV_DATA_DEFAULT;
+    const char *data = NULL;
     bool is_json = false;
     const vv_option table[] = {
-        {"data", VV_OPTION_TEXT, &data, "DIR", "the database (" VV_DATA_DEFAULT ")"},
+        VV_DIRECTORY_OPTION(&data),
         {"json", VV_OPTION_FLAG, &is_json, NULL, "as a JSON document"},
     };
     int operands;
@@ -66,7 +66,8 @@ int vv_cmd_snapshot(int argc, char **argv)
                       VV_ARRAY_COUNT(table), argc, argv, &operands, &exit_code)) {
         return exit_code;
     }
-    if (!snapshot_takes("snapshot", operands, 1, "one directory, which it makes")) {
+    if (!snapshot_takes("snapshot", operands, 1, "one directory, which it makes") ||
+        !vv_cli_resolve_directory("snapshot", &data)) {
         return VV_EXIT_USAGE;
     }
     vv_signals_catch();
@@ -108,7 +109,7 @@ int vv_cmd_restore(int argc, char **argv)
     if (status == VARVE_OK) {
         snapshot_print(&copied, is_json);
     }
-    return vv_cli_report("restore", status, &error);
+    return vv_cli_report_world("restore", status, &error);
 }
 
 /* ---- scrub ---- */
@@ -147,7 +148,7 @@ static int snapshot_run_scrub(varve_db *db, uint64_t rate, bool is_json)
     vv_progress_end(&progress);
     varve_task_free(task);
     if (status != VARVE_OK) {
-        return vv_cli_report("scrub", status, &error);
+        return vv_cli_report_world("scrub", status, &error);
     }
     snapshot_print_scrubbed(&found, is_json);
     return found.damaged_places > 0 ? VV_EXIT_FAILED : VV_EXIT_OK;
@@ -155,11 +156,11 @@ static int snapshot_run_scrub(varve_db *db, uint64_t rate, bool is_json)
 
 int vv_cmd_scrub(int argc, char **argv)
 {
-    const char *data = VV_DATA_DEFAULT;
+    const char *data = NULL;
     uint64_t rate = 10 * 1000 * 1000; /* as varve_scrub */
     bool is_json = false;
     const vv_option table[] = {
-        {"data", VV_OPTION_TEXT, &data, "DIR", "the database (" VV_DATA_DEFAULT ")"},
+        VV_DIRECTORY_OPTION(&data),
         {"rate", VV_OPTION_BYTES, &rate, "BYTES", "to read in a second (10 MB); 0: no bound"},
         {"json", VV_OPTION_FLAG, &is_json, NULL, "as a JSON document"},
     };
@@ -169,7 +170,7 @@ int vv_cmd_scrub(int argc, char **argv)
                       VV_ARRAY_COUNT(table), argc, argv, &operands, &exit_code)) {
         return exit_code;
     }
-    if (!vv_cli_takes_none("scrub", operands, argv)) {
+    if (!vv_cli_takes_none("scrub", operands, argv) || !vv_cli_resolve_directory("scrub", &data)) {
         return VV_EXIT_USAGE;
     }
     vv_signals_catch();

@@ -22,10 +22,14 @@
 #include "cli/progress.h"
 #include "cli/remote.h"
 #include "cli/stat_lines.h"
+#include "net/http_url.h"
 #include "sys/clock.h"
 #include "sys/signals.h"
 
 #define STATS_BYTES_MAX ((size_t)16 * 1024 * 1024)
+
+/* How much is shown of a directory's name, or a server's. */
+#define STATS_PLACE_BYTES 512u
 
 /** Where the figures come from. */
 typedef struct stats_source {
@@ -273,7 +277,12 @@ static void stats_gist_line(vv_buf *out, const char *what, double value, const c
 static void stats_gist_lines(const stats_source *source, const stats_gist *gist, vv_buf *out)
 {
     char text[VV_TEXT_RFC3339_BYTES_MAX + 1];
-    const char *place = source->db != NULL ? source->target.data : source->target.url;
+    char place[STATS_PLACE_BYTES];
+    if (source->db != NULL) {
+        vv_text_format(place, sizeof place, "%s", source->target.data);
+    } else {
+        vv_http_url_print(place, sizeof place, source->target.url);
+    }
     size_t size = vv_text_print_rfc3339_parts(text, vv_wall_now_ns() / VV_NS_PER_S, 0, 0);
     vv_buf_append_format(out, "%s  %.*s  %s\n\n", place, (int)size, text,
                          stats_health(gist->health));

@@ -45,15 +45,15 @@ static int verify_run(varve_db *db, bool is_json)
     if (status == VARVE_OK) {
         verify_print(&found, is_json);
     }
-    return vv_cli_report("verify", status, &error);
+    return vv_cli_report_world("verify", status, &error);
 }
 
 int vv_cmd_verify(int argc, char **argv)
 {
-    const char *data = VV_DATA_DEFAULT;
+    const char *data = NULL;
     bool is_json = false;
     const vv_option table[] = {
-        {"data", VV_OPTION_TEXT, &data, "DIR", "the database (" VV_DATA_DEFAULT ")"},
+        VV_DIRECTORY_OPTION(&data),
         {"json", VV_OPTION_FLAG, &is_json, NULL, "as a JSON document"},
     };
     int operands;
@@ -62,7 +62,8 @@ int vv_cmd_verify(int argc, char **argv)
                       argc, argv, &operands, &exit_code)) {
         return exit_code;
     }
-    if (!vv_cli_takes_none("verify", operands, argv)) {
+    if (!vv_cli_takes_none("verify", operands, argv) ||
+        !vv_cli_resolve_directory("verify", &data)) {
         return VV_EXIT_USAGE;
     }
     vv_signals_catch();

@@ -153,7 +153,7 @@ static varve_status csv_import_make(vv_csv_plan *plan, const vv_csv_words *words
 }
 
 varve_status vv_csv_plan_create(const vv_csv_words *words, const char *path, vv_input *input,
-                                vv_csv_plan **out_plan, varve_error *out_err)
+                                vv_csv_plan **out_plan, bool *out_is_text_bad, varve_error *out_err)
 {
     *out_plan = NULL;
     vv_csv_plan *plan = vv_memory_new(sizeof *plan);
@@ -165,6 +165,7 @@ varve_status vv_csv_plan_create(const vv_csv_words *words, const char *path, vv_
     plan->name = strcmp(path, "-") == 0 ? "standard input" : path;
     varve_status status = csv_import_make(plan, words, path, input, out_err);
     if (status != VARVE_OK) {
+        *out_is_text_bad = plan->guess.is_text_bad;
         vv_csv_plan_free(plan);
         return status;
     }

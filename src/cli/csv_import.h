@@ -58,7 +58,7 @@ typedef struct vv_csv_plan vv_csv_plan;
  */
 VV_MUST_CHECK varve_status vv_csv_plan_create(const vv_csv_words *words, const char *path,
                                               vv_input *input, vv_csv_plan **out_plan,
-                                              varve_error *out_err);
+                                              bool *out_is_text_bad, varve_error *out_err);
 /** Whether there are rows; without them there is no mapping either. */
 bool vv_csv_plan_has_rows(const vv_csv_plan *plan);
 /** What was guessed, on standard error; nothing where the header tells. */

@@ -118,7 +118,7 @@ static varve_status remote_status(uint32_t code)
         varve_status status;
     } map[] = {
         {400, VARVE_E_INVALID}, {413, VARVE_E_LIMIT},     {415, VARVE_E_UNSUPPORTED},
-        {422, VARVE_E_INVALID}, {429, VARVE_E_BUSY},      {503, VARVE_E_BUSY},
+        {422, VARVE_E_LIMIT},   {429, VARVE_E_BUSY},      {503, VARVE_E_BUSY},
         {507, VARVE_E_NOSPACE}, {404, VARVE_E_NOT_FOUND},
     };
     for (size_t i = 0; i < VV_ARRAY_COUNT(map); i++) {

@@ -65,14 +65,29 @@ static const char *settings_variable(void *context, const char *name)
     return getenv(name);
 }
 
-varve_status vv_settings_load(const vv_settings_flags *flags, vv_alloc *alloc,
-                              vv_config *out_config, varve_error *out_err)
+static varve_status settings_load_words(const vv_settings_flags *flags, vv_alloc *alloc,
+                                        vv_config *out_config, varve_error *out_err)
 {
     VV_TRY(vv_config_init(out_config, alloc, out_err));
     for (size_t id = 0; id < VV_SETTING_COUNT; id++) {
         VV_TRY(settings_set_flag(flags, (vv_setting_id)id, out_config, out_err));
     }
-    VV_TRY(vv_config_read_variables(out_config, settings_variable, NULL, out_err));
+    return vv_config_read_variables(out_config, settings_variable, NULL, out_err);
+}
+
+varve_status vv_settings_check(const vv_settings_flags *flags, vv_alloc *alloc,
+                               varve_error *out_err)
+{
+    vv_config config;
+    varve_status status = settings_load_words(flags, alloc, &config, out_err);
+    vv_config_deinit(&config);
+    return status;
+}
+
+varve_status vv_settings_load(const vv_settings_flags *flags, vv_alloc *alloc,
+                              vv_config *out_config, varve_error *out_err)
+{
+    VV_TRY(settings_load_words(flags, alloc, out_config, out_err));
     const char *file = flags->file == NULL ? getenv(SETTINGS_FILE_VARIABLE) : flags->file;
     return file == NULL || file[0] == '\0' ? VARVE_OK
                                            : vv_config_read_file(out_config, file, out_err);

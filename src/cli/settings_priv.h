@@ -35,4 +35,8 @@ void vv_settings_options(vv_settings_flags *flags, vv_option options[VV_SETTINGS
 VV_MUST_CHECK varve_status vv_settings_load(const vv_settings_flags *flags, vv_alloc *alloc,
                                             vv_config *out_config, varve_error *out_err);
 
+/** The same without the file: whether what was typed, and the environment, can be understood. */
+VV_MUST_CHECK varve_status vv_settings_check(const vv_settings_flags *flags, vv_alloc *alloc,
+                                             varve_error *out_err);
+
 #endif

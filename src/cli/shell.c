@@ -106,7 +106,7 @@ int vv_shell_open(vv_shell *shell, const vv_target *target)
     if (status == VARVE_OK) {
         status = shell_try(shell, &error);
     }
-    int exit_code = vv_cli_report("shell", status, &error);
+    int exit_code = vv_cli_report_world("shell", status, &error);
     if (status != VARVE_OK && old_text[0] != '\0') {
         VV_IGNORE(shell_set_target(shell, &old, &error)); /* it fitted before */
     }

@@ -10,9 +10,13 @@
 
 #include "base/status.h"
 #include "base/text.h"
+#include "net/http_url.h"
 
 /* How long a server may take to accept a connection. */
 #define HTTP_FETCH_CONNECT_S 10L
+
+/* How much of a URL an error shows; the reason follows it. */
+#define HTTP_FETCH_SHOWN_BYTES 160u
 
 /** One request while it runs. */
 typedef struct http_fetch_run {
@@ -116,6 +120,9 @@ static CURLcode http_fetch_set_up(http_fetch_run *run, struct curl_slist *header
     HTTP_FETCH_SET(CURLOPT_XFERINFODATA, run);
     HTTP_FETCH_SET(CURLOPT_NOPROGRESS, 0L);
     HTTP_FETCH_SET(CURLOPT_HTTPHEADER, headers);
+    if (vv_http_url_is_loopback(run->request->url)) {
+        HTTP_FETCH_SET(CURLOPT_PROXY, ""); /* whatever http_proxy says: it would ask itself */
+    }
     if (run->request->source != NULL) {
         HTTP_FETCH_SET(CURLOPT_POST, 1L);
         HTTP_FETCH_SET(CURLOPT_READFUNCTION, http_fetch_read);
@@ -148,20 +155,6 @@ static struct curl_slist *http_fetch_headers(const vv_http_fetch_request *reques
     return list == NULL ? NULL : http_fetch_header(list, "Expect:"); /* costs a round trip */
 }
 
-/** The end of a URL that may be shown: behind "name:password@", which is between "//" and "/". */
-static const char *http_fetch_shown(const char *url, int *out_scheme_size)
-{
-    const char *slashes = strstr(url, "://");
-    const char *host = slashes != NULL ? slashes + 3 : url;
-    size_t size = strcspn(host, "/?#");
-    size_t at = size;
-    while (at > 0 && host[at - 1] != '@') {
-        at -= 1;
-    }
-    *out_scheme_size = (int)(host - url);
-    return host + at;
-}
-
 static varve_status http_fetch_result(http_fetch_run *run, CURLcode result, varve_error *out_err)
 {
     run->answer->code = http_fetch_code(run);
@@ -177,10 +170,9 @@ static varve_status http_fetch_result(http_fetch_run *run, CURLcode result, varv
     varve_status status = is_url                          ? VARVE_E_INVALID
                           : result == CURLE_OUT_OF_MEMORY ? VARVE_E_NOMEM
                                                           : VARVE_E_IO;
-    int scheme_size;
-    const char *url = run->request->url;
-    const char *shown = http_fetch_shown(url, &scheme_size);
-    return vv_fail(out_err, status, "%.*s%s: %s", scheme_size, url, shown, text);
+    char shown[HTTP_FETCH_SHOWN_BYTES];
+    vv_http_url_print(shown, sizeof shown, run->request->url);
+    return vv_fail(out_err, status, "%s: %s", shown, text);
 }
 
 varve_status vv_http_fetch_run(const vv_http_fetch_request *request,

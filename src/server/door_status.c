@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "model/time_range.h"
+#include "server/db_facts.h"
 #include "server/server_priv.h"
 
 #define DOOR_TEXT "text/plain; charset=utf-8"
@@ -111,6 +112,31 @@ void vv_serve_version(vv_call *call)
     vv_json_key(&json, VV_TEXT("features"));
     vv_json_array_begin(&json);
     vv_json_array_end(&json);
+    vv_json_object_end(&json);
+    door_send(call, 200, "application/json", &buf);
+}
+
+void vv_serve_info(vv_call *call)
+{
+    varve_error err;
+    vv_db_facts facts;
+    varve_status status =
+        vv_db_facts_read(call->server->db, vv_http_request_arena(call->request), &facts, &err);
+    if (status != VARVE_OK) {
+        vv_answer_error(call, status, &err);
+        return;
+    }
+    facts.reason = (varve_text){0}; /* it may name files */
+    vv_buf buf;
+    vv_json json;
+    vv_buf_init(&buf, &call->server->alloc, SIZE_MAX);
+    vv_json_init(&json, &buf);
+    vv_json_object_begin(&json);
+    vv_json_key_text(&json, VV_TEXT("status"), VV_TEXT("success"));
+    vv_json_key(&json, VV_TEXT("data"));
+    vv_json_object_begin(&json);
+    vv_db_facts_print_json(&facts, &json);
+    vv_json_object_end(&json);
     vv_json_object_end(&json);
     door_send(call, 200, "application/json", &buf);
 }

@@ -450,6 +450,26 @@ static varve_status csv_guess_roles(csv_guess_work *work, varve_error *out_err)
 
 /* ---- the beginning of the text -------------------------------------------------------------- */
 
+/** Two columns of one name cannot be told apart, by nobody. */
+static varve_status csv_guess_distinct(csv_guess_work *work, varve_error *out_err)
+{
+    bool is_header = work->wish->columns == NULL && !work->wish->has_no_header;
+    for (size_t i = 0; i < work->count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            varve_text name = work->columns[i].name;
+            if (vv_text_equal(name, work->columns[k].name)) {
+                work->guess->is_text_bad = is_header;
+                return vv_fail(out_err, VARVE_E_INVALID,
+                               "%scolumns %zu and %zu are both called \"%.*s\"%s",
+                               is_header ? "" : "--columns: ", k + 1, i + 1,
+                               VV_TEXT_ARGS(vv_text_sub(name, 0, 64)),
+                               is_header ? ": give names of your own with --columns" : "");
+            }
+        }
+    }
+    return VARVE_OK;
+}
+
 /** Names of the columns: from --columns, the header, or numbers. */
 static varve_status csv_guess_names(csv_guess_work *work, const vv_csv_record *record,
                                     varve_error *out_err)
@@ -472,7 +492,7 @@ static varve_status csv_guess_names(csv_guess_work *work, const vv_csv_record *r
         work->mapping[i] = (vv_csv_column){.index = i, .name = work->columns[i].name};
     }
     return rest.size == 0
-               ? VARVE_OK
+               ? csv_guess_distinct(work, out_err)
                : vv_fail(out_err, VARVE_E_INVALID,
                          "--columns: more names than the %zu columns of the text", work->count);
 }
@@ -514,7 +534,10 @@ static varve_status csv_guess_told(csv_guess_work *work, const vv_csv_record *he
     varve_text metric =
         work->wish->metric != NULL ? vv_text_from_string(work->wish->metric) : work->wish->fallback;
     guess->is_typed = true;
-    VV_TRY(vv_csv_header_parse(header, metric, work->arena, &guess->mapping, out_err));
+    varve_status status =
+        vv_csv_header_parse(header, metric, work->arena, &guess->mapping, out_err);
+    guess->is_text_bad = status == VARVE_E_INVALID;
+    VV_TRY(status);
     guess->options.mapping = &guess->mapping;
     guess->rows = 1; /* it need not be looked at */
     return VARVE_OK;
@@ -590,12 +613,14 @@ static varve_status csv_guess_read(csv_guess_work *work, vv_csv_reader *reader, 
         varve_error err;
         vv_csv_event event = vv_csv_reader_next(reader, &record, &err);
         if (event == VV_CSV_MORE || rows == VV_CSV_GUESS_ROWS) {
-            return rows > 0 || bad_line == 0
-                       ? VARVE_OK
-                       : vv_fail(out_err, VARVE_E_INVALID, "no row can be read: line %llu: %s",
-                                 (unsigned long long)bad_line, bad.message);
+            work->guess->is_text_bad = rows == 0 && bad_line > 0;
+            return work->guess->is_text_bad
+                       ? vv_fail(out_err, VARVE_E_INVALID, "no row can be read: line %llu: %s",
+                                 (unsigned long long)bad_line, bad.message)
+                       : VARVE_OK;
         }
         if (event == VV_CSV_STOP || (event == VV_CSV_ERROR && is_first)) {
+            work->guess->is_text_bad = true;
             return vv_fail(out_err, err.status, "%s", err.message);
         }
         bool is_header = is_first && !work->wish->has_no_header;
@@ -627,6 +652,7 @@ static varve_status csv_guess_no_rows(const csv_guess_work *work, varve_error *o
 {
     for (size_t i = 0; i < work->count; i++) {
         if (vv_text_find_char(work->columns[i].name, '\r') < work->columns[i].name.size) {
+            work->guess->is_text_bad = true;
             return vv_fail(out_err, VARVE_E_INVALID,
                            "the lines end in CR alone: make that LF or CR LF");
         }

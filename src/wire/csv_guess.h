@@ -49,6 +49,7 @@ typedef struct vv_csv_guess {
     uint64_t rows;                      /* looked at; 0: there are none, and no mapping */
     bool is_typed;                      /* the header tells it; nothing is guessed */
     uint64_t same_lines[2]; /* two that have the same time and series; 0: none were seen */
+    bool is_text_bad;       /* after a failure: the text is at fault, whatever the wish was */
 } vv_csv_guess;
 
 /**

@@ -338,6 +338,27 @@ static size_t csv_role_count(const vv_csv_mapping *mapping, vv_csv_role role)
     return count;
 }
 
+/** Whether no column before this one is the same label, or the same field in the same type. */
+static varve_status csv_mapping_distinct(const vv_csv_mapping *mapping, size_t index,
+                                         varve_error *out_err)
+{
+    const vv_csv_column *column = &mapping->columns[index];
+    bool is_label = column->role == VV_CSV_LABEL;
+    if (!is_label && column->role != VV_CSV_FIELD) {
+        return VARVE_OK;
+    }
+    for (size_t k = 0; k < index; k++) {
+        const vv_csv_column *other = &mapping->columns[k];
+        bool is_alike = is_label || other->type == column->type; /* a field may have two types */
+        if (other->role == column->role && is_alike && vv_text_equal(other->name, column->name)) {
+            return vv_fail(out_err, VARVE_E_INVALID, "columns %zu and %zu are both %s %.*s",
+                           other->index + 1, column->index + 1, is_label ? "label" : "field",
+                           VV_TEXT_ARGS(vv_text_sub(column->name, 0, 64)));
+        }
+    }
+    return VARVE_OK;
+}
+
 varve_status vv_csv_mapping_check(const vv_csv_mapping *mapping, varve_error *out_err)
 {
     bool has_fields = csv_role_count(mapping, VV_CSV_FIELD) > 0;
@@ -360,14 +381,7 @@ varve_status vv_csv_mapping_check(const vv_csv_mapping *mapping, varve_error *ou
                            "column %zu: the metric is no label: its column is of the type name",
                            column->index + 1);
         }
-        for (size_t k = 0; k < i && column->role == VV_CSV_LABEL; k++) {
-            const vv_csv_column *other = &mapping->columns[k];
-            if (other->role == VV_CSV_LABEL && vv_text_equal(other->name, column->name)) {
-                return vv_fail(out_err, VARVE_E_INVALID, "columns %zu and %zu are both label %.*s",
-                               other->index + 1, column->index + 1,
-                               VV_TEXT_ARGS(vv_text_sub(column->name, 0, 64)));
-            }
-        }
+        VV_TRY(csv_mapping_distinct(mapping, i, out_err));
     }
     return VARVE_OK;
 }

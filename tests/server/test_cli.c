@@ -121,7 +121,7 @@ static void mistakes_are_named_and_exit_with_2(void **state)
     expect(PROGRAM_RUN("serve", "--collect-host=0", "--data", data), 2, NULL, "1 to 86400");
     expect(PROGRAM_RUN("serve", "--memory-limit", "much", "--data", data), 2, NULL, "512MiB");
     expect(PROGRAM_RUN("import", "--data", data), 2, NULL, "give --format");
-    expect(PROGRAM_RUN("import", "--data", data, "x.parquet"), 2, NULL, "x.parquet");
+    expect(PROGRAM_RUN("import", "--data", data, "x.parquet"), 1, NULL, "x.parquet");
     expect(PROGRAM_RUN("import", "--data", data, "--format", "xml", "x"), 2, NULL, "lp, jsonl, ");
 }
 

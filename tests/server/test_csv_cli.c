@@ -133,10 +133,10 @@ static void what_cannot_be_guessed_is_asked_for(void **state)
            "", "an option is given that only csv has");
     expect(PROGRAM_FEED("time,v\n1700000000,\"open\n1700000001,2\n", "import", "--format", "csv",
                         "--metric", "m", "--data", data),
-           2, "", "no row can be read: line 2: column 2: the quote is never closed");
+           1, "", "no row can be read: line 2: column 2: the quote is never closed");
     expect(PROGRAM_FEED("time,v\r1700000000,1\r1700000001,2\r", "import", "--format", "csv",
                         "--metric", "m", "--data", data),
-           2, "", "the lines end in CR alone: make that LF or CR LF");
+           1, "", "the lines end in CR alone: make that LF or CR LF");
     expect(PROGRAM_FEED("time,v\n", "import", "--format", "csv", "--metric", "m", "--data", data),
            0, "0 rows stored", "standard input: no rows");
     expect(PROGRAM_FEED("", "import", "--format", "csv", "--metric", "m", "--data", data), 0,

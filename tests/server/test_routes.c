@@ -42,6 +42,9 @@ static void health_is_told_at_every_spelling(void **state)
     expect(http_get(f->port, "/-/ready"), 200, "ready");
     expect(http_get(f->port, "/readyz"), 200, "ready");
     expect(http_get(f->port, "/version"), 200, varve_version());
+    expect(http_get(f->port, "/api/v1/status/info"), 200,
+           "\"precision\":\"ns\",\"duplicates\":\"last\",\"row_ids\":false,"
+           "\"snapshot\":false,\"health\":\"ok\",\"stats\":{\"");
     expect(http_get(f->port, "/health"), 200, "\"pass\"");
     expect(http_get(f->port, "/ping"), 204, NULL);
 }

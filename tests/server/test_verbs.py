@@ -72,9 +72,6 @@ class Verbs(Commands):
             used = self.run_varve(*words)
             self.assertEqual((1, ""), (used.returncode, used.stdout), words)
             self.assertIn("open in another process", used.stderr)
-        refused = self.run_bare("compact", "--url", DEAD)
-        self.assertEqual((2, ""), (refused.returncode, refused.stdout))
-        self.assertIn("a server merges by itself", refused.stderr)
         for words in (["query"], ["query", "a", "b"], ["labels", "a", "b"], ["tail", "a", "b"], ["stats", "a"],
                       ["top", "a"], ["top", "--interval", "0s"], ["tail", "--interval", "soon"], ["completion"],
                       ["completion", "tcsh"], ["query", "a", "--format", "pdf"], ["query", "a", "--color", "maybe"],
