@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Damaged files: one bit flipped, or a file cut short, in a small database of every kind of file.
- * The answer is right, or a clear error that names the place; never wrong, never a crash or a hang.
+ * Damaged files: one bit flipped, a file cut short, pages of 4 KiB zeroed, swapped or written
+ * twice, in a small database of every kind of file. The answer is right, or a clear error that
+ * names the place; never wrong, never a crash or a hang. A closed database that was cut short says
+ * so.
  *
  * Two databases: one closed (every row must be there, or an error), and one that was left as after
  * a crash, whose log holds rows: its last batch may be lost, as damage of the last group cannot be
  * told from a torn end, and what a cut took from the end of the log. VARVE_FLIP_STRIDE=1 tries
- * every byte (default: every 7th; long stretches of zero bytes are always sampled).
+ * every byte, every length and every pair of pages (default: every 16th byte, lengths and
+ * neighbours; long stretches of zero bytes are then sampled).
  */
 #include "support/check.h"
 
@@ -19,7 +22,7 @@
 #include "sys/env.h"
 #include "sys/vfs_memory.h"
 
-enum { FILES_MAX = 32, ZERO_STRIDE = 4001 };
+enum { FILES_MAX = 32, ZERO_STRIDE = 4001, PAGE_BYTES = 4096, IMAGE_SECONDS = 60 };
 
 typedef struct stored_file {
     char path[128];
@@ -35,6 +38,7 @@ typedef struct damaged {
     stored_file stored[FILES_MAX];
     size_t count;
     size_t first_logged; /* batch that is in the log only */
+    bool is_closed;
     uint64_t images, errors;
 } damaged;
 
@@ -44,6 +48,7 @@ static void damaged_make(damaged *d, bool closes)
 {
     varve_error err;
     memset(d, 0, sizeof *d);
+    d->is_closed = closes;
     vv_alloc_init(&d->alloc, NULL);
     check_ok(vv_vfs_memory_create(&d->alloc, &d->files, &err), &err);
     vv_env_init_system(&d->env, &d->alloc);
@@ -202,10 +207,12 @@ static void damaged_try_writing(damaged *d, const char *what, size_t place)
 
 static void damaged_try(damaged *d, const stored_file *file, size_t place)
 {
+    (void)alarm(IMAGE_SECONDS); /* none may hang */
     damaged_try_readonly(d, file->path, place);
     if (d->images % 11 == 0) {
         damaged_try_writing(d, file->path, place);
     }
+    (void)alarm(0);
 }
 
 /* ---- all images ---- */
@@ -213,7 +220,7 @@ static void damaged_try(damaged *d, const stored_file *file, size_t place)
 static size_t damaged_stride(void)
 {
     const char *text = getenv("VARVE_FLIP_STRIDE");
-    return text == NULL ? 7 : (size_t)strtoull(text, NULL, 10);
+    return text == NULL ? 16 : (size_t)strtoull(text, NULL, 10);
 }
 
 static bool damaged_is_zero_around(const stored_file *file, size_t at)
@@ -229,7 +236,8 @@ static bool damaged_is_zero_around(const stored_file *file, size_t at)
 static void damaged_flip_all(damaged *d, stored_file *file)
 {
     for (size_t at = 0; at < file->size; at += damaged_stride()) {
-        if (damaged_is_zero_around(file, at) && at % ZERO_STRIDE >= damaged_stride()) {
+        if (damaged_stride() > 1 && damaged_is_zero_around(file, at) &&
+            at % ZERO_STRIDE >= damaged_stride()) {
             continue;
         }
         uint8_t bit = (uint8_t)(1u << (at / damaged_stride() % 8));
@@ -241,16 +249,115 @@ static void damaged_flip_all(damaged *d, stored_file *file)
     damaged_put(d->files, &d->alloc, file, file->size);
 }
 
+/* Where the bytes end that say something: behind them a log file is allocated, and zero. */
+static size_t damaged_used_bytes(const stored_file *file)
+{
+    size_t used = file->size;
+    while (used > 0 && file->data[used - 1] == 0) {
+        used--;
+    }
+    return used;
+}
+
+/*
+ * From which length on a cut may go unnoticed. The last edit of a clean close says that the log
+ * ends with its SEAL, which the SEAL says as well; a crash just before that edit leaves the same
+ * bytes.
+ */
+static size_t damaged_needed_bytes(const stored_file *file)
+{
+    size_t needed = damaged_used_bytes(file);
+    if (strstr(file->path, ".vmf") == NULL) {
+        return needed;
+    }
+    for (needed = needed / 8 * 8; memcmp(file->data + needed, "VVLR", 4) != 0; needed -= 8) {
+        assert_true(needed > 4096);
+    }
+    return needed;
+}
+
+static size_t damaged_next_length(size_t size)
+{
+    if (damaged_stride() == 1) {
+        return size + 1;
+    }
+    return size + (size < 4200 ? 97 : 1999);
+}
+
 static void damaged_cut_all(damaged *d, const stored_file *file)
 {
     bool is_log = strstr(file->path, ".vwl") != NULL;
+    size_t needed = damaged_needed_bytes(file);
     tour ledger = d->tour;
-    for (size_t i = d->first_logged; i < d->tour.count && is_log; i++) {
+    for (size_t i = d->first_logged; i < d->tour.count && is_log && !d->is_closed; i++) {
         d->tour.batches[i].state = TOUR_UNKNOWN;
     }
-    for (size_t size = 0; size < file->size; size += size < 4200 ? 97 : 1999) {
+    for (size_t size = 0; size < file->size; size = damaged_next_length(size)) {
+        uint64_t errors = d->errors;
         damaged_put(d->files, &d->alloc, file, size);
         damaged_try(d, file, size);
+        if (d->is_closed && size < needed && d->errors == errors) {
+            fail_msg("%s cut to %zu bytes goes unnoticed", file->path, size);
+        }
+    }
+    d->tour = ledger;
+    damaged_put(d->files, &d->alloc, file, file->size);
+}
+
+/* ---- pages ---- */
+
+typedef enum damaged_page { PAGE_ZEROED, PAGE_SWAPPED, PAGE_DOUBLED } damaged_page;
+
+static size_t damaged_page_bytes(const stored_file *file, size_t page)
+{
+    size_t left = file->size - page * PAGE_BYTES;
+    return left < PAGE_BYTES ? left : PAGE_BYTES;
+}
+
+/* One page, and for all but zeroing another one; bytes beyond the shorter of them stay. */
+static void damaged_try_pages(damaged *d, const stored_file *file, damaged_page kind, size_t page,
+                              size_t other)
+{
+    stored_file now = *file;
+    uint8_t *bytes = malloc(file->size);
+    size_t size = damaged_page_bytes(file, page);
+    size = damaged_page_bytes(file, other) < size ? damaged_page_bytes(file, other) : size;
+    assert_non_null(bytes);
+    memcpy(bytes, file->data, file->size);
+    if (kind == PAGE_ZEROED) {
+        memset(bytes + page * PAGE_BYTES, 0, damaged_page_bytes(file, page));
+    } else {
+        memcpy(bytes + other * PAGE_BYTES, file->data + page * PAGE_BYTES, size);
+    }
+    if (kind == PAGE_SWAPPED) {
+        memcpy(bytes + page * PAGE_BYTES, file->data + other * PAGE_BYTES, size);
+    }
+    now.data = bytes;
+    if (memcmp(bytes, file->data, file->size) != 0) {
+        damaged_put(d->files, &d->alloc, &now, now.size);
+        damaged_try(d, file, page * PAGE_BYTES);
+    }
+    free(bytes);
+}
+
+/* Pages of a log that are gone cannot be told from ones that were never written. */
+static void damaged_pages_all(damaged *d, const stored_file *file)
+{
+    size_t pages = (file->size + PAGE_BYTES - 1) / PAGE_BYTES;
+    bool is_log = strstr(file->path, ".vwl") != NULL;
+    tour ledger = d->tour;
+    for (size_t i = d->first_logged; i < d->tour.count && is_log && !d->is_closed; i++) {
+        d->tour.batches[i].state = TOUR_UNKNOWN;
+    }
+    for (size_t page = 0; page < pages; page++) {
+        damaged_try_pages(d, file, PAGE_ZEROED, page, page);
+        for (size_t other = 0; other < pages; other++) {
+            bool is_near = other == page + 1 || other + 1 == page;
+            if (other != page && (is_near || damaged_stride() == 1)) {
+                damaged_try_pages(d, file, PAGE_SWAPPED, page, other);
+                damaged_try_pages(d, file, PAGE_DOUBLED, page, other);
+            }
+        }
     }
     d->tour = ledger;
     damaged_put(d->files, &d->alloc, file, file->size);
@@ -277,7 +384,6 @@ static void damaged_remove(damaged *d, const stored_file *file)
 
 static void damaged_run(bool closes)
 {
-    alarm(280);
     damaged d;
     damaged_make(&d, closes);
     damaged_load(&d, "/db");
@@ -288,6 +394,7 @@ static void damaged_run(bool closes)
         if (strstr(file->path, "LOCK") == NULL) {
             damaged_flip_all(&d, file);
             damaged_cut_all(&d, file);
+            damaged_pages_all(&d, file);
             damaged_remove(&d, file);
         }
         print_message("%-36s %6zu bytes, %5llu images, %5llu errors\n", file->path, file->size,
