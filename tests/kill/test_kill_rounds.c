@@ -164,12 +164,22 @@ static void kill_check_total(const char *data, uint64_t batches)
     program_result_free(&result);
 }
 
-static uint64_t kill_round(const char *data, uint64_t round, long delay_us)
+static int64_t kill_now_us(void)
+{
+    struct timespec now;
+    assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* *out_start_us: how long it took until the server told its address, recovery included. */
+static uint64_t kill_round(const char *data, uint64_t round, long delay_us, int64_t *out_start_us)
 {
     program server;
     kill_writer writers[KILL_WRITERS];
     atomic_bool is_writing = false;
+    int64_t begin_us = kill_now_us();
     PROGRAM_SERVE(&server, "--data", data, "--listen", "127.0.0.1:0", "--sync", "group");
+    *out_start_us = kill_now_us() - begin_us;
     for (int i = 0; i < KILL_WRITERS; i++) {
         writers[i] = (kill_writer){
             .port = server.port, .round = round, .number = i, .is_writing = &is_writing};
@@ -203,6 +213,13 @@ static unsigned long kill_number(const char *variable, unsigned long fallback)
     return text == NULL ? fallback : strtoul(text, NULL, 10);
 }
 
+static int kill_compare(const void *a, const void *b)
+{
+    const int64_t *left = a;
+    const int64_t *right = b;
+    return (*left > *right) - (*left < *right);
+}
+
 static void killed_servers_keep_what_they_answered(void **state)
 {
     (void)state;
@@ -213,14 +230,20 @@ static void killed_servers_keep_what_they_answered(void **state)
     temp_dir data;
     temp_dir_create(&data);
     printf("VARVE_KILL_SEED=%u, %lu rounds\n", seed, rounds);
+    int64_t *starts_us = calloc(rounds + 1, sizeof *starts_us);
+    assert_non_null(starts_us);
     for (unsigned long round = 1; round <= rounds; round++) {
         long delay_us = rand_r(&seed) % 150000;
-        batches += kill_round(data.path, round, delay_us);
+        batches += kill_round(data.path, round, delay_us, &starts_us[round - 1]);
         kill_check_total(data.path, batches);
     }
     program_result result = PROGRAM_RUN("verify", "--data", data.path);
     assert_int_equal(result.exit_code, 0);
-    printf("kill rounds: %lu, batches kept: %llu\n", rounds, (unsigned long long)batches);
+    qsort(starts_us, rounds, sizeof *starts_us, kill_compare);
+    printf("kill rounds: %lu, batches kept: %llu, restart p50 %lld ms, p99 %lld ms\n", rounds,
+           (unsigned long long)batches, (long long)(starts_us[rounds / 2] / 1000),
+           (long long)(starts_us[rounds * 99 / 100] / 1000));
+    free(starts_us);
     program_result_free(&result);
     temp_dir_remove(&data);
 }
