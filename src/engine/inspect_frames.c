@@ -235,6 +235,13 @@ static varve_status inspect_payload(inspect_log *log, uint8_t type, vv_bytes pay
         vv_selection_free(selection);
         return VARVE_OK;
     case VV_WAL_POLICY:
+        if (vv_payload_policy_kind(payload) == VV_POLICY_RETENTION ||
+            vv_payload_policy_kind(payload) == VV_POLICY_CUTS) {
+            vv_retention_entry *entries;
+            size_t count;
+            vv_arena_reset(&log->arena);
+            return vv_payload_read_retention(payload, &log->arena, &entries, &count, out_err);
+        }
         return vv_payload_read_policy(payload, &metric, &duplicates, &has_row_ids, out_err);
     default: /* COMMIT, SEAL, MARK have nothing that could be read in another way */
         return VARVE_OK;
@@ -408,6 +415,16 @@ static void inspect_tell_segments(vv_facts *facts, const vv_manifest_state *stat
         vv_facts_u64(facts, "duplicates", policy->duplicates);
         vv_facts_u64(facts, "row_ids", policy->row_ids);
     }
+    for (size_t i = 0; i < state->retention.count && facts->has_details; i++) {
+        const vv_retention_entry *entry = VV_VEC_AT(&state->retention, vv_retention_entry, i);
+        vv_facts_begin(facts, "retention", i, 0);
+        vv_facts_text(facts, "metric", entry->metric);
+        vv_facts_bool(facts, "has_rule", entry->has_rule);
+        vv_facts_bool(facts, "is_enforced", entry->is_enforced);
+        vv_facts_i64(facts, "window", entry->window);
+        vv_facts_i64(facts, "hot_window", entry->hot_window);
+        vv_facts_i64(facts, "recorded_cut", entry->recorded);
+    }
 }
 
 static void inspect_tell_state(vv_facts *facts, const inspect_manifest *manifest)
@@ -419,6 +436,7 @@ static void inspect_tell_state(vv_facts *facts, const inspect_manifest *manifest
     vv_facts_u64(facts, "segments", state->segments.count);
     vv_facts_u64(facts, "tombstone_files", state->tombstones.count);
     vv_facts_u64(facts, "policies", state->policies.count);
+    vv_facts_u64(facts, "retention_scopes", state->retention.count);
     vv_facts_u64(facts, "precision", state->database.precision);
     vv_facts_u64(facts, "duplicates", state->database.duplicates);
     vv_facts_u64(facts, "row_ids", state->database.row_ids);

@@ -18,6 +18,7 @@
 
 #include "base/arena.h"
 #include "base/vec.h"
+#include "model/retention_entry.h"
 #include "sys/env.h"
 #include "varve.h"
 
@@ -64,10 +65,13 @@ typedef struct vv_manifest_state {
     uint64_t next_sequence; /* row sequences below were given */
     uint32_t flags;         /* VV_MANIFEST_... */
     vv_manifest_database database;
-    vv_vec segments;   /* vv_manifest_segment, ascending by id */
-    vv_vec tombstones; /* vv_manifest_tombstone, ascending by id */
-    vv_vec policies;   /* vv_manifest_policy, ascending by metric */
-    vv_arena texts;    /* names of policies */
+    vv_vec segments;    /* vv_manifest_segment, ascending by id */
+    vv_vec tombstones;  /* vv_manifest_tombstone, ascending by id */
+    vv_vec policies;    /* vv_manifest_policy, ascending by metric */
+    vv_vec retention;   /* vv_retention_entry, ascending by metric: the database first */
+    bool has_reference; /* a snapshot: reference time of its moment */
+    int64_t reference;
+    vv_arena texts; /* names of policies and retention */
 } vv_manifest_state;
 
 /** Changes; zeroed members change nothing. */
@@ -82,6 +86,10 @@ typedef struct vv_manifest_edit {
     size_t drop_tombstone_count;
     const vv_manifest_policy *policies; /* set, or removed when both are STORED */
     size_t policy_count;
+    const vv_retention_entry *retention; /* set; a recorded cut never falls */
+    size_t retention_count;
+    bool has_reference;
+    int64_t reference;
     const vv_manifest_database *database;
     uint64_t flush_lsn, durable_lsn, log_start, next_file_id, next_sequence;
     uint32_t set_flags, clear_flags;
@@ -89,6 +97,9 @@ typedef struct vv_manifest_edit {
 
 void vv_manifest_state_init(vv_manifest_state *state, vv_alloc *alloc);
 void vv_manifest_state_deinit(vv_manifest_state *state);
+/** The retention of a scope (metric empty: the database), NULL when it has none. */
+const vv_retention_entry *vv_manifest_find_retention(const vv_manifest_state *state,
+                                                     varve_text metric);
 /** The segment of an id, NULL when there is none. */
 const vv_manifest_segment *vv_manifest_find_segment(const vv_manifest_state *state, uint64_t id);
 

@@ -21,6 +21,7 @@ enum {
     MANIFEST_EDIT_DATABASE = 6,
     MANIFEST_EDIT_POSITIONS = 7,
     MANIFEST_EDIT_FLAGS = 8,
+    MANIFEST_EDIT_RETENTION = 9,
     MANIFEST_EDIT_OPTIONAL = 128, /* bit 7 of a tag: may be skipped */
 
     MANIFEST_EDIT_SEGMENT_BYTES_MIN = 11 + 16, /* a varint each, and the digest */
@@ -175,9 +176,12 @@ static void manifest_edit_write_section(vv_buf *out, unsigned tag, const vv_mani
     case MANIFEST_EDIT_POSITIONS:
         manifest_edit_write_positions(out, edit);
         break;
-    default:
+    case MANIFEST_EDIT_FLAGS:
         (void)vv_buf_append_varint(out, edit->set_flags);
         (void)vv_buf_append_varint(out, edit->clear_flags);
+        break;
+    default:
+        vv_manifest_write_retention(out, edit);
         break;
     }
 }
@@ -200,8 +204,10 @@ static bool manifest_edit_has_section(unsigned tag, const vv_manifest_edit *edit
     case MANIFEST_EDIT_POSITIONS:
         return (edit->flush_lsn | edit->durable_lsn | edit->log_start | edit->next_file_id |
                 edit->next_sequence) != 0;
-    default:
+    case MANIFEST_EDIT_FLAGS:
         return (edit->set_flags | edit->clear_flags) != 0;
+    default:
+        return edit->retention_count > 0 || edit->has_reference;
     }
 }
 
@@ -209,7 +215,7 @@ varve_status vv_manifest_encode(const vv_manifest_edit *edit, vv_buf *out, varve
 {
     vv_buf content;
     vv_buf_init(&content, out->alloc, VV_FRAME_PAYLOAD_BYTES_MAX);
-    for (unsigned tag = MANIFEST_EDIT_ADD; tag <= MANIFEST_EDIT_FLAGS; ++tag) {
+    for (unsigned tag = MANIFEST_EDIT_ADD; tag <= MANIFEST_EDIT_RETENTION; ++tag) {
         if (!manifest_edit_has_section(tag, edit)) {
             continue;
         }
@@ -385,6 +391,8 @@ static varve_status manifest_edit_read_section(manifest_edit_source *source, uns
         edit->set_flags = (uint32_t)vv_reader_varint_max(reader, UINT32_MAX);
         edit->clear_flags = (uint32_t)vv_reader_varint_max(reader, UINT32_MAX);
         return VARVE_OK;
+    case MANIFEST_EDIT_RETENTION:
+        return vv_manifest_read_retention(reader, source->arena, edit, out_err);
     default:
         if ((tag & MANIFEST_EDIT_OPTIONAL) == 0) {
             return vv_fail(out_err, VARVE_E_UNSUPPORTED,

@@ -9,9 +9,12 @@
  *   manifest_load.c    which file counts, and reading it
  *   manifest_edit.c    edits to bytes and back
  *   manifest_state.c   the state, and applying edits to it
+ *
+ *   manifest_retention.c   the same two for retention
  */
 
 #include "base/buf.h"
+#include "base/reader.h"
 #include "engine/manifest.h"
 #include "wal/frame.h"
 
@@ -31,7 +34,7 @@ VV_MUST_CHECK varve_status vv_manifest_check(const vv_manifest_state *state,
 VV_MUST_CHECK varve_status vv_manifest_reserve(vv_manifest_state *state,
                                                const vv_manifest_edit *edit, varve_error *out_err);
 /* Apply a checked edit for which memory is reserved; edit_seq becomes the number given. Names of
- * policies stay where the edit has them. */
+ * policies stay where the edit has them (those of retention are copied by the reservation). */
 void vv_manifest_fold(vv_manifest_state *state, const vv_manifest_edit *edit, uint64_t edit_seq);
 /* The edit that makes this state out of nothing; it borrows from the state. */
 vv_manifest_edit vv_manifest_as_edit(const vv_manifest_state *state);
@@ -47,6 +50,25 @@ VV_MUST_CHECK VV_UNTRUSTED varve_status vv_manifest_decode(vv_bytes bytes, vv_ar
                                                            vv_arena *texts,
                                                            vv_manifest_edit *out_edit,
                                                            varve_error *out_err);
+
+/* manifest_retention.c */
+
+/* The content of the section. */
+void vv_manifest_write_retention(vv_buf *out, const vv_manifest_edit *edit);
+/* Names are borrowed from the bytes; what makes no sense spoils the reader. E_NOMEM. */
+VV_MUST_CHECK varve_status vv_manifest_read_retention(vv_reader *reader, vv_arena *arena,
+                                                      vv_manifest_edit *out_edit,
+                                                      varve_error *out_err);
+/* E_INVALID: a recorded cut falls. */
+VV_MUST_CHECK varve_status vv_manifest_check_retention(const vv_manifest_state *state,
+                                                       const vv_manifest_edit *edit,
+                                                       varve_error *out_err);
+/* Every scope of the edit is in the state, if need be as one that says nothing. E_NOMEM, E_LIMIT.
+ */
+VV_MUST_CHECK varve_status vv_manifest_reserve_retention(vv_manifest_state *state,
+                                                         const vv_manifest_edit *edit,
+                                                         varve_error *out_err);
+void vv_manifest_fold_retention(vv_manifest_state *state, const vv_manifest_edit *edit);
 
 /* manifest_load.c */
 

@@ -22,6 +22,7 @@ void vv_manifest_state_init(vv_manifest_state *state, vv_alloc *alloc)
     vv_vec_init(&state->segments, alloc, sizeof(vv_manifest_segment), SIZE_MAX);
     vv_vec_init(&state->tombstones, alloc, sizeof(vv_manifest_tombstone), SIZE_MAX);
     vv_vec_init(&state->policies, alloc, sizeof(vv_manifest_policy), SIZE_MAX);
+    vv_vec_init(&state->retention, alloc, sizeof(vv_retention_entry), SIZE_MAX);
     vv_arena_init(&state->texts, alloc, MANIFEST_TEXTS_BYTES_MAX);
 }
 
@@ -30,6 +31,7 @@ void vv_manifest_state_deinit(vv_manifest_state *state)
     vv_vec_deinit(&state->segments);
     vv_vec_deinit(&state->tombstones);
     vv_vec_deinit(&state->policies);
+    vv_vec_deinit(&state->retention);
     vv_arena_deinit(&state->texts);
 }
 
@@ -194,7 +196,7 @@ varve_status vv_manifest_check(const vv_manifest_state *state, const vv_manifest
                        "an edit lets flush_lsn %llu pass durable_lsn %llu",
                        (unsigned long long)flush_lsn, (unsigned long long)durable_lsn);
     }
-    return VARVE_OK;
+    return vv_manifest_check_retention(state, edit, out_err);
 }
 
 /* ---- folding -------------------------------------------------------------------------------- */
@@ -219,7 +221,7 @@ varve_status vv_manifest_reserve(vv_manifest_state *state, const vv_manifest_edi
                        "out of memory: the state of the manifest with %zu segments more",
                        edit->add_count);
     }
-    return VARVE_OK;
+    return vv_manifest_reserve_retention(state, edit, out_err);
 }
 
 static void manifest_state_drop(vv_vec *vec, const uint64_t *drop, size_t count)
@@ -292,6 +294,7 @@ void vv_manifest_fold(vv_manifest_state *state, const vv_manifest_edit *edit, ui
     for (size_t i = 0; i < edit->policy_count; ++i) {
         manifest_state_set_policy(state, &edit->policies[i]);
     }
+    vv_manifest_fold_retention(state, edit);
     if (edit->database != NULL) {
         state->database = *edit->database;
     }
@@ -306,18 +309,22 @@ void vv_manifest_fold(vv_manifest_state *state, const vv_manifest_edit *edit, ui
 
 vv_manifest_edit vv_manifest_as_edit(const vv_manifest_state *state)
 {
-    return (vv_manifest_edit){.add = VV_VEC_ITEMS(&state->segments, const vv_manifest_segment),
-                              .add_count = state->segments.count,
-                              .add_tombstones =
-                                  VV_VEC_ITEMS(&state->tombstones, const vv_manifest_tombstone),
-                              .add_tombstone_count = state->tombstones.count,
-                              .policies = VV_VEC_ITEMS(&state->policies, const vv_manifest_policy),
-                              .policy_count = state->policies.count,
-                              .database = &state->database,
-                              .flush_lsn = state->flush_lsn,
-                              .durable_lsn = state->durable_lsn,
-                              .log_start = state->log_start,
-                              .next_file_id = state->next_file_id,
-                              .next_sequence = state->next_sequence,
-                              .set_flags = state->flags};
+    return (vv_manifest_edit){
+        .add = VV_VEC_ITEMS(&state->segments, const vv_manifest_segment),
+        .add_count = state->segments.count,
+        .add_tombstones = VV_VEC_ITEMS(&state->tombstones, const vv_manifest_tombstone),
+        .add_tombstone_count = state->tombstones.count,
+        .policies = VV_VEC_ITEMS(&state->policies, const vv_manifest_policy),
+        .policy_count = state->policies.count,
+        .retention = VV_VEC_ITEMS(&state->retention, const vv_retention_entry),
+        .retention_count = state->retention.count,
+        .has_reference = state->has_reference,
+        .reference = state->reference,
+        .database = &state->database,
+        .flush_lsn = state->flush_lsn,
+        .durable_lsn = state->durable_lsn,
+        .log_start = state->log_start,
+        .next_file_id = state->next_file_id,
+        .next_sequence = state->next_sequence,
+        .set_flags = state->flags};
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The small payloads: definitions, deletes, policies. Runs of rows are payload_write.c and
- * payload_read.c. Bytes: docs/formats/log.md.
+ * The small payloads: definitions, deletes, policies of metrics. Runs of rows are payload_write.c
+ * and payload_read.c, retention is payload_retention.c. Bytes: docs/formats/log.md.
  *
  *   Y1  A failed append leaves the payload as it was and usable.
  *   Y2  What is read is checked against the limits of model/rows.h before it is believed; a payload
@@ -16,7 +16,6 @@
 enum {
     PAYLOAD_KIND_SERIES = 0,
     PAYLOAD_KIND_FIELD = 1,
-    PAYLOAD_POLICY_METRIC = 1, /* kind of policy */
 };
 
 static void payload_append_text(vv_buf *payload, varve_text text)
@@ -76,7 +75,7 @@ varve_status vv_payload_policy(vv_buf *payload, varve_text metric, uint32_t dupl
 {
     VV_ASSERT(duplicates <= VARVE_DUPLICATES_ALL);
     size_t size_before = payload->size;
-    (void)vv_buf_append_u8(payload, PAYLOAD_POLICY_METRIC);
+    (void)vv_buf_append_u8(payload, VV_POLICY_METRIC);
     payload_append_text(payload, metric);
     (void)vv_buf_append_u8(payload, (uint8_t)duplicates);
     (void)vv_buf_append_u8(payload, has_row_ids ? 1 : 0);
@@ -171,7 +170,7 @@ varve_status vv_payload_read_policy(vv_bytes payload, varve_text *out_metric,
 {
     vv_reader reader = vv_reader_of(payload.data, payload.size);
     uint8_t kind = vv_reader_u8(&reader);
-    if (kind != PAYLOAD_POLICY_METRIC && !vv_reader_is_bad(&reader)) {
+    if (kind != VV_POLICY_METRIC && !vv_reader_is_bad(&reader)) {
         return vv_fail(out_err, VARVE_E_UNSUPPORTED,
                        "the log holds a policy of kind %u, which needs a newer varve",
                        (unsigned)kind);

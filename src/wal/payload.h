@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "model/retention_entry.h"
 #include "model/rows.h"
 #include "model/selection.h"
 
@@ -43,6 +44,18 @@ VV_MUST_CHECK varve_status vv_payload_policy(vv_buf *payload, varve_text metric,
                                              uint32_t duplicates, bool has_row_ids,
                                              varve_error *out_err);
 
+/** What the first byte of a POLICY payload says it is. */
+typedef enum vv_policy_kind {
+    VV_POLICY_METRIC = 1,
+    VV_POLICY_RETENTION = 2, /* the rule of one scope, and its recorded cut */
+    VV_POLICY_CUTS = 5       /* recorded cuts of one scope or several; rules stay */
+} vv_policy_kind;
+
+/** RETENTION has one entry, CUTS any number above 0, all with a cut and without a rule. */
+VV_MUST_CHECK varve_status vv_payload_retention(vv_buf *payload, vv_policy_kind kind,
+                                                const vv_retention_entry *entries, size_t count,
+                                                varve_error *out_err);
+
 /* Reading back: bytes have passed their CRC and are still not trusted. Every reader walks a payload
  * item by item; texts point into the payload, arrays lie in the arena. *out_more false: the end. */
 typedef struct vv_payload_reader {
@@ -68,5 +81,14 @@ VV_MUST_CHECK VV_UNTRUSTED varve_status vv_payload_read_policy(vv_bytes payload,
                                                                uint32_t *out_duplicates,
                                                                bool *out_has_row_ids,
                                                                varve_error *out_err);
+
+/** The kind of a POLICY payload, as it stands there; 0: it is empty. */
+VV_UNTRUSTED unsigned vv_payload_policy_kind(vv_bytes payload);
+/** Entries of RETENTION or CUTS; names point into the payload, the array lies in the arena.
+ *  E_UNSUPPORTED: it is of another kind. */
+VV_MUST_CHECK VV_UNTRUSTED varve_status vv_payload_read_retention(vv_bytes payload, vv_arena *arena,
+                                                                  vv_retention_entry **out_entries,
+                                                                  size_t *out_count,
+                                                                  varve_error *out_err);
 
 #endif

@@ -107,6 +107,41 @@ static void fuzz_definitions(vv_alloc *alloc, vv_bytes bytes)
     vv_arena_deinit(&arena);
 }
 
+/* What was read is written again and gives the same entries. */
+static void fuzz_retention(vv_alloc *alloc, vv_bytes bytes)
+{
+    vv_arena arena;
+    vv_buf again;
+    vv_retention_entry *entries;
+    vv_retention_entry *read_again;
+    size_t count;
+    size_t count_again;
+    vv_retention_entry first;
+    vv_reader reader = vv_reader_of(bytes.data, bytes.size);
+    vv_retention_entry_decode(&reader, &first); /* at any place */
+    require(vv_reader_is_bad(&reader) || first.metric.size <= VV_METRIC_BYTES_MAX);
+    vv_arena_init(&arena, alloc, 64 * 1024 * 1024);
+    vv_buf_init(&again, alloc, SIZE_MAX);
+    varve_status status = vv_payload_read_retention(bytes, &arena, &entries, &count, NULL);
+    require_answer(status);
+    if (status == VARVE_OK) {
+        vv_policy_kind kind = (vv_policy_kind)vv_payload_policy_kind(bytes);
+        require(count > 0);
+        require(vv_payload_retention(&again, kind, entries, count, NULL) == VARVE_OK);
+        require(vv_payload_read_retention(vv_buf_bytes(&again), &arena, &read_again, &count_again,
+                                          NULL) == VARVE_OK);
+        require(count == count_again);
+        for (size_t i = 0; i < count; i++) {
+            require(vv_text_equal(entries[i].metric, read_again[i].metric));
+            require(entries[i].recorded == read_again[i].recorded);
+            require(entries[i].window == read_again[i].window);
+            require(entries[i].is_enforced == read_again[i].is_enforced);
+        }
+    }
+    vv_buf_deinit(&again);
+    vv_arena_deinit(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0) {
@@ -126,6 +161,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require_answer(status);
         require((status == VARVE_OK) == (selection != NULL));
         vv_selection_free(selection);
+    } else if (vv_payload_policy_kind(bytes) == VV_POLICY_RETENTION ||
+               vv_payload_policy_kind(bytes) == VV_POLICY_CUTS) {
+        fuzz_retention(&alloc, bytes);
     } else {
         varve_text metric;
         uint32_t duplicates;
