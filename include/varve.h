@@ -400,6 +400,7 @@ typedef struct varve_options {
     uint64_t log_bytes_max;      /* size of the log that starts a flush: 512 MiB */
     uint64_t batch_bytes_max;    /* encoded size of one atomic batch: 64 MiB, the largest */
     uint64_t series_max;         /* 0: bounded by memory only */
+    uint64_t retention_grace_ms; /* running time after which a cut is final: 3600000 */
     const varve_allocator *allocator; /* NULL: malloc and its kin */
     varve_log_function log;           /* NULL: silent */
     void *log_context;
@@ -1012,6 +1013,79 @@ VARVE_API void varve_metric_policy_init(varve_metric_policy *policy);
  */
 VARVE_API varve_status varve_policy_metric(varve_db *db, varve_text metric,
                                            const varve_metric_policy *policy, varve_error *out_err);
+
+/**
+ * How long rows are kept. The reference time is the wall clock, or the newest timestamp that was
+ * written through this handle and lies at most 15 minutes ahead of the clock, if that is later.
+ *
+ * Not enforced: nothing is refused, hidden or removed. Enforced: rows older than the reference less
+ * the window are refused (VARVE_E_INVALID, or left out with VARVE_WRITE_SKIP_REJECTED) and hidden.
+ * Once the reference has held for retention_grace_ms of running time, the cut is recorded: what
+ * lies before it is removed for good, and stays refused and hidden whatever the rules say later.
+ * What lies after it comes back when a window is widened.
+ */
+typedef struct varve_retention {
+    uint32_t struct_size;
+    bool is_enforced;
+    int64_t window;     /* in the precision of the database; 0: for ever */
+    int64_t hot_window; /* age at which segments move to the warm directory; 0: never */
+} varve_retention;
+
+VARVE_API void varve_retention_init(varve_retention *retention);
+
+/**
+ * Set how long rows are kept; durable when it returns. The database's own holds for every metric
+ * without one. A metric that gets its own begins with the recorded cut of the database; afterwards
+ * its recorded cut moves apart from that, also when its own retention is taken away again.
+ *
+ * Threads:  callable from any thread.
+ * Blocks:   for a sync, and for a flush that is under way.
+ * Errors:   E_INVALID (windows below 0; an internal metric, which is kept for ever), E_LIMIT
+ * (65,536 metrics have their own), and those of varve_write. Since:    0.1
+ *
+ * @param metric     empty: the database
+ * @param retention  NULL: the metric follows the database again
+ */
+VARVE_API varve_status varve_policy_retention(varve_db *db, varve_text metric,
+                                              const varve_retention *retention,
+                                              varve_error *out_err);
+
+/** How the rows of a metric are kept, and from when on they are seen. */
+typedef struct varve_retention_info {
+    uint32_t struct_size;
+    bool is_own;       /* false: as the database */
+    varve_text metric; /* until the database closes; empty: the database */
+    varve_retention retention;
+    int64_t cut;          /* rows before it are hidden and refused; INT64_MIN: none are */
+    int64_t recorded_cut; /* rows before it are gone; INT64_MIN: none are */
+} varve_retention_info;
+
+VARVE_API void varve_retention_info_init(varve_retention_info *info);
+
+/** The retention that holds for a metric, known or not; empty: that of the database. */
+VARVE_API varve_status varve_retention_get(varve_db *db, varve_text metric,
+                                           varve_retention_info *out_info, varve_error *out_err);
+
+/** Fill up to `capacity` items: the database, then metrics that have a retention of their own, or a
+ *  recorded cut. *out_count is how many there are. */
+VARVE_API varve_status varve_retention_list(varve_db *db, varve_retention_info *out_items,
+                                            size_t capacity, size_t *out_count,
+                                            varve_error *out_err);
+
+/** The times that retention goes by, in the precision of the database. */
+typedef struct varve_retention_times {
+    uint32_t struct_size;
+    bool has_observed, has_skew;
+    int64_t reference;
+    int64_t observed;    /* the newest written through this handle, skewed ones left out */
+    int64_t skew_window; /* rows further ahead of the clock never move the reference */
+    int64_t skew_newest;
+    uint64_t skew_rows; /* such rows, since open */
+} varve_retention_times;
+
+VARVE_API void varve_retention_times_init(varve_retention_times *times);
+VARVE_API varve_status varve_retention_seen(varve_db *db, varve_retention_times *out_times,
+                                            varve_error *out_err);
 
 /* ------------------------------------------------------------------------------------------------
  * Maintenance

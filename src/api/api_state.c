@@ -5,16 +5,19 @@
  * figure, its kind, its help and where it comes from.
  */
 
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/status.h"
 #include "engine/db.h"
 #include "engine/head.h"
+#include "engine/retention.h"
 #include "engine/task.h"
 #include "engine/verify.h"
 #include "engine/version.h"
 #include "index/catalogue.h"
+#include "model/time_range.h"
 #include "segment/segment.h"
 #include "wal/wal.h"
 
@@ -80,11 +83,34 @@ typedef struct api_figures {
     uint64_t segments, segment_bytes, segment_rows, tombstones, level_max;
     uint64_t levels[VV_VERSION_LEVELS];
     uint64_t open_cursors, health, visible;
+    const vv_retention_state *retention;
+    varve_retention_times times;
+    varve_retention_info kept; /* of the database */
+    double seconds;            /* in a unit of its times */
 } api_figures;
 
 static double api_counter(const atomic_uint_fast64_t *counter)
 {
     return (double)atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/** A time in seconds; NaN: there is none. */
+static double api_time(const api_figures *f, bool has, int64_t time)
+{
+    return has ? (double)time * f->seconds : (double)NAN;
+}
+
+/** Bytes written to log and segments for each byte of the log; without one, for each byte flushed.
+ */
+static double api_amplification(const api_figures *f)
+{
+    double flushed = api_counter(&f->counters->flush_bytes);
+    double segments = flushed + api_counter(&f->counters->merge_bytes_written);
+    double logged = (double)f->wal.bytes_written;
+    if (logged > 0.0) {
+        return (logged + segments) / logged;
+    }
+    return flushed > 0.0 ? segments / flushed : 1.0;
 }
 
 /** Syncs that took at most the bound of a bucket. */
@@ -164,6 +190,33 @@ static double api_syncs_within(const api_figures *f, size_t bucket)
       "Bytes of segments read by merges.")                                                         \
     X("varve_merge_written_bytes_total", COUNTER, api_counter(&f->counters->merge_bytes_written),  \
       "Bytes of segments written by merges.")                                                      \
+    X("varve_write_amplification", GAUGE, api_amplification(f),                                    \
+      "Bytes written to log and segments for each byte of the log, since open.")                   \
+    X("varve_retention_reference_timestamp_seconds", GAUGE, api_time(f, true, f->times.reference), \
+      "Time that retention goes by.")                                                              \
+    X("varve_retention_observed_timestamp_seconds", GAUGE,                                         \
+      api_time(f, f->times.has_observed, f->times.observed),                                       \
+      "Newest time written since open, skewed ones left out.")                                     \
+    X("varve_retention_skew_window_seconds", GAUGE, api_time(f, true, f->times.skew_window),       \
+      "Rows further ahead of the clock never move the reference.")                                 \
+    X("varve_retention_skew_rows_total", COUNTER, (double)f->times.skew_rows,                      \
+      "Rows further ahead of the clock than that.")                                                \
+    X("varve_retention_skew_timestamp_seconds", GAUGE,                                             \
+      api_time(f, f->times.has_skew, f->times.skew_newest), "Newest time of such a row.")          \
+    X("varve_retention_cut_timestamp_seconds", GAUGE,                                              \
+      api_time(f, f->kept.cut != INT64_MIN, f->kept.cut),                                          \
+      "Rows before it are hidden, where a metric has no retention of its own.")                    \
+    X("varve_retention_recorded_cut_timestamp_seconds", GAUGE,                                     \
+      api_time(f, f->kept.recorded_cut != INT64_MIN, f->kept.recorded_cut),                        \
+      "Rows before it are removed for good.")                                                      \
+    X("varve_retention_cuts_total", COUNTER, api_counter(&f->retention->cuts),                     \
+      "Times that cuts were recorded.")                                                            \
+    X("varve_retention_expired_segments_total", COUNTER,                                           \
+      api_counter(&f->retention->expired_segments), "Segments dropped whole by retention.")        \
+    X("varve_retention_expired_rows_total", COUNTER, api_counter(&f->retention->expired_rows),     \
+      "Rows in them.")                                                                             \
+    X("varve_retention_failures_total", COUNTER, api_counter(&f->retention->failures),             \
+      "Passes of retention that failed.")                                                          \
     X("varve_snapshots_total", COUNTER, api_counter(&f->counters->snapshots), "Snapshots made.")   \
     X("varve_scrub_bytes_total", COUNTER, api_counter(&f->counters->scrub_bytes),                  \
       "Bytes of segments that scrubs have read.")                                                  \
@@ -207,9 +260,19 @@ static double api_syncs_within(const api_figures *f, size_t bucket)
     X("varve_cursors_open", GAUGE, (double)f->open_cursors, "Cursors that are open.")              \
     X("varve_health", GAUGE, (double)f->health, "State of health: 0 is ok.")
 
+static void api_gather_retention(varve_db *db, api_figures *f)
+{
+    f->retention = &db->retention;
+    f->seconds = 1.0 / (double)vv_precision_per_second(db->precision);
+    vv_retention_seen(db, &f->times);
+    /* The database's own is always known. */
+    VV_IGNORE(vv_retention_get(db, (varve_text){.data = "", .size = 0}, &f->kept, NULL));
+}
+
 static void api_gather(varve_db *db, api_figures *f)
 {
     f->counters = &db->counters;
+    api_gather_retention(db, f);
     f->memory_bytes = vv_alloc_bytes(&db->alloc);
     f->memory_limit = db->options.memory_limit_bytes;
     if (db->wal != NULL) {

@@ -34,6 +34,9 @@ static bool background_step(varve_db *db, uint32_t failures, bool *out_failed)
     if (vv_db_check_writing(db, &error) != VARVE_OK) {
         return false; /* nothing will be due until the database is opened again */
     }
+    if (vv_retention_is_due(db)) {
+        vv_retention_run(db); /* first: on a full disk it is what gives space back */
+    }
     if (vv_flush_is_due(db)) {
         *out_failed = vv_flush(db, NULL, &error) != VARVE_OK;
         if (*out_failed) {

@@ -31,6 +31,7 @@
 #include <stdatomic.h>
 
 #include "base/alloc.h"
+#include "engine/retention.h"
 #include "sys/env.h"
 #include "sys/thread.h"
 #include "varve.h"
@@ -116,6 +117,7 @@ struct varve_db {
     uint64_t readonly_visible; /* read-only: last sequence replayed */
 
     atomic_uint_fast64_t policy_changes; /* counted under every shard lock */
+    vv_retention_state retention;        /* see there for what guards it */
 
     vv_counters counters;
     uint64_t series_at_open; /* fixed after open: what was known by then */

@@ -55,7 +55,7 @@ static bool flush_log_has_more(varve_db *db)
 {
     vv_mutex_lock(&db->manifest_lock);
     vv_version *version = vv_version_current(db);
-    bool has_more = vv_publish_lacks_policies_locked(db);
+    bool has_more = vv_publish_lacks_policies_locked(db) || vv_retention_is_unnamed_locked(db);
     for (size_t i = 0; i < version->tombstone_count && !has_more; i++) {
         has_more = version->tombstones[i]->file_id == 0;
     }
@@ -198,6 +198,9 @@ static varve_status flush_all(varve_db *db, varve_task *task, varve_error *out_e
 static void flush_merge(varve_db *db, varve_task *task)
 {
     varve_error error;
+    if ((db->options.flags & VARVE_OPEN_NO_BACKGROUND) != 0) {
+        vv_retention_run(db);
+    }
     if ((db->options.flags & VARVE_OPEN_NO_BACKGROUND) != 0 && vv_merge_is_due(db) &&
         vv_merge(db, /* all */ false, task, &error) != VARVE_OK) {
         vv_db_log(db, VARVE_LOG_WARN, "merge.failed", "%s; tried again later", error.message);

@@ -15,6 +15,9 @@ struct vv_live_segment {
     vv_segment *segment;
     vv_segment_info info;
     atomic_bool unlink_when_free; /* dropped by a merge: the file goes with the last reference */
+    /* Retention, under merge_lock but for the atomic: retention_run.c. */
+    uint64_t weighed_at;               /* when the rows were counted; 0: never */
+    atomic_uint_fast64_t expired_rows; /* about so many lie before recorded cuts */
     uint32_t series_count;
     uint32_t *series_ids;   /* catalogue id of series index i; owned, with the two behind it */
     uint32_t *sorted_ids;   /* catalogue ids ascending ... */

@@ -13,6 +13,9 @@
  *   G4  A merge that would not fit on the disk does not begin: the result may be as large as the
  *       inputs, which stay until it is published. Inputs that a delete concerns are not counted:
  *       that merge gives space back. One that was counted wrong fails as any write does.
+ *   G5  A segment of which at least half lies before recorded cuts is merged with itself, before
+ *       others: so what retention keeps on the disk is at most twice what it shows. What lies
+ * before a cut is left out by every merge.
  */
 
 #include "engine/merge.h"
@@ -48,6 +51,20 @@ static bool merge_choose(const vv_version *version, uint32_t fan_in, merge_choic
     return false;
 }
 
+/** G5: the oldest segment that is worth it. */
+static bool merge_choose_expired(const vv_version *version, merge_choice *out_choice)
+{
+    for (size_t i = 0; i < version->segment_count; i++) {
+        const vv_live_segment *segment = version->segments[i];
+        uint64_t expired = atomic_load(&segment->expired_rows);
+        if (expired > 0 && expired >= segment->info.rows - expired) {
+            *out_choice = (merge_choice){.begin = i, .end = i + 1, .level = segment->info.level};
+            return true;
+        }
+    }
+    return false;
+}
+
 /** Whether a tombstone may hide rows of a segment that it was not applied to. */
 static bool merge_concerns(const vv_tombstone *tombstone, const vv_live_segment *segment)
 {
@@ -75,7 +92,8 @@ static bool merge_choose_all(const vv_version *version, merge_choice *out_choice
     for (size_t i = 0; i < version->segment_count; i++) {
         const vv_live_segment *segment = version->segments[i];
         level = segment->info.level > level ? segment->info.level : level;
-        is_concerned = is_concerned || merge_is_concerned(version, segment);
+        is_concerned = is_concerned || merge_is_concerned(version, segment) ||
+                       atomic_load(&segment->expired_rows) > 0;
     }
     *out_choice = (merge_choice){.begin = 0, .end = version->segment_count};
     out_choice->level = level > 0 ? level : 1;
@@ -89,7 +107,10 @@ static varve_status merge_check_space(varve_db *db, const vv_version *version,
     uint64_t needed = 0;
     for (size_t i = choice->begin; i < choice->end; i++) {
         const vv_live_segment *segment = version->segments[i];
-        needed += merge_is_concerned(version, segment) ? 0 : segment->info.bytes;
+        uint64_t expired = atomic_load(&segment->expired_rows);
+        bool gives_back = merge_is_concerned(version, segment) ||
+                          (expired > 0 && expired >= segment->info.rows - expired);
+        needed += gives_back ? 0 : segment->info.bytes;
     }
     vv_fs_info disk;
     if (vv_vfs_statvfs(db->env.vfs, db->path, &disk, NULL) != VARVE_OK ||
@@ -116,6 +137,7 @@ static varve_status merge_open_view(varve_db *db, const vv_version *version,
     atomic_init(&view->refs, 1);
     view->db = db;
     view->visible = vv_wal_visible(db->wal);
+    view->retention = vv_retention_current(db);
     varve_status status =
         vv_version_edit(db, version, NULL, 0, version->segments, version->segment_count, NULL, 0,
                         NULL, 0, &all_out, out_err);
@@ -126,6 +148,7 @@ static varve_status merge_open_view(varve_db *db, const vv_version *version,
         vv_version_unref(db, all_out);
     }
     if (status != VARVE_OK) {
+        vv_retention_unref(db, view->retention);
         vv_alloc_free(&db->alloc, view, sizeof *view);
         return status;
     }
@@ -196,7 +219,8 @@ static varve_status merge_step(varve_db *db, bool all, varve_task *task, bool *o
     merge_choice choice;
     vv_version *version = vv_version_current(db);
     *out_worked = all ? merge_choose_all(version, &choice)
-                      : merge_choose(version, db->options.merge_fan_in, &choice);
+                      : merge_choose_expired(version, &choice) ||
+                            merge_choose(version, db->options.merge_fan_in, &choice);
     varve_status status = VARVE_OK;
     if (*out_worked) {
         status = merge_check_space(db, version, &choice, out_err);
@@ -228,7 +252,8 @@ bool vv_merge_is_due(varve_db *db)
     }
     merge_choice choice;
     vv_version *version = vv_version_current(db);
-    bool is_due = merge_choose(version, db->options.merge_fan_in, &choice) &&
+    bool is_due = (merge_choose_expired(version, &choice) ||
+                   merge_choose(version, db->options.merge_fan_in, &choice)) &&
                   merge_check_space(db, version, &choice, NULL) == VARVE_OK;
     vv_version_unref(db, version);
     return is_due;
@@ -240,6 +265,7 @@ varve_status vv_merge(varve_db *db, bool all, varve_task *task, varve_error *out
     if (db->is_readonly) {
         return vv_fail(out_err, VARVE_E_READONLY, "merge: the database was opened read-only");
     }
+    vv_retention_run(db); /* gives space back without needing any */
     vv_mutex_lock(&db->merge_lock);
     vv_task_begin(task, merge_total_rows(db));
     varve_status status = vv_db_check_writing(db, out_err);

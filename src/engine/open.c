@@ -124,6 +124,7 @@ static varve_status open_fill_options(const varve_options *given, varve_options 
     options->write_timeout_ms =
         (uint32_t)open_default(options->write_timeout_ms, OPEN_WRITE_TIMEOUT_MS);
     options->sync = (uint32_t)open_default(options->sync, VARVE_SYNC_GROUP);
+    options->retention_grace_ms = open_default(options->retention_grace_ms, VV_RETENTION_GRACE_MS);
     return open_check_options(options, out_err);
 }
 
@@ -163,6 +164,9 @@ static varve_status open_create_handle(const char *path, const varve_options *op
     }
     db->env.log = NULL;
     db->fork_generation = vv_process_generation();
+    atomic_init(&db->retention.newest, VV_RETENTION_NONE);
+    atomic_init(&db->retention.skew_newest, VV_RETENTION_NONE);
+    atomic_init(&db->retention.lowest, INT64_MAX);
     db->is_memory = path == NULL;
     db->is_readonly = (options->flags & VARVE_OPEN_READONLY) != 0;
     db->outer_vfs = db->env.vfs;
@@ -204,6 +208,7 @@ static void open_free_handle(varve_db *db, bool is_child)
     }
     vv_head_unref(db->head);
     vv_version_unref(db, db->version);
+    vv_retention_unref(db, db->retention.table);
     vv_manifest_close(db->manifest);
     vv_block_cache_free(db->cache);
     vv_catalogue_free(db->catalogue);
@@ -399,6 +404,7 @@ static varve_status open_create_parts(varve_db *db, varve_error *out_err)
     VV_TRY(vv_catalogue_create(&db->alloc, seed, db->options.series_max, &db->catalogue, out_err));
     VV_TRY(vv_block_cache_create(&db->alloc, db->options.cache_bytes, &db->cache, out_err));
     VV_TRY(vv_version_create(db, &db->version, out_err));
+    VV_TRY(vv_retention_create(db, 1, &db->retention.table, out_err));
     return vv_head_create(db, &db->head, out_err);
 }
 

@@ -93,6 +93,8 @@ typedef struct publish_plan {
     vv_manifest_tombstone new_file; /* id 0: none */
     vv_manifest_policy *policies;
     size_t policy_count;
+    vv_retention_entry *retention;
+    size_t retention_count;
     vv_version *version; /* the next one */
 } publish_plan;
 
@@ -340,6 +342,8 @@ static varve_status publish_append_edit(publish_plan *plan, varve_error *out_err
         .drop_tombstone_count = plan->drop_file_count,
         .policies = plan->policies,
         .policy_count = plan->policy_count,
+        .retention = plan->retention,
+        .retention_count = plan->retention_count,
         .next_file_id = db->next_file_id,
         .durable_lsn = vv_wal_durable_lsn(db->wal),
     };
@@ -406,6 +410,9 @@ static varve_status publish_prepare(publish_plan *plan, varve_error *out_err)
     VV_TRY(publish_sort_tombstones(plan, out_err));
     if (plan->change->flushed != NULL) {
         VV_TRY(publish_find_policies(plan, out_err));
+        VV_TRY(vv_retention_entries(
+            plan->view->retention, vv_manifest_get_state(plan->db->manifest), &plan->arena,
+            &plan->retention, &plan->retention_count, out_err)); /* T4: the table of this moment */
     }
     VV_TRY(publish_make_version(plan, out_err));
     return publish_write_tombstones(plan, out_err);

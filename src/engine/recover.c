@@ -46,6 +46,7 @@ typedef struct recover_state {
     vv_head *head;     /* rows of the log go here */
     vv_vec segments;   /* vv_live_segment *, references */
     vv_vec tombstones; /* vv_tombstone *, references */
+    vv_retention *retention;
     vv_vec series_map; /* log id - 1 -> catalogue id, 0: not defined */
     vv_vec field_map;  /* the same for fields */
     vv_arena arena;    /* of one record */
@@ -76,6 +77,7 @@ static void recover_deinit(recover_state *state)
     for (size_t i = 0; i < state->tombstones.count; i++) {
         vv_tombstone_unref(state->db, tombstones[i]);
     }
+    vv_retention_unref(state->db, state->retention);
     vv_head_unref(state->head);
     vv_vec_deinit(&state->segments);
     vv_vec_deinit(&state->tombstones);
@@ -152,6 +154,7 @@ static bool recover_precedes(const vv_manifest_segment *a, const vv_manifest_seg
 static varve_status recover_files(recover_state *state, varve_error *out_err)
 {
     VV_TRY(recover_policies(state, out_err));
+    VV_TRY(vv_retention_load(state->db, state->manifest, &state->retention, out_err));
     /* In the order of arrival, so that the newest type of a field is the one the catalogue keeps.
      */
     const vv_manifest_segment *segments = (const void *)state->manifest->segments.items;
@@ -442,6 +445,12 @@ static varve_status recover_policy(recover_state *state, const vv_replay_record 
     varve_text metric;
     vv_metric_policy policy = {.is_own = true};
     uint32_t id;
+    unsigned kind = vv_payload_policy_kind(record->payload);
+    if (kind == VV_POLICY_RETENTION || kind == VV_POLICY_CUTS) {
+        state->policies++;
+        return vv_retention_replay(state->db, record->payload, &state->arena, &state->retention,
+                                   out_err);
+    }
     VV_TRY(vv_payload_read_policy(record->payload, &metric, &policy.duplicates, &policy.has_row_ids,
                                   out_err));
     VV_TRY(vv_catalogue_metric_id_of(state->db->catalogue, metric, /* existing_only */ false, &id,
@@ -549,6 +558,8 @@ static void recover_install(recover_state *state, vv_version *version)
     uint64_t last = state->result.last_sequence > flushed ? state->result.last_sequence : flushed;
     db->readonly_visible = last > db->readonly_visible ? last : db->readonly_visible;
     vv_version_install_locked(db, version);
+    vv_retention_install_locked(db, state->retention);
+    state->retention = NULL;
     vv_mutex_unlock(&db->state_lock);
     vv_db_unlock_shards(db);
     vv_head_unref(old);

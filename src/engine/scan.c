@@ -53,7 +53,7 @@ static vv_scan_source *scan_add_source(vv_scan *scan, varve_error *out_err)
 /** Whether [first, last] touches the range of the scan. */
 static bool scan_meets(const vv_scan *scan, int64_t first, int64_t last)
 {
-    varve_range range = scan->options.range;
+    varve_range range = scan->range;
     return last >= range.start && (first < range.end || range.end == INT64_MAX);
 }
 
@@ -124,7 +124,7 @@ static varve_status scan_add_head(vv_scan *scan, vv_head *head, varve_error *out
     if (vv_head_is_frozen(head) && vv_scan_is_before(scan, vv_head_last_sequence(head))) {
         return VARVE_OK;
     }
-    VV_TRY(vv_head_read(head, scan->series, scan->view->visible, scan->options.range,
+    VV_TRY(vv_head_read(head, scan->series, scan->view->visible, scan->range,
                         scan->options.fields == NULL ? NULL : scan->columns, scan->column_count,
                         &scan->arena, &pieces, out_err));
     if (pieces.in_order_count > 0) {
@@ -192,6 +192,18 @@ static varve_status scan_set_tombstones(vv_scan *scan, varve_error *out_err)
     return VARVE_OK;
 }
 
+/** The part of the range that retention shows of the series; false: there is none. */
+static bool scan_set_range(vv_scan *scan)
+{
+    const vv_catalogue *catalogue = scan->view->db->catalogue;
+    int64_t cut = vv_view_cut(scan->view, vv_catalogue_metric_id(catalogue, scan->series));
+    scan->range = scan->options.range;
+    if (cut > scan->range.start) {
+        scan->range.start = cut;
+    }
+    return scan->range.end == INT64_MAX || scan->range.start < scan->range.end;
+}
+
 void vv_scan_drop_sources(vv_scan *scan)
 {
     for (size_t i = 0; i < scan->source_count; i++) {
@@ -211,6 +223,11 @@ varve_status vv_scan_restart(vv_scan *scan, uint32_t series, varve_error *out_er
     vv_metric_policy policy =
         vv_catalogue_policy(db->catalogue, vv_catalogue_metric_id(db->catalogue, series));
     scan->is_last = policy.duplicates == VARVE_DUPLICATES_LAST;
+    scan->column_count = 0;
+    scan->tombstone_count = 0;
+    if (!scan_set_range(scan)) {
+        return VARVE_OK;
+    }
     VV_TRY(scan_set_columns(scan, out_err));
     VV_TRY(scan_set_tombstones(scan, out_err));
     for (size_t i = 0; i < scan->view->version->segment_count; i++) {

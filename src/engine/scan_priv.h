@@ -75,6 +75,7 @@ struct vv_scan {
     vv_scan_options options;
     vv_arena arena; /* of the current series: refs, pieces */
     uint32_t series;
+    varve_range range; /* of the options, what retention hides of the series left out */
     bool is_last;      /* policy */
     uint32_t *columns; /* S2; owned */
     size_t column_count, column_capacity;

@@ -107,8 +107,8 @@ bool vv_scan_source_is_sure(const vv_scan *scan, const vv_scan_source *source)
         scan_unit_bounds(source, unit, &first, &last, &rows);
         bool needs_filter = source->segment == NULL && source->pieces[unit].needs_filter;
         /* There is a row at each of the bounds. */
-        bool is_in_range = vv_range_contains(scan->options.range, first) ||
-                           vv_range_contains(scan->options.range, last);
+        bool is_in_range =
+            vv_range_contains(scan->range, first) || vv_range_contains(scan->range, last);
         if (rows > 0 && is_in_range && !needs_filter &&
             !scan_unit_has_tombstone(scan, source, unit, first, last)) {
             return true;
@@ -133,8 +133,7 @@ bool vv_scan_unit_is_whole(const vv_scan *scan, const vv_scan_source *source)
             return false;
         }
     }
-    return vv_range_contains(scan->options.range, first) &&
-           vv_range_contains(scan->options.range, last) &&
+    return vv_range_contains(scan->range, first) && vv_range_contains(scan->range, last) &&
            !scan_unit_has_tombstone(scan, source, unit, first, last);
 }
 
@@ -293,7 +292,7 @@ static size_t scan_unit_lower(const int64_t *times, size_t count, int64_t time)
 
 static void scan_unit_cut(vv_scan *scan, vv_scan_source *source, size_t count)
 {
-    varve_range range = scan->options.range;
+    varve_range range = scan->range;
     source->begin = scan_unit_lower(source->times, count, range.start);
     source->row_end =
         range.end == INT64_MAX ? count : scan_unit_lower(source->times, count, range.end);

@@ -22,6 +22,9 @@
  *   X4  Links share what is on the disk, damage included. A copy is compared with the digest of its
  *       file; a restore reads and decodes everything before.
  *
+ *   X5  A snapshot keeps the reference time of its moment, so retention hides in it what it hid
+ * then, for ever. What is restored goes by the clock again.
+ *
  * (A log that is rotated and linked, as durability.md describes, has the same content, but keeps
  * the sealing of the log within the call, and would leave a snapshot that is replayed by each
  * open.)
@@ -238,6 +241,7 @@ static varve_status snapshot_put_rows(snapshot_state *state, varve_error *out_er
     vv_view *heads;
     VV_TRY(vv_view_of_heads(state->db, view->version, view->heads, view->head_count, view->visible,
                             &heads, out_err));
+    vv_view_take_retention(heads, view);
     vv_merge_target target = {
         .env = &state->stage.env, .directory = state->tmp, .id = state->next_id};
     vv_segment_info info;
@@ -287,6 +291,10 @@ static varve_status snapshot_put_manifest(snapshot_state *state, varve_error *ou
         .duplicates = db->options.duplicates,
         .row_ids = db->options.row_ids,
     };
+    vv_retention_entry *retention;
+    size_t retention_count;
+    VV_TRY(vv_retention_entries(state->view->retention, NULL, &state->arena, &retention,
+                                &retention_count, out_err));
     vv_manifest_edit edit = {
         .add = (const vv_manifest_segment *)(const void *)state->segments.items,
         .add_count = state->segments.count,
@@ -294,6 +302,10 @@ static varve_status snapshot_put_manifest(snapshot_state *state, varve_error *ou
         .add_tombstone_count = state->deletes.id != 0 ? 1 : 0,
         .policies = state->policies,
         .policy_count = state->policy_count,
+        .retention = retention,
+        .retention_count = retention_count,
+        .has_reference = !state->restores && state->view->has_reference,
+        .reference = state->view->reference,
         .database = &database,
         .log_start = 1,
         .next_file_id = state->next_id,

@@ -34,10 +34,37 @@ varve_status vv_view_open(varve_db *db, vv_view **out_view, varve_error *out_err
     for (size_t i = 0; i < view->head_count; i++) {
         vv_head_ref(view->heads[i]);
     }
+    view->retention = db->retention.table;
+    vv_retention_ref(view->retention);
+    view->has_reference = view->retention->has_enforced;
+    if (view->has_reference) { /* after `visible`: what is seen has been observed */
+        view->reference = vv_retention_reference(db, view->retention);
+    }
     vv_mutex_unlock(&db->state_lock);
     vv_mutex_unlock(&db->shards[0].lock);
     *out_view = view;
     return VARVE_OK;
+}
+
+varve_status vv_view_open_lasting(varve_db *db, vv_view **out_view, varve_error *out_err)
+{
+    VV_TRY(vv_view_open(db, out_view, out_err));
+    (*out_view)->has_reference = false;
+    return VARVE_OK;
+}
+
+void vv_view_take_retention(vv_view *view, const vv_view *from)
+{
+    vv_retention_unref(view->db, view->retention);
+    view->retention = from->retention;
+    vv_retention_ref(view->retention);
+}
+
+int64_t vv_view_cut(const vv_view *view, uint32_t metric)
+{
+    return view->has_reference
+               ? vv_retention_cut(view->retention, view->db->catalogue, metric, view->reference)
+               : vv_retention_recorded(view->retention, view->db->catalogue, metric);
 }
 
 varve_status vv_view_of_heads(varve_db *db, const vv_version *version, vv_head *const *heads,
@@ -64,6 +91,7 @@ varve_status vv_view_of_heads(varve_db *db, const vv_version *version, vv_head *
         view->heads[i] = heads[i];
     }
     view->head_count = head_count;
+    view->retention = vv_retention_current(db);
     *out_view = view;
     return VARVE_OK;
 }
@@ -86,5 +114,6 @@ void vv_view_unref(vv_view *view)
         vv_head_unref(view->heads[i]);
     }
     vv_version_unref(view->db, view->version);
+    vv_retention_unref(view->db, view->retention);
     vv_alloc_free(&view->db->alloc, view, sizeof *view);
 }

@@ -299,6 +299,7 @@ static vv_wal_ticket write_append(vv_write *write, const vv_wal_record *records,
 {
     varve_db *db = write->db;
     vv_wal_ticket ticket = vv_wal_append(db->wal, records, write_record_count(write), write->sync);
+    vv_retention_observe(db, &write->times);
     write_set_defined(write, undefined_rows);
     write_apply(write, ticket.first_sequence);
     return ticket;
@@ -488,6 +489,7 @@ static varve_status write_parts(vv_write *write, bool *out_done, varve_error *er
 {
     VV_TRY(vv_batch_close_run(write->batch, error));
     VV_TRY(write_take_refusals(write, error));
+    VV_TRY(vv_retention_check_rows(write, error));
     VV_TRY(vv_write_plan(write, error));
     write->item_begin = 0;
     while (write->item_begin < write->memory->items.count) {

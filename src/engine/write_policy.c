@@ -58,7 +58,7 @@ static varve_status policy_check_rows(policy_change *change, varve_error *out_er
     vv_wal_position(db->wal, &last_lsn, &last_sequence);
     VV_TRY(vv_wal_sync(db->wal, last_lsn, out_err));
     vv_view *view;
-    VV_TRY(vv_view_open(db, &view, out_err));
+    VV_TRY(vv_view_open_lasting(db, &view, out_err)); /* what may come back counts */
     change->visible = view->visible;
     uint32_t count = vv_catalogue_series_count(db->catalogue);
     varve_status status = VARVE_OK;

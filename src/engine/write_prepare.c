@@ -267,6 +267,7 @@ varve_status vv_write_prepare(vv_write *write, varve_error *out_err)
     }
     VV_TRY(prepare_records(write, out_err));
     write->payload_bytes += memory->payload.size;
+    write->times = vv_retention_measure(write);
     return prepare_check_size(write, out_err);
 }
 

@@ -66,6 +66,7 @@ typedef struct vv_write {
     size_t item_begin, item_end;
     uint64_t rows; /* in its runs, before bulk runs are united */
     uint64_t points;
+    vv_retention_times times;        /* of its rows, for the reference time */
     size_t payload_bytes;            /* of all records but the definitions, or an estimate */
     vv_idset new_series, new_fields; /* what memory.definitions defines */
     uint64_t retypes_visible;        /* as of when memory.retypes hold */

@@ -356,7 +356,7 @@ varve_status vv_write_resolve_types(vv_write *write, varve_error *out_err)
     VV_TRY(vv_wal_sync(db->wal, last_lsn, out_err));
     VV_TRY(vv_write_scratch(write, out_err));
     types_state state = {.write = write};
-    VV_TRY(vv_view_open(db, &state.view, out_err));
+    VV_TRY(vv_view_open_lasting(db, &state.view, out_err)); /* what may come back holds its type */
     vv_vec_init(&state.claims, &db->alloc, sizeof(types_claim), SIZE_MAX);
     vv_map_init(&state.by_key, &db->alloc, 0, types_claim_equal, &state.claims);
     vv_vec_init(&state.conflicts, &db->alloc, sizeof(types_claim), SIZE_MAX);

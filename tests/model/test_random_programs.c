@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Random programs against the naive twin: rows of all types, late, sparse and doubled, deletes,
- * flushes, merges, reopening, old cursors, snapshots. A seed is a program; on failure the seed and
- * step are printed, and VARVE_TEST_SEED=N runs that one alone. VARVE_TEST_SEEDS=N sets how many run
- * (default 1000).
+ * flushes, merges, reopening, old cursors, snapshots, retention under a clock that jumps. A seed is
+ * a program; on failure the seed and step are printed, and VARVE_TEST_SEED=N runs that one alone.
+ * VARVE_TEST_SEEDS=N sets how many run (default 1000).
  */
 #include "support/check.h"
 
@@ -12,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/manual_clock.h"
 #include "support/memory_world.h"
 #include "support/twin.h"
+#include "sys/env.h"
 
 enum { PROGRAM_STEPS = 40, PROGRAM_SERIES = 12, PROGRAM_SEEDS = 1000 };
 
@@ -23,6 +25,15 @@ static const uint32_t field_types[TWIN_FIELDS_MAX] = {
     VARVE_TYPE_STRING, VARVE_TYPE_F64,       VARVE_TYPE_U64,    VARVE_TYPE_BOOL, VARVE_TYPE_F64,
     VARVE_TYPE_I64,    VARVE_TYPE_F64,       VARVE_TYPE_STRING, VARVE_TYPE_F64,  VARVE_TYPE_F64,
     VARVE_TYPE_I64,    VARVE_TYPE_F64,       VARVE_TYPE_F64,    VARVE_TYPE_BYTES};
+
+enum { PROGRAM_SCOPES = 3, PROGRAM_GRACE_MS = 1000 };
+static const char *const scope_names[PROGRAM_SCOPES] = {"", "cpu", "disk"};
+
+/* Retention of the database and of the two metrics. */
+typedef struct scope {
+    bool exists, has_rule, is_enforced;
+    int64_t window, recorded;
+} scope;
 
 typedef struct program {
     uint64_t seed;
@@ -44,6 +55,10 @@ typedef struct program {
     uint32_t copies;    /* directories made so far */
     bool has_snapshot;  /* the youngest of them, with ... */
     twin_model snapped; /* ... what it must hold */
+    manual_clock hands; /* of the clock on the wall */
+    vv_env env;
+    scope scopes[PROGRAM_SCOPES];
+    scope snapped_scopes[PROGRAM_SCOPES];
 } program;
 
 static uint64_t pick(program *p, uint64_t bound)
@@ -56,6 +71,124 @@ static const char *metric_of(uint32_t series)
     return series < PROGRAM_SERIES / 2 ? "cpu" : "disk";
 }
 
+/* ---- retention ---- */
+
+static int64_t wall_of(program *p)
+{
+    return atomic_load(&p->hands.wall_ns);
+}
+
+static int64_t later_of(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t cut_of_rule(const scope *rule, int64_t reference)
+{
+    bool cuts = rule->has_rule && rule->is_enforced && rule->window > 0;
+    return cuts ? reference - rule->window : INT64_MIN;
+}
+
+static const scope *rule_of(const program *p, size_t metric)
+{
+    return p->scopes[metric].has_rule ? &p->scopes[metric] : &p->scopes[0];
+}
+
+/* What a reader sees whose reference time is this. */
+static void set_cuts(const program *p, twin_model *twin, int64_t reference)
+{
+    for (uint32_t i = 0; i < PROGRAM_SERIES; i++) {
+        size_t metric = i < PROGRAM_SERIES / 2 ? 1 : 2;
+        const scope *own = &p->scopes[metric];
+        int64_t recorded = own->exists ? own->recorded : p->scopes[0].recorded;
+        twin->cuts[i] = later_of(recorded, cut_of_rule(rule_of(p, metric), reference));
+    }
+}
+
+static int64_t reference_of(program *p)
+{
+    return later_of(wall_of(p), p->twin.newest);
+}
+
+static void update_cuts(program *p)
+{
+    p->twin.skew_limit = wall_of(p) + INT64_C(900) * VV_NS_PER_S;
+    set_cuts(p, &p->twin, reference_of(p));
+}
+
+static void step_rule(program *p)
+{
+    varve_error err;
+    varve_retention retention;
+    size_t metric = pick(p, PROGRAM_SCOPES);
+    bool removes = pick(p, 4) == 0;
+    varve_retention_init(&retention);
+    retention.is_enforced = pick(p, 5) != 0;
+    retention.window = pick(p, 6) == 0 ? 0 : 2000 + (int64_t)pick(p, 30000);
+    check_ok(varve_policy_retention(p->db,
+                                    (varve_text){scope_names[metric], strlen(scope_names[metric])},
+                                    removes ? NULL : &retention, &err),
+             &err);
+    scope *own = &p->scopes[metric];
+    if (!own->exists && !removes) {
+        own->exists = true;
+        own->recorded = p->scopes[0].recorded;
+    }
+    own->has_rule = !removes;
+    own->is_enforced = retention.is_enforced;
+    own->window = retention.window;
+}
+
+/* Looks at the reference until it has held, and recorded cuts follow. */
+static void step_settle(program *p)
+{
+    varve_error err;
+    check_ok(varve_flush(p->db, NULL, &err), &err);
+    atomic_fetch_add(&p->hands.mono_ns, PROGRAM_GRACE_MS / 4 * VV_NS_PER_MS);
+    check_ok(varve_flush(p->db, NULL, &err), &err);
+    atomic_fetch_add(&p->hands.mono_ns, PROGRAM_GRACE_MS * VV_NS_PER_MS);
+    check_ok(varve_compact(p->db, pick(p, 4) == 0 ? VARVE_COMPACT_ALL : 0, NULL, &err), &err);
+    for (size_t i = 0; i < PROGRAM_SCOPES; i++) {
+        scope *own = &p->scopes[i];
+        own->recorded = later_of(own->recorded, cut_of_rule(rule_of(p, i), reference_of(p)));
+    }
+}
+
+static void check_recorded(program *p)
+{
+    varve_error err;
+    for (size_t i = 0; i < PROGRAM_SCOPES; i++) {
+        varve_retention_info info;
+        varve_retention_info_init(&info);
+        check_ok(varve_retention_get(p->db, (varve_text){scope_names[i], strlen(scope_names[i])},
+                                     &info, &err),
+                 &err);
+        const scope *own = p->scopes[i].exists ? &p->scopes[i] : &p->scopes[0];
+        assert_true(info.recorded_cut == own->recorded);
+    }
+}
+
+static void step_retention(program *p)
+{
+    switch (pick(p, 6)) {
+    case 0:
+    case 1:
+        step_rule(p);
+        break;
+    case 2: /* not so far ahead that nothing is accepted any more */
+        manual_clock_set_wall(&p->hands, p->clock - 3000 + (int64_t)pick(p, 3500));
+        break;
+    case 3: /* back */
+        manual_clock_set_wall(&p->hands, (int64_t)pick(p, (uint64_t)p->clock + 1));
+        break;
+    default:
+        step_settle(p);
+        break;
+    }
+    update_cuts(p);
+    check_recorded(p);
+}
+
 /* ---- opening ---- */
 
 static void program_open(program *p)
@@ -63,7 +196,8 @@ static void program_open(program *p)
     varve_error err;
     varve_options options;
     varve_options_init(&options);
-    options.environment = memory_world_environment(p->world);
+    options.environment = &p->env;
+    options.retention_grace_ms = PROGRAM_GRACE_MS;
     options.flags = VARVE_OPEN_NO_BACKGROUND;
     options.duplicates = p->twin.is_last ? VARVE_DUPLICATES_LAST : VARVE_DUPLICATES_ALL;
     options.flush_rows = 150 + pick(p, 3000);
@@ -73,6 +207,8 @@ static void program_open(program *p)
     options.cache_bytes = 256 * 1024;
     options.sync = pick(p, 2) == 0 ? VARVE_SYNC_GROUP : VARVE_SYNC_NONE;
     check_ok(varve_open("/db", &options, &p->db, &err), &err);
+    p->twin.newest = INT64_MIN; /* what a handle observed is its own */
+    update_cuts(p);
     for (uint32_t i = 0; i < PROGRAM_SERIES; i++) {
         snprintf(p->hosts[i], sizeof p->hosts[i], "host%02u", i);
         p->labels[i][0] = (varve_label){VARVE_STR("host"), {p->hosts[i], strlen(p->hosts[i])}};
@@ -203,11 +339,16 @@ static int64_t random_time(program *p)
 static void check_written(program *p, varve_batch *batch, uint64_t rows, varve_error *err)
 {
     varve_written written;
+    varve_write_options options;
     varve_written_init(&written);
-    check_ok(varve_batch_commit(batch, NULL, &written, err), err);
-    assert_int_equal(written.rows, rows);
+    varve_write_options_init(&options);
+    options.flags = VARVE_WRITE_SKIP_REJECTED;
+    check_ok(varve_batch_commit(batch, &options, &written, err), err);
+    assert_int_equal(written.rows, rows - p->twin.refused);
+    assert_int_equal(written.rows_rejected, p->twin.refused);
     assert_true(written.ack >= VARVE_ACK_APPENDED);
-    (void)p;
+    p->twin.refused = 0;
+    update_cuts(p);
 }
 
 static void add_random_row(program *p, varve_batch *batch)
@@ -828,7 +969,7 @@ static void check_copy(program *p, uint32_t copy, bool is_restored)
     varve_options options;
     varve_query_options query;
     varve_options_init(&options);
-    options.environment = memory_world_environment(p->world);
+    options.environment = &p->env;
     options.flags = VARVE_OPEN_NO_BACKGROUND | (is_restored ? 0u : (uint32_t)VARVE_OPEN_READONLY);
     options.memory_limit_bytes = UINT64_C(256) << 20;
     path_of_copy(copy, path);
@@ -854,6 +995,7 @@ static void step_snapshot(program *p)
         path_of_copy(p->copies++, path);
         check_ok(varve_snapshot(p->db, path, NULL, NULL, &err), &err);
         twin_copy(&p->twin, &p->snapped);
+        memcpy(p->snapped_scopes, p->scopes, sizeof p->scopes);
         p->has_snapshot = true;
         return;
     }
@@ -861,10 +1003,15 @@ static void step_snapshot(program *p)
     if (pick(p, 2) == 0) {
         varve_options options;
         varve_options_init(&options);
-        options.environment = memory_world_environment(p->world);
+        options.environment = &p->env;
         path_of_copy(p->copies - 1, path);
         path_of_copy(p->copies++, restored);
         check_ok(varve_restore(path, restored, &options, NULL, NULL, &err), &err);
+        scope now[PROGRAM_SCOPES]; /* what was restored goes by the clock, with the rules it had */
+        memcpy(now, p->scopes, sizeof now);
+        memcpy(p->scopes, p->snapped_scopes, sizeof now);
+        set_cuts(p, &p->snapped, wall_of(p));
+        memcpy(p->scopes, now, sizeof now);
         check_copy(p, p->copies - 1, /* is_restored */ true);
     }
     twin_deinit(&p->snapped);
@@ -874,7 +1021,14 @@ static void step_snapshot(program *p)
 static void program_step(program *p)
 {
     varve_error err;
-    switch (pick(p, 22)) {
+    switch (pick(p, 25)) {
+    case 22:
+    case 23:
+    case 24:
+        if (p->seed % 3 != 0) {
+            step_retention(p);
+        }
+        break;
     case 20:
     case 21:
         step_snapshot(p);
@@ -937,6 +1091,12 @@ static void run_program(uint64_t seed)
     vv_random_init(&p.random, seed);
     twin_init(&p.twin, seed % 2 == 0);
     p.world = memory_world_create();
+    p.env = *(const vv_env *)memory_world_environment(p.world);
+    manual_clock_init(&p.hands, /* wall_ns */ 0);
+    p.env.clock = manual_clock_of(&p.hands);
+    for (size_t i = 0; i < PROGRAM_SCOPES; i++) {
+        p.scopes[i].recorded = INT64_MIN;
+    }
     p.clock = 1000;
     p.spread = 1 + (int64_t)pick(&p, 20000);
     program_open(&p);

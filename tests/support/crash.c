@@ -20,6 +20,10 @@ enum {
     CRASH_COPIES_MAX = 16
 };
 
+/* So far back that no cut of the moment hides anything, and no row is near enough to be observed:
+ * what a crash leaves is told by the recorded cuts alone. */
+#define CRASH_LONG_AGO (INT64_MIN / 2)
+
 const crash_workload crash_workloads[] = {
     {.name = "append",
      .seed = 1,
@@ -110,6 +114,30 @@ const crash_workload crash_workloads[] = {
      .restores = 8,
      .flush_rows = 200,
      .log_file_bytes = 65536},
+    {.name = "retention expiry",
+     .seed = 10,
+     .steps = 60,
+     .sync = VARVE_SYNC_GROUP,
+     .deletes = 8,
+     .flushes = 14,
+     .merges = 5,
+     .reopens = 6,
+     .bulks = 3,
+     .snapshots = 4,
+     .restores = 3,
+     .expiries = 22,
+     .flush_rows = 200,
+     .log_file_bytes = 65536},
+    {.name = "retention, no log",
+     .seed = 11,
+     .steps = 40,
+     .sync = VARVE_SYNC_NO_LOG,
+     .flushes = 14,
+     .merges = 6,
+     .reopens = 5,
+     .expiries = 25,
+     .flush_rows = 200,
+     .log_file_bytes = 65536},
 };
 const size_t crash_workload_count = sizeof crash_workloads / sizeof crash_workloads[0];
 
@@ -180,6 +208,13 @@ static void crash_world_init(crash_world *world, const vv_sim_image *image, uint
     world->env.entropy = manual_entropy_of(&world->entropy);
 }
 
+static void crash_world_set_clock(crash_world *world, const crash_workload *workload)
+{
+    if (workload->expiries > 0) {
+        manual_clock_set_wall(&world->clock, CRASH_LONG_AGO);
+    }
+}
+
 static void crash_world_deinit(crash_world *world)
 {
     vv_sim_free(world->sim);
@@ -196,6 +231,7 @@ static varve_options crash_options(const crash_workload *workload, const crash_w
     options.flush_rows = workload->flush_rows;
     options.log_file_bytes = workload->log_file_bytes;
     options.merge_fan_in = 2;
+    options.retention_grace_ms = 1;
     options.memory_limit_bytes = UINT64_C(64) << 20;
     options.cache_bytes = 1 << 20;
     return options;
@@ -412,6 +448,36 @@ static void crash_restore(crash_script *script)
     script->copies_done = script->copies_begun;
 }
 
+/* Rows of the workload's metric far behind the newest are cut, and gone: a step like a batch, since
+ * the cut is there or is not. Between two passes the reference holds for the grace time. */
+static void crash_expire(crash_script *script)
+{
+    varve_error err;
+    manual_clock *clock = &script->world.clock;
+    varve_retention retention;
+    varve_retention_init(&retention);
+    retention.is_enforced = true;
+    retention.window = 1 + (int64_t)vv_random_below(&script->random, 3);
+    /* What changes is the cut alone: no rule of a moment long ago hides anything. */
+    varve_status status = varve_policy_retention(script->db, VARVE_STR("m"), &retention, &err);
+    if (status == VARVE_OK && script->workload->sync == VARVE_SYNC_NO_LOG) {
+        status = varve_flush(script->db, NULL, &err); /* a cut is durable at once: so is the rest */
+    }
+    manual_clock_set_wall(clock, script->time - 2500 + retention.window);
+    for (int i = 0; i < 2 && status == VARVE_OK; i++) {
+        status = varve_compact(script->db, 0, NULL, &err);
+        atomic_fetch_add(&clock->mono_ns, 2 * VV_NS_PER_MS);
+        script->issued += i == 0 ? 1 : 0;
+    }
+    manual_clock_set_wall(clock, CRASH_LONG_AGO);
+    if (status != VARVE_OK) {
+        crash_fail(script, "retention", &err);
+        return;
+    }
+    crash_remember(script);
+    script->durable = script->issued;
+}
+
 static void crash_step(crash_script *script)
 {
     const crash_workload *workload = script->workload;
@@ -420,7 +486,10 @@ static void crash_step(crash_script *script)
     uint64_t maintenance = workload->flushes + workload->merges + workload->reopens;
     manual_clock_advance(&script->world.clock, 1000000);
     uint64_t copies = maintenance + workload->snapshots;
-    if (kind >= copies + workload->restores) {
+    if (kind < copies + workload->restores + workload->expiries &&
+        kind >= copies + workload->restores) {
+        crash_expire(script);
+    } else if (kind >= copies + workload->restores) {
         crash_commit(script, vv_random_below(&script->random, 100));
     } else if (kind >= copies) {
         crash_restore(script);
@@ -475,6 +544,7 @@ static crash_script *crash_play(const crash_workload *workload, vv_sync_site ign
     script->time = 10000;
     vv_random_init(&script->random, workload->seed);
     crash_world_init(&script->world, NULL, workload->seed);
+    crash_world_set_clock(&script->world, workload);
     if (ignored != VV_SYNC_SITE_COUNT) {
         vv_sim_ignore_site(script->world.sim, ignored, true);
     }
@@ -654,6 +724,7 @@ static void crash_check_image(crash_case *c, const vv_sim_image *image, bool is_
     const crash_workload *workload = c->script->workload;
     crash_world world;
     crash_world_init(&world, image, workload->seed + 1);
+    crash_world_set_clock(&world, workload);
     varve_options options = crash_options(workload, &world);
     options.sync = VARVE_SYNC_GROUP;
     varve_db *db;
@@ -680,6 +751,7 @@ static void crash_check_image(crash_case *c, const vv_sim_image *image, bool is_
     vv_sim_cut cut = {.model = VV_SIM_CUT_NONE};
     vv_sim_image *after = vv_sim_power_cut(point, &cut);
     crash_world_init(&world, after, workload->seed + 2);
+    crash_world_set_clock(&world, workload);
     options = crash_options(workload, &world);
     options.sync = VARVE_SYNC_GROUP;
     if (varve_open("/db", &options, &db, &err) != VARVE_OK) {
@@ -725,6 +797,7 @@ static void crash_check_recovery(crash_case *c, const vv_sim_image *image)
     static vv_sim_point *points[DEEP_POINTS];
     crash_world world;
     crash_world_init(&world, image, c->script->workload->seed + 3);
+    crash_world_set_clock(&world, c->script->workload);
     crash_deep deep = {.sim = world.sim, .points = points, .capacity = DEEP_POINTS};
     if (c->limits->ignores_in_recovery) {
         vv_sim_ignore_site(world.sim, c->limits->ignored, true);

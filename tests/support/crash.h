@@ -30,7 +30,7 @@ typedef struct crash_workload {
     uint32_t sync;  /* VARVE_SYNC_... */
     bool keeps_all; /* policy `all` */
     /* Chance of each in 100 steps. */
-    uint32_t deletes, flushes, merges, reopens, bulks, snapshots, restores;
+    uint32_t deletes, flushes, merges, reopens, bulks, snapshots, restores, expiries;
     uint64_t flush_rows;
     uint64_t log_file_bytes;
 } crash_workload;

@@ -18,6 +18,11 @@ void twin_init(twin_model *twin, bool is_last)
     memset(twin, 0, sizeof *twin);
     twin->is_last = is_last;
     twin->next_order = 1;
+    twin->skew_limit = INT64_MAX;
+    twin->newest = INT64_MIN;
+    for (size_t i = 0; i < TWIN_SERIES_MAX; i++) {
+        twin->cuts[i] = INT64_MIN;
+    }
 }
 
 static void twin_value_free(twin_value *value)
@@ -69,6 +74,7 @@ void twin_copy(const twin_model *from, twin_model *out_copy)
 {
     twin_init(out_copy, from->is_last);
     out_copy->next_order = from->next_order;
+    memcpy(out_copy->cuts, from->cuts, sizeof from->cuts);
     for (size_t i = 0; i < from->count; i++) {
         twin_row row = *from->rows[i];
         for (size_t at = 0; at < TWIN_FIELDS_MAX; at++) {
@@ -169,6 +175,13 @@ bool twin_value_equal(const twin_value *a, const twin_value *b)
 void twin_add(twin_model *twin, uint32_t series, int64_t time,
               const varve_value values[TWIN_FIELDS_MAX])
 {
+    if (time < twin->cuts[series]) {
+        twin->refused++;
+        return;
+    }
+    if (time <= twin->skew_limit && time > twin->newest) {
+        twin->newest = time;
+    }
     twin_row row = {.series = series, .time = time, .order = twin->next_order++};
     for (size_t i = 0; i < TWIN_FIELDS_MAX; i++) {
         row.values[i] = twin_value_of(&values[i]);
@@ -189,7 +202,9 @@ uint64_t twin_delete(twin_model *twin, uint64_t series_bits, varve_range range)
         if (((series_bits >> row->series) & 1) != 0 && twin_in_range(range, row->time) &&
             !row->is_hidden) {
             row->is_hidden = true;
-            hit |= UINT64_C(1) << row->series;
+            if (row->time >= twin->cuts[row->series]) {
+                hit |= UINT64_C(1) << row->series;
+            }
         }
     }
     return hit;
@@ -249,7 +264,8 @@ twin_row *twin_select(const twin_model *twin, uint32_t series, varve_range range
     size_t count = 0;
     for (size_t i = 0; i < twin->count; i++) {
         const twin_row *row = twin->rows[i];
-        if (row->series == series && !row->is_hidden && twin_in_range(range, row->time)) {
+        if (row->series == series && !row->is_hidden && row->time >= twin->cuts[series] &&
+            twin_in_range(range, row->time)) {
             rows[count] = *row;
             for (size_t at = 0; at < TWIN_FIELDS_MAX; at++) {
                 rows[count].values[at] = twin_value_copy(&row->values[at]);

@@ -36,6 +36,11 @@ typedef struct twin_model {
     twin_row **rows;
     size_t count, capacity;
     uint64_t next_order;
+    /* Retention, set by who plays the program. */
+    int64_t cuts[TWIN_SERIES_MAX]; /* rows of a series before it are hidden, and refused */
+    int64_t skew_limit;            /* later times are not observed */
+    int64_t newest;                /* time observed; INT64_MIN: none */
+    uint64_t refused;              /* rows, since this was cleared */
 } twin_model;
 
 void twin_init(twin_model *twin, bool is_last);
@@ -46,7 +51,7 @@ void twin_copy(const twin_model *from, twin_model *out_copy);
 twin_value twin_value_of(const varve_value *value);
 bool twin_value_equal(const twin_value *a, const twin_value *b);
 
-/* Append a row; values[field] of type NONE are absent. Values are copied. */
+/* Append a row, or refuse it; values[field] of type NONE are absent. Values are copied. */
 void twin_add(twin_model *twin, uint32_t series, int64_t time,
               const varve_value values[TWIN_FIELDS_MAX]);
 /* Hide what is there of the series whose bit is set, in the range. Returns series that had rows
