@@ -8,8 +8,9 @@
 
 #include <stdlib.h>
 
-/** Values of series as streams that go on: a row of each, or the rows of one after another. */
+/** Values of series as streams that go on: the rows of one series after another. */
 typedef struct recover_expected {
+    bench_set set;
     bench_stream stream;
     size_t next_row;
 } recover_expected;
@@ -18,7 +19,7 @@ static double recover_value(const void *context, size_t series, size_t row)
 {
     recover_expected *expected = *(recover_expected *const *)context;
     if (row == 0) {
-        bench_stream_init(&expected->stream, BENCH_TSBS_CPU, series);
+        bench_stream_init(&expected->stream, expected->set, series);
         expected->next_row = 0;
     }
     if (row != expected->next_row) {
@@ -29,8 +30,8 @@ static double recover_value(const void *context, size_t series, size_t row)
 }
 
 /** Load, kill: everything is in the log, nothing in a segment. */
-static void recover_load(bench_store *store, const bench_options *options, size_t series,
-                         size_t scrapes)
+static void recover_load(bench_store *store, const bench_options *options, bench_set set,
+                         size_t series, size_t scrapes)
 {
     varve_options open;
     varve_options_init(&open);
@@ -42,7 +43,7 @@ static void recover_load(bench_store *store, const bench_options *options, size_
     bench_stream *streams = bench_memory(series, sizeof *streams);
     double *values = bench_memory(series, sizeof *values);
     for (size_t i = 0; i < series; i++) {
-        bench_stream_init(&streams[i], BENCH_TSBS_CPU, i);
+        bench_stream_init(&streams[i], set, i);
     }
     varve_batch *batch = bench_store_batch(store);
     for (size_t k = 0; k < scrapes; k++) {
@@ -61,14 +62,14 @@ static void recover_load(bench_store *store, const bench_options *options, size_
 }
 
 typedef struct recover_figures {
-    bench_samples rate, cpu_rate, log_rate, open_ms, log_bytes;
+    bench_samples rate, cpu_rate, log_rate, open_ms, log_bytes, log_size;
 } recover_figures;
 
-static void recover_once(const bench_options *options, size_t series, size_t scrapes,
+static void recover_once(const bench_options *options, bench_set set, size_t series, size_t scrapes,
                          bool is_verified, recover_figures *figures)
 {
     bench_store store;
-    recover_load(&store, options, series, scrapes);
+    recover_load(&store, options, set, series, scrapes);
     double rows = (double)(series * scrapes);
     double log = bench_store_stat(&store, "varve_wal_written_bytes_total");
     bench_store_kill(&store);
@@ -82,7 +83,7 @@ static void recover_once(const bench_options *options, size_t series, size_t scr
                   bench_store_stat(&store, "varve_wal_replayed_rows_total"), rows);
     }
     if (is_verified) {
-        recover_expected expected;
+        recover_expected expected = {.set = set};
         recover_expected *context = &expected;
         bench_store_resolve(&store);
         bench_store_verify(&store, scrapes, recover_value, &context);
@@ -92,22 +93,22 @@ static void recover_once(const bench_options *options, size_t series, size_t scr
     bench_sample(&figures->log_rate, log / seconds);
     bench_sample(&figures->open_ms, seconds * 1e3);
     bench_sample(&figures->log_bytes, log / rows);
+    bench_sample(&figures->log_size, log);
     bench_store_drop(&store);
 }
 
-void bench_run_recover(const bench_options *options)
+static void recover_set(const bench_options *options, bench_set set, size_t scrapes)
 {
+    enum { SERIES = 20000 };
     recover_figures ignored = {0};
-    recover_once(options, 500, 300, true, &ignored);
-    size_t series = 20000;
-    size_t scrapes = bench_pick(options, 100, 5000);
+    recover_once(options, set, 500, 300, true, &ignored);
     size_t reps = bench_reps(options, 1, 3);
     recover_figures figures = {0};
     for (size_t rep = 0; rep < reps; rep++) {
-        recover_once(options, series, scrapes, false, &figures);
+        recover_once(options, set, SERIES, scrapes, false, &figures);
     }
     char params[96];
-    snprintf(params, sizeof params, "\"series\":%zu,\"scrapes\":%zu", series, scrapes);
+    snprintf(params, sizeof params, "\"series\":%d,\"scrapes\":%zu", SERIES, scrapes);
     const struct {
         const char *metric, *unit;
         const bench_samples *samples;
@@ -117,11 +118,12 @@ void bench_run_recover(const bench_options *options)
         {"log_bytes_per_s", "B/s", &figures.log_rate},
         {"open", "ms", &figures.open_ms},
         {"log_bytes_per_row", "B", &figures.log_bytes},
+        {"log_bytes", "B", &figures.log_size},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         bench_result result = {
             .workload = "S2",
-            .set = bench_set_name(BENCH_TSBS_CPU),
+            .set = bench_set_name(set),
             .params = params,
             .durability = "none",
             .threads = 1,
@@ -130,5 +132,22 @@ void bench_run_recover(const bench_options *options)
             .samples = rows[i].samples,
         };
         bench_report(options, &result);
+    }
+}
+
+void bench_run_recover(const bench_options *options)
+{
+    /* Standard: a log of small integers, and one of 512 MiB of doubles that use all their bits. */
+    const struct {
+        bench_set set;
+        size_t scrapes;
+    } logs[] = {
+        {BENCH_TSBS_CPU, bench_pick(options, 100, 5000)},
+        {BENCH_GAUGE_WALK, bench_pick(options, 100, 2900)},
+    };
+    for (size_t i = 0; i < sizeof logs / sizeof *logs; i++) {
+        if (options->set == BENCH_SET_COUNT || options->set == logs[i].set) {
+            recover_set(options, logs[i].set, logs[i].scrapes);
+        }
     }
 }

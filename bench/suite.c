@@ -31,7 +31,7 @@ static const char suite_help[] =
     "  --preset smoke|std  amount of data: smoke (default) takes seconds, std minutes\n"
     "  --reps N            repetitions of each measurement\n"
     "  --threads N         only this number of threads or writers\n"
-    "  --set NAME          only this data set (I2): gauge-int, gauge-walk, counter, sensor-2dp\n"
+    "  --set NAME          only this data set (I2, S2): gauge-int, gauge-walk, counter, ...\n"
     "  --json FILE         append results as JSON lines\n"
     "  --dir DIR           where temporary databases are made (default: TMPDIR or /tmp)\n"
     "\n"
