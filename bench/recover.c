@@ -38,6 +38,7 @@ static void recover_load(bench_store *store, const bench_options *options, bench
     open.sync = VARVE_SYNC_NONE;
     open.log_bytes_max = UINT64_C(16) << 30;
     open.flush_bytes = UINT64_C(8) << 30;
+    open.flush_rows = UINT64_MAX;
     open.memory_limit_bytes = UINT64_C(12) << 30;
     bench_store_open_with(store, options, &open, series);
     bench_stream *streams = bench_memory(series, sizeof *streams);

@@ -393,7 +393,8 @@ typedef struct varve_options {
     uint64_t memory_limit_bytes; /* 1/2 of the machine's memory, at most 16 GiB: head, log, cache */
     uint64_t cache_bytes;        /* decoded and raw blocks: 1/8 of memory_limit_bytes */
     uint64_t flush_bytes;        /* head size that starts a flush: 1/4 of memory_limit_bytes */
-    uint64_t flush_rows;         /* rows in the head that start a flush: no bound */
+    uint64_t flush_rows;         /* rows in the head that start a flush: 67108864, so that an open
+                                    after a kill has seconds of log to replay, however small a row */
     uint32_t flush_age_ms;       /* age of the oldest unflushed row that starts a flush: 3600000 */
     uint32_t merge_fan_in;       /* segments of a level that are merged into one: 4; at least 2 */
     uint64_t log_file_bytes;     /* 64 MiB; 64 KiB..1 GiB */

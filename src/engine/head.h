@@ -81,6 +81,7 @@ typedef struct vv_head_reserve_options {
     vv_head_retype *retypes; /* may be NULL */
     size_t retype_count;
     bool retypes_all; /* replay: what was written was allowed */
+    uint64_t shards;  /* only rows of these, a bit for each; 0: all rows */
 } vv_head_reserve_options;
 
 /** What a reservation found. */
@@ -107,6 +108,9 @@ VV_MUST_CHECK varve_status vv_head_reserve(vv_head *head, const vv_run *run,
 void vv_head_unreserve(vv_head *head, const vv_run *run);
 /** Append reserved rows; row i has sequence first_sequence + i. late_rows: of the reservation. */
 void vv_head_append(vv_head *head, const vv_run *run, uint64_t first_sequence, uint64_t late_rows);
+/** The same for the rows of some shards, which were reserved alone. Not for vectors. */
+void vv_head_append_part(vv_head *head, const vv_run *run, uint64_t first_sequence,
+                         uint64_t late_rows, uint64_t shards);
 
 /** The greatest sequence of a series in this head; 0: none. Shard lock, or frozen. */
 uint64_t vv_head_series_sequence(const vv_head *head, uint32_t series);

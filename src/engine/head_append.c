@@ -51,8 +51,9 @@ typedef struct append_run {
     const vv_run *run;
     const vv_head_reserve_options *options;
     vv_head_reserved *result;
-    bool is_dense; /* every row has every field */
-    bool is_cells; /* dense, and every column is of 8-byte numbers */
+    uint64_t shards; /* a bit for each */
+    bool is_dense;   /* every row has every field */
+    bool is_cells;   /* dense, and every column is of 8-byte numbers */
     /* Of the run: */
     uint32_t column_count;
     uint8_t types[VV_ROW_FIELDS_MAX];
@@ -68,6 +69,12 @@ static inline uint32_t append_series_of(const vv_run *run, size_t row)
 static inline int64_t append_time_of(const vv_run *run, size_t row)
 {
     return run->times[run->time_count == 1 ? 0 : row];
+}
+
+/** Whether a row belongs to one of some shards. */
+static inline bool append_is_in(const vv_run *run, size_t row, uint64_t shards)
+{
+    return (shards >> (append_series_of(run, row) & (VV_SHARD_COUNT - 1)) & 1) != 0;
 }
 
 static inline void append_prefetch(vv_head *head, const vv_run *run, size_t row)
@@ -590,10 +597,26 @@ static VV_NOINLINE varve_status append_reserve_wide(append_run *ctx, varve_error
     }
     for (size_t i = 0; ctx->run->vector == NULL && i < ctx->run->count && status == VARVE_OK; i++) {
         append_prefetch(ctx->head, ctx->run, i);
-        status = append_place(ctx, i, out_err);
+        if (append_is_in(ctx->run, i, ctx->shards)) {
+            status = append_place(ctx, i, out_err);
+        }
     }
     ctx->row = NULL;
     return status;
+}
+
+/** Rows that all have all fields. */
+static inline varve_status append_reserve_dense(append_run *ctx, uint64_t shards,
+                                                varve_error *out_err)
+{
+    for (size_t row = 0; row < ctx->run->count; row++) {
+        append_prefetch(ctx->head, ctx->run, row);
+        if (append_is_in(ctx->run, row, shards) &&
+            (!ctx->is_cells || !append_place_fast(ctx, row))) {
+            VV_TRY(append_place(ctx, row, out_err));
+        }
+    }
+    return VARVE_OK;
 }
 
 varve_status vv_head_reserve(vv_head *head, const vv_run *run,
@@ -607,6 +630,7 @@ varve_status vv_head_reserve(vv_head *head, const vv_run *run,
     ctx.run = run;
     ctx.options = options;
     ctx.result = out_reserved;
+    ctx.shards = options->shards == 0 ? UINT64_MAX : options->shards;
     ctx.row = NULL;
     if (run->vector != NULL) {
         return append_reserve_wide(&ctx, out_err);
@@ -615,13 +639,9 @@ varve_status vv_head_reserve(vv_head *head, const vv_run *run,
     if (!ctx.is_dense) {
         return append_reserve_wide(&ctx, out_err);
     }
-    for (size_t row = 0; row < run->count; row++) {
-        append_prefetch(head, run, row);
-        if (!ctx.is_cells || !append_place_fast(&ctx, row)) {
-            VV_TRY(append_place(&ctx, row, out_err));
-        }
-    }
-    return VARVE_OK;
+    /* Apart, so that a test of the shard costs only those who need it. */
+    return ctx.shards == UINT64_MAX ? append_reserve_dense(&ctx, UINT64_MAX, out_err)
+                                    : append_reserve_dense(&ctx, ctx.shards, out_err);
 }
 
 /* ---- unreserve ---- */
@@ -768,10 +788,10 @@ static void append_vector(vv_head *head, const vv_run *run, uint64_t first_seque
 }
 
 /** Rows, time and sequences of the generation; relaxed: each is read alone. */
-static void append_count(vv_head *head, const vv_run *run, uint64_t first_sequence)
+static void append_count(vv_head *head, const vv_run *run, uint64_t first_sequence, size_t rows)
 {
     uint64_t last = first_sequence + run->count - 1;
-    atomic_fetch_add_explicit(&head->rows, run->count, memory_order_relaxed);
+    atomic_fetch_add_explicit(&head->rows, rows, memory_order_relaxed);
     if (vv_head_first_write_ns(head) == 0) {
         atomic_store_explicit(&head->first_write_ns, vv_env_mono_ns(&head->db->env),
                               memory_order_relaxed);
@@ -788,15 +808,16 @@ static void append_count(vv_head *head, const vv_run *run, uint64_t first_sequen
     }
 }
 
-void vv_head_append(vv_head *head, const vv_run *run, uint64_t first_sequence, uint64_t late_rows)
+/** Stamp the rows of some shards; returns how many. */
+static inline size_t append_rows(vv_head *head, const vv_run *run, uint64_t first_sequence,
+                                 uint64_t late_rows, uint64_t shards)
 {
-    append_count(head, run, first_sequence);
-    if (run->vector != NULL) {
-        append_vector(head, run, first_sequence);
-        return;
-    }
+    size_t rows = 0;
     for (size_t row = 0; row < run->count; row++) {
         append_prefetch(head, run, row);
+        if (!append_is_in(run, row, shards)) {
+            continue;
+        }
         uint32_t id = append_series_of(run, row);
         vv_head_series *series = vv_head_find(vv_head_shard_of(head, id), id);
         VV_ASSERT(series != NULL); /* it was reserved */
@@ -805,5 +826,25 @@ void vv_head_append(vv_head *head, const vv_run *run, uint64_t first_sequence, u
         } else {
             append_row(head, run, row, first_sequence + row);
         }
+        rows++;
     }
+    return rows;
+}
+
+void vv_head_append(vv_head *head, const vv_run *run, uint64_t first_sequence, uint64_t late_rows)
+{
+    append_count(head, run, first_sequence, run->count);
+    if (run->vector != NULL) {
+        append_vector(head, run, first_sequence);
+    } else {
+        (void)append_rows(head, run, first_sequence, late_rows, UINT64_MAX);
+    }
+}
+
+void vv_head_append_part(vv_head *head, const vv_run *run, uint64_t first_sequence,
+                         uint64_t late_rows, uint64_t shards)
+{
+    VV_ASSERT(run->vector == NULL);
+    size_t rows = append_rows(head, run, first_sequence, late_rows, shards);
+    append_count(head, run, first_sequence, rows);
 }

@@ -45,6 +45,7 @@ enum {
     OPEN_SYNC_INTERVAL_MS = 1000,    /* durability.md section 1 */
     OPEN_WRITE_TIMEOUT_MS = 30000,   /* the same, section 7 */
     OPEN_FLUSH_AGE_MS = 3600 * 1000, /* an hour of log to replay at most, where nothing else asks */
+    OPEN_FLUSH_ROWS = 64 << 20,      /* seconds of replay: about 20 M rows/s by one thread */
     OPEN_MERGE_FAN_IN = 4,           /* write amplification against files per query; arbitrary */
     OPEN_GROUP_DELAY_US_MAX = 10000
 };
@@ -113,7 +114,7 @@ static varve_status open_fill_options(const varve_options *given, varve_options 
                      machine == 0 ? 1024 * OPEN_MIB : (machine < most ? machine : most));
     options->cache_bytes = open_default(options->cache_bytes, options->memory_limit_bytes / 8);
     options->flush_bytes = open_default(options->flush_bytes, options->memory_limit_bytes / 4);
-    options->flush_rows = open_default(options->flush_rows, UINT64_MAX);
+    options->flush_rows = open_default(options->flush_rows, OPEN_FLUSH_ROWS);
     options->flush_age_ms = (uint32_t)open_default(options->flush_age_ms, OPEN_FLUSH_AGE_MS);
     options->merge_fan_in = (uint32_t)open_default(options->merge_fan_in, OPEN_MERGE_FAN_IN);
     options->log_file_bytes = open_default(options->log_file_bytes, 64 * OPEN_MIB);

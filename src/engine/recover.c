@@ -28,6 +28,7 @@
 #include "engine/live_segment_priv.h"
 #include "engine/load.h"
 #include "engine/manifest.h"
+#include "engine/replay_crew.h"
 #include "engine/tombstone.h"
 #include "engine/version.h"
 #include "engine/write.h"
@@ -51,6 +52,8 @@ typedef struct recover_state {
     vv_vec field_map;  /* the same for fields */
     vv_arena arena;    /* of one record */
     vv_codec_scratch *scratch;
+    vv_replay_crew *crew; /* NULL: no run was large enough yet */
+    bool is_alone;        /* there will be no crew */
     vv_replay_result result;
     uint64_t rows, policies;
     size_t logged_tombstones;
@@ -373,6 +376,20 @@ static varve_status recover_vector(recover_state *state, vv_run *run, varve_erro
     return recover_columns(state, run, fields, columns, vector.column_count, out_err);
 }
 
+/** Whether two threads replay a run. Without a thread one does it all. */
+static bool recover_is_shared(recover_state *state, const vv_run *run)
+{
+    if (run->vector != NULL || run->series_count == 1 || run->count < VV_REPLAY_CREW_ROWS_MIN) {
+        return false;
+    }
+    if (state->crew == NULL && !state->is_alone) {
+        state->is_alone =
+            (state->db->options.flags & VARVE_OPEN_NO_BACKGROUND) != 0 ||
+            vv_replay_crew_create(state->db, state->head, &state->crew, NULL) != VARVE_OK;
+    }
+    return state->crew != NULL;
+}
+
 static varve_status recover_run(recover_state *state, const vv_run *logged, uint64_t first_sequence,
                                 varve_error *out_err)
 {
@@ -395,7 +412,9 @@ static varve_status recover_run(recover_state *state, const vv_run *logged, uint
                                out_err));
     }
     state->rows += run.count;
-    return vv_write_replay_run(state->db, state->head, &run, first_sequence, out_err);
+    return recover_is_shared(state, &run)
+               ? vv_replay_crew_run(state->crew, &run, first_sequence, out_err)
+               : vv_write_replay_run(state->db, state->head, &run, first_sequence, out_err);
 }
 
 static varve_status recover_rows(recover_state *state, const vv_replay_record *record,
@@ -524,7 +543,11 @@ static varve_status recover_log(recover_state *state, varve_error *out_err)
     };
     memcpy(options.store_id, db->store_id, sizeof options.store_id);
     VV_TRY(vv_codec_scratch_create(&db->alloc, &state->scratch, out_err));
-    return vv_replay(&db->env, &options, recover_visit, state, &state->result, out_err);
+    varve_status status =
+        vv_replay(&db->env, &options, recover_visit, state, &state->result, out_err);
+    vv_replay_crew_free(state->crew);
+    state->crew = NULL;
+    return status;
 }
 
 /** A version of everything that was loaded. */

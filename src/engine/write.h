@@ -44,6 +44,14 @@ struct vv_head;
 VV_MUST_CHECK varve_status vv_write_replay_run(varve_db *db, struct vv_head *head,
                                                const vv_run *run, uint64_t first_sequence,
                                                varve_error *out_err);
+/** The same for the rows of some shards of a run without vector, a bit for each. Others may do the
+ * rest at the same time. After a failure what the run reserved is to be given back, see
+ * vv_head_unreserve. */
+VV_MUST_CHECK varve_status vv_write_replay_part(varve_db *db, struct vv_head *head,
+                                                const vv_run *run, uint64_t first_sequence,
+                                                uint64_t shards, varve_error *out_err);
+/** Give back what a run reserved. */
+void vv_write_replay_undo(varve_db *db, struct vv_head *head, const vv_run *run);
 /** Replay: the policy of a metric has changed in the catalogue; rows that follow obey the new one.
  */
 VV_MUST_CHECK varve_status vv_write_replay_policy(varve_db *db, struct vv_head *head,
