@@ -78,15 +78,12 @@ static varve_status query_print(const query_job *job, varve_db *db, const vv_ask
 }
 
 /** An export that goes no further: what is whole of it is written, and it is told how much. */
-static varve_status query_stop(vv_rows_print *print, varve_status status, varve_error *out_err)
+static varve_status query_stop(vv_rows_print *print, const vv_output *output, varve_status status,
+                               varve_error *out_err)
 {
-    VV_TRY(vv_rows_print_stop(print, out_err));
-    unsigned long long rows = vv_rows_print_result(print)->rows;
-    if (status == VARVE_E_CANCELLED) {
-        return vv_fail(out_err, status, "interrupted: the first %llu rows are written", rows);
-    }
-    vv_error_prefix(out_err, "after %llu rows", rows);
-    return status;
+    varve_error stop_error;
+    VV_IGNORE(vv_rows_print_stop(print, &stop_error)); /* the output remembers */
+    return vv_output_stopped(output, vv_rows_print_result(print)->rows, status, out_err);
 }
 
 static varve_status query_to(const query_job *job, varve_db *db, const vv_ask *ask,
@@ -101,7 +98,7 @@ static varve_status query_to(const query_job *job, varve_db *db, const vv_ask *a
         status = query_print(job, db, ask, print, out_err);
     }
     if (status != VARVE_OK && print != NULL && job->is_export) {
-        status = query_stop(print, status, out_err);
+        status = query_stop(print, output, status, out_err);
     }
     varve_status closed = vv_output_close(output, &close_error);
     if (status == VARVE_OK && closed != VARVE_OK) {

@@ -13,24 +13,27 @@
 /* Rows between two looks at that: arbitrary. */
 #define CSV_EXPORT_STEP_ROWS 64u
 
-static varve_status csv_export_flush(vv_buf *text, size_t above, vv_output *output,
+/** Whole rows, `rows` with those before them, to the output once they are more than `above`. */
+static varve_status csv_export_flush(vv_buf *text, size_t above, vv_output *output, uint64_t rows,
                                      varve_error *out_err)
 {
-    if (text->size > above) {
-        VV_TRY(vv_output_write(output, vv_buf_bytes(text), out_err));
-        vv_buf_reset(text);
+    if (text->size <= above) {
+        return VARVE_OK;
     }
-    return VARVE_OK;
+    VV_TRY(vv_output_write(output, vv_buf_bytes(text), out_err));
+    vv_buf_reset(text);
+    return vv_output_mark(output, rows, out_err);
 }
 
 static varve_status csv_export_block(vv_csv_writer *writer, const varve_block *block, vv_buf *text,
-                                     vv_output *output, varve_error *out_err)
+                                     vv_output *output, uint64_t *rows, varve_error *out_err)
 {
     for (size_t row = 0; row < block->rows; row += CSV_EXPORT_STEP_ROWS) {
         size_t left = block->rows - row;
         size_t end = row + (left < CSV_EXPORT_STEP_ROWS ? left : CSV_EXPORT_STEP_ROWS);
         VV_TRY(vv_csv_writer_rows(writer, block, row, end, text, out_err));
-        VV_TRY(csv_export_flush(text, CSV_EXPORT_PIECE_BYTES, output, out_err));
+        *rows += end - row;
+        VV_TRY(csv_export_flush(text, CSV_EXPORT_PIECE_BYTES, output, *rows, out_err));
     }
     return VARVE_OK;
 }
@@ -43,10 +46,9 @@ static varve_status csv_export_rows(varve_cursor *cursor, vv_csv_writer *writer,
         const varve_block *block;
         VV_TRY(varve_cursor_next(cursor, &block, out_err));
         if (block == NULL) {
-            return csv_export_flush(text, 0, output, out_err);
+            return csv_export_flush(text, 0, output, *rows, out_err);
         }
-        VV_TRY(csv_export_block(writer, block, text, output, out_err));
-        *rows += block->rows;
+        VV_TRY(csv_export_block(writer, block, text, output, rows, out_err));
     }
 }
 
@@ -54,13 +56,9 @@ static varve_status csv_export_rows(varve_cursor *cursor, vv_csv_writer *writer,
 static varve_status csv_export_stop(vv_buf *text, vv_output *output, uint64_t rows,
                                     varve_status status, varve_error *out_err)
 {
-    VV_TRY(csv_export_flush(text, 0, output, out_err));
-    if (status == VARVE_E_CANCELLED) {
-        return vv_fail(out_err, status, "interrupted: the first %llu rows are written",
-                       (unsigned long long)rows);
-    }
-    vv_error_prefix(out_err, "after %llu rows", (unsigned long long)rows);
-    return status;
+    varve_error stop_error;
+    VV_IGNORE(csv_export_flush(text, 0, output, rows, &stop_error)); /* the output remembers */
+    return vv_output_stopped(output, rows, status, out_err);
 }
 
 static varve_status csv_export_to(varve_db *db, const vv_csv_export *export, vv_csv_writer *writer,
@@ -72,7 +70,10 @@ static varve_status csv_export_to(varve_db *db, const vv_csv_export *export, vv_
     vv_buf text;
     VV_TRY(vv_output_open(export->path, &output, out_err));
     vv_buf_init(&text, alloc, SIZE_MAX); /* a few rows beyond a piece */
-    varve_status status = varve_query(db, export->query, &cursor, out_err);
+    varve_status status = vv_output_mark(output, 0, out_err);
+    if (status == VARVE_OK) {
+        status = varve_query(db, export->query, &cursor, out_err);
+    }
     if (status == VARVE_OK) {
         uint64_t rows = 0;
         status = csv_export_rows(cursor, writer, &text, output, &rows, out_err);

@@ -236,6 +236,19 @@ varve_status vv_remote_text(const char *url, const char *path, vv_buf *out, bool
 
 /* ---- query and export ----------------------------------------------------------------------- */
 
+/** The answer of /api/v1/rows as it comes. */
+typedef struct remote_answer {
+    vv_buf body;
+    vv_remote_printer *printer;
+} remote_answer;
+
+static varve_status remote_take(void *context, vv_bytes piece, varve_error *out_err)
+{
+    remote_answer *answer = context;
+    vv_remote_printer_watch(answer->printer, piece);
+    return remote_collect(&answer->body, piece, out_err);
+}
+
 /** The request document of /api/v1/rows; its source gives it once. */
 typedef struct remote_document {
     varve_text text;
@@ -257,27 +270,27 @@ static varve_status remote_query_rows(const vv_remote_rows *rows, vv_remote_prin
                                       vv_alloc *alloc, bool *out_is_reached, varve_error *out_err)
 {
     vv_buf url;
-    vv_buf body;
+    remote_answer rows_answer = {.printer = printer};
     vv_http_fetch_answer answer;
     vv_buf text;
     vv_buf_init(&text, alloc, REMOTE_DOCUMENT_BYTES_MAX);
     varve_status status = vv_remote_rows_request(rows, printer, &text, out_err);
     remote_document document = {.text = vv_buf_text(&text)};
     vv_buf_init(&url, alloc, REMOTE_URL_BYTES_MAX);
-    vv_buf_init(&body, alloc, REMOTE_DOCUMENT_BYTES_MAX);
+    vv_buf_init(&rows_answer.body, alloc, REMOTE_DOCUMENT_BYTES_MAX);
     remote_url(&url, rows->url, "/api/v1/rows");
     vv_http_fetch_request request = {.content_type = "application/json",
                                      .source = remote_give,
                                      .source_context = &document,
-                                     .sink = remote_collect,
-                                     .sink_context = &body};
+                                     .sink = remote_take,
+                                     .sink_context = &rows_answer};
     if (status == VARVE_OK) {
         status = remote_run(&request, &url, &answer, out_is_reached, out_err);
     }
     if (status == VARVE_OK) {
-        status = vv_remote_printer_document(printer, vv_buf_text(&body), out_err);
+        status = vv_remote_printer_document(printer, vv_buf_text(&rows_answer.body), out_err);
     }
-    vv_buf_deinit(&body);
+    vv_buf_deinit(&rows_answer.body);
     vv_buf_deinit(&url);
     vv_buf_deinit(&text);
     return status;
@@ -345,18 +358,12 @@ static varve_status remote_print_rows(const vv_remote_rows *rows, uint32_t preci
                                       vv_alloc *alloc, bool *out_is_reached, varve_error *out_err)
 {
     vv_remote_printer *printer;
-    varve_error end_error;
     VV_TRY(vv_remote_printer_create(rows, precision, &printer, out_err));
     varve_status status =
         rows->is_export
             ? remote_export_rows(rows, printer, precision, alloc, out_is_reached, out_err)
             : remote_query_rows(rows, printer, alloc, out_is_reached, out_err);
-    varve_status ended = vv_remote_printer_end(printer, status == VARVE_OK, &end_error);
-    if (status == VARVE_OK && ended != VARVE_OK) {
-        *out_err = end_error;
-        status = ended;
-    }
-    return status;
+    return vv_remote_printer_end(printer, status, out_err);
 }
 
 varve_status vv_remote_rows_print(const vv_remote_rows *rows, bool *out_is_reached,

@@ -12,8 +12,11 @@
 #include "base/vec.h"
 #include "cli/listing.h"
 #include "cli/memory.h"
+#include "cli/progress.h"
+#include "cli/row_count.h"
 #include "model/time_range.h"
 #include "sys/clock.h"
+#include "sys/signals.h"
 #include "wire/json_lines.h"
 
 /* Longest line of an export; the server cuts its lines far below. */
@@ -35,9 +38,12 @@ struct vv_remote_printer {
     vv_rows_print *print; /* NULL: not begun */
     bool passes;          /* bytes go to the output as they are */
     bool keeps;           /* lines wait for the end */
-    vv_buf carry;         /* beginning of a line */
-    vv_arena arena;       /* of the line, or of all kept ones */
-    vv_vec kept;          /* vv_json_line */
+    bool shows;           /* how many rows have come */
+    vv_progress progress;
+    vv_row_count count; /* of bytes that pass, or that are kept elsewhere until all are there */
+    vv_buf carry;       /* beginning of a line, or of what else is whole in what passes */
+    vv_arena arena;     /* of the line, or of all kept ones */
+    vv_vec kept;        /* vv_json_line */
 };
 
 /* ---- create --------------------------------------------------------------------------------- */
@@ -69,14 +75,24 @@ static varve_status remote_printer_init(vv_remote_printer *printer, uint32_t pre
     if (rows->sink != NULL) {
         return VARVE_OK;
     }
+    vv_row_form form = !rows->is_export                 ? VV_ROW_FORM_DOCUMENT
+                       : rows->format == VV_ROWS_CSV    ? VV_ROW_FORM_CSV
+                       : rows->format == VV_ROWS_NATIVE ? VV_ROW_FORM_NATIVE
+                                                        : VV_ROW_FORM_JSON_LINES;
+    VV_TRY(vv_row_count_init(&printer->count, form, out_err));
+    vv_progress_init(&printer->progress);
+    /* Rows of an export that go to the terminal show themselves. */
+    printer->shows = !rows->is_export || rows->path != NULL || !vv_is_terminal(1);
     VV_TRY(vv_output_open(rows->path, &printer->output, out_err));
-    return printer->passes || printer->keeps
+    return printer->passes ? vv_output_mark(printer->output, 0, out_err)
+           : printer->keeps
                ? VARVE_OK
                : vv_rows_print_create(&printer->style, printer->output, &printer->print, out_err);
 }
 
 static void remote_printer_free(vv_remote_printer *printer)
 {
+    vv_row_count_deinit(&printer->count);
     vv_rows_print_free(printer->print);
     vv_vec_deinit(&printer->kept);
     vv_arena_deinit(&printer->arena);
@@ -224,12 +240,52 @@ static varve_status remote_rows_line(vv_remote_printer *printer, varve_text text
     return status == VARVE_OK ? VARVE_OK : vv_vec_fail(&printer->kept, status, out_err);
 }
 
+static uint64_t remote_rows_so_far(const vv_remote_printer *printer)
+{
+    return printer->print != NULL ? vv_rows_print_result(printer->print)->rows
+                                  : printer->count.rows;
+}
+
+static void remote_rows_show(vv_remote_printer *printer)
+{
+    if (printer->shows && printer->rows->sink == NULL) {
+        vv_progress_state state = {.what = printer->rows->is_export ? "export" : "query",
+                                   .unit = "rows",
+                                   .items = remote_rows_so_far(printer)};
+        vv_progress_show(&printer->progress, &state);
+    }
+}
+
+void vv_remote_printer_watch(vv_remote_printer *printer, vv_bytes piece)
+{
+    if (printer->rows->sink == NULL) {
+        VV_IGNORE(vv_row_count_feed(&printer->count, piece)); /* where rows end is of no use here */
+        remote_rows_show(printer);
+    }
+}
+
+/** Bytes that go on as they are, as far as they are whole rows; the rest waits for its own. */
+static varve_status remote_rows_pass(vv_remote_printer *printer, vv_bytes piece,
+                                     varve_error *out_err)
+{
+    size_t end = vv_row_count_feed(&printer->count, piece);
+    if (end > 0) {
+        VV_TRY(vv_output_write(printer->output, vv_buf_bytes(&printer->carry), out_err));
+        VV_TRY(vv_output_write(printer->output, vv_bytes_make(piece.data, end), out_err));
+        VV_TRY(vv_output_mark(printer->output, printer->count.rows, out_err));
+        vv_buf_reset(&printer->carry);
+    }
+    VV_IGNORE(vv_buf_append(&printer->carry, piece.data + end, piece.size - end)); /* sticky */
+    return vv_buf_check(&printer->carry, out_err);
+}
+
 varve_status vv_remote_printer_feed(void *context, vv_bytes piece, varve_error *out_err)
 {
     vv_remote_printer *printer = context;
     varve_text text = vv_text_of_bytes(piece);
+    remote_rows_show(printer);
     if (printer->passes) {
-        return vv_output_write(printer->output, piece, out_err);
+        return remote_rows_pass(printer, piece, out_err);
     }
     for (;;) {
         size_t end = vv_text_find_char(text, '\n');
@@ -425,7 +481,10 @@ static varve_status remote_rows_columns(vv_remote_printer *printer, varve_error 
 
 static varve_status remote_rows_finish(vv_remote_printer *printer, varve_error *out_err)
 {
-    if (printer->passes || printer->rows->sink != NULL) {
+    if (printer->passes) { /* what ends no row, such as nothing at all */
+        return vv_output_write(printer->output, vv_buf_bytes(&printer->carry), out_err);
+    }
+    if (printer->rows->sink != NULL) {
         return VARVE_OK;
     }
     if (printer->keeps) {
@@ -441,11 +500,28 @@ static varve_status remote_rows_finish(vv_remote_printer *printer, varve_error *
     return VARVE_OK;
 }
 
-varve_status vv_remote_printer_end(vv_remote_printer *printer, bool is_complete,
+/** An export that goes no further: what is whole of it is written, and it is told how much. */
+static varve_status remote_rows_stop(vv_remote_printer *printer, varve_status status,
+                                     varve_error *out_err)
+{
+    varve_error stop_error;
+    if (printer->print != NULL) {
+        VV_IGNORE(vv_rows_print_stop(printer->print, &stop_error)); /* the output remembers */
+    }
+    return vv_output_stopped(printer->output, remote_rows_so_far(printer), status, out_err);
+}
+
+varve_status vv_remote_printer_end(vv_remote_printer *printer, varve_status status,
                                    varve_error *out_err)
 {
     varve_error close_error;
-    varve_status status = is_complete ? remote_rows_finish(printer, out_err) : VARVE_OK;
+    vv_progress_end(&printer->progress);
+    if (status == VARVE_OK) {
+        status = remote_rows_finish(printer, out_err);
+    }
+    if (status != VARVE_OK && printer->rows->is_export && printer->output != NULL) {
+        status = remote_rows_stop(printer, status, out_err);
+    }
     varve_status closed =
         printer->output == NULL ? VARVE_OK : vv_output_close(printer->output, &close_error);
     if (status == VARVE_OK && closed != VARVE_OK) {

@@ -34,8 +34,15 @@ VV_MUST_CHECK VV_UNTRUSTED varve_status vv_remote_printer_document(vv_remote_pri
                                                                    varve_text text,
                                                                    varve_error *out_err);
 
-/** Print what was kept, when is_complete, and end the printer in any case. */
-VV_MUST_CHECK varve_status vv_remote_printer_end(vv_remote_printer *printer, bool is_complete,
+/** Bytes of an answer of /api/v1/rows, so that the person who waits sees how much has come. */
+VV_UNTRUSTED void vv_remote_printer_watch(vv_remote_printer *printer, vv_bytes piece);
+
+/**
+ * The answer is complete: print what was kept. Or it is not, as status says, with its error in
+ * *out_err: what is whole of an export is written, and the error tells how much that is. Ends the
+ * printer in any case; returns the status of the whole.
+ */
+VV_MUST_CHECK varve_status vv_remote_printer_end(vv_remote_printer *printer, varve_status status,
                                                  varve_error *out_err);
 
 /** Append the document to ask with. E_NOMEM. */

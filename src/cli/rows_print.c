@@ -160,6 +160,23 @@ static varve_status rows_put_time(vv_rows_print *print, vv_buf *cell, int64_t ti
 
 /* ---- formats with columns ------------------------------------------------------------------- */
 
+/** Whether columns stand in line. */
+static bool rows_has_grid(const vv_rows_print *print)
+{
+    return print->style.format == VV_ROWS_TABLE || print->style.format == VV_ROWS_MARKDOWN;
+}
+
+/** Tell the output that what it has ends with a whole row; a grid keeps rows back, a chart all. */
+static varve_status rows_mark(vv_rows_print *print, varve_error *out_err)
+{
+    if (rows_has_grid(print) || print->style.format == VV_ROWS_CHART) {
+        return VARVE_OK;
+    }
+    uint64_t rows =
+        print->stream != NULL ? vv_stream_writer_closed_rows(print->stream) : print->printed.rows;
+    return vv_output_mark(print->output, rows, out_err);
+}
+
 static varve_status rows_flush(vv_rows_print *print, size_t above, varve_error *out_err)
 {
     if (print->buf.size <= above) {
@@ -168,7 +185,7 @@ static varve_status rows_flush(vv_rows_print *print, size_t above, varve_error *
     VV_TRY(vv_buf_check(&print->buf, out_err));
     VV_TRY(vv_output_write(print->output, vv_buf_bytes(&print->buf), out_err));
     vv_buf_reset(&print->buf);
-    return VARVE_OK;
+    return rows_mark(print, out_err);
 }
 
 static const char csv_special[] = ",\"\r\n";
@@ -208,12 +225,6 @@ static void rows_tsv_cell(vv_buf *out, varve_text cell)
         }
         vv_buf_append_char(out, c);
     }
-}
-
-/** Whether columns stand in line. */
-static bool rows_has_grid(const vv_rows_print *print)
-{
-    return print->style.format == VV_ROWS_TABLE || print->style.format == VV_ROWS_MARKDOWN;
 }
 
 /** End print->cell as the next cell of the row; the first has index 0. */
@@ -369,10 +380,10 @@ static varve_status rows_json_lines_block(vv_rows_print *print, const varve_bloc
         rows.end = block->rows;
         rows.end = rows.begin + vv_json_lines_fit(&rows, ROWS_LINE_BYTES);
         vv_json_lines_write(&print->json, &rows, &print->printed.has_lost);
+        print->printed.rows += rows.end - rows.begin;
         VV_TRY(rows_flush(print, ROWS_PIECE_BYTES, out_err));
         rows.begin = rows.end;
     }
-    print->printed.rows += block->rows;
     return VARVE_OK;
 }
 
@@ -401,12 +412,13 @@ static varve_status rows_influx_block(vv_rows_print *print, const varve_block *b
         for (size_t i = 0; i < block->column_count; i++) {
             print->values[i] = vv_column_value(&block->columns[i], row);
         }
+        uint64_t skipped = print->skipped.rows;
         VV_IGNORE(vv_influx_write_row(&print->buf, vv_buf_text(&print->cell), block->column_names,
                                       print->values, block->column_count, timestamp,
                                       &print->skipped)); /* sticky */
+        print->printed.rows += print->skipped.rows == skipped ? 1 : 0;
         VV_TRY(rows_flush(print, ROWS_PIECE_BYTES, out_err));
     }
-    print->printed.rows += block->rows;
     return VARVE_OK;
 }
 
@@ -497,6 +509,15 @@ static varve_status rows_native_block(vv_rows_print *print, const varve_block *b
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
+/** A vv_json_sink. The block under way is counted when it is done, so those before it are whole. */
+static varve_status rows_json_sink(void *context, const uint8_t *bytes, size_t size,
+                                   varve_error *out_err)
+{
+    vv_rows_print *print = context;
+    VV_TRY(vv_output_write(print->output, vv_bytes_make(bytes, size), out_err));
+    return rows_mark(print, out_err);
+}
+
 varve_status vv_rows_print_create(const vv_rows_style *style, vv_output *output,
                                   vv_rows_print **out_print, varve_error *out_err)
 {
@@ -523,11 +544,12 @@ varve_status vv_rows_print_create(const vv_rows_style *style, vv_output *output,
         status = rows_header(print, out_err);
     } else if (style->format == VV_ROWS_JSON) {
         uint32_t unit = style->unit == VARVE_PRECISION_STORED ? style->from : style->unit;
-        vv_json_init_sink(&print->json, &print->buf, ROWS_PIECE_BYTES, vv_output_sink, output);
+        vv_json_init_sink(&print->json, &print->buf, ROWS_PIECE_BYTES, rows_json_sink, print);
         vv_rows_answer_begin(&print->answer, &print->json, style->from, unit);
     } else if (style->format == VV_ROWS_NATIVE) {
         status = vv_stream_writer_create(&print->alloc, style->from, &print->stream, out_err);
     }
+    status = status == VARVE_OK ? rows_mark(print, out_err) : status; /* none so far */
     if (status != VARVE_OK) {
         vv_rows_print_free(print);
         return status;

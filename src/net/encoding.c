@@ -434,9 +434,15 @@ void vv_deflate_free(vv_deflate *stream)
 /* Room asked for before each call of a library. */
 #define DEFLATE_ROOM_BYTES 16384u
 
-static varve_status encoding_deflate_feed_zlib(vv_deflate *stream, vv_bytes bytes, bool is_end,
-                                               vv_buf *out, varve_error *out_err)
+/** What a call of a library is to leave inside it: as it likes, nothing, or nothing for ever. */
+typedef enum encoding_flush { ENCODING_KEEP, ENCODING_FLUSH, ENCODING_END } encoding_flush;
+
+static varve_status encoding_deflate_feed_zlib(vv_deflate *stream, vv_bytes bytes,
+                                               encoding_flush flush, vv_buf *out,
+                                               varve_error *out_err)
 {
+    static const int flushes[] = {
+        [ENCODING_KEEP] = Z_NO_FLUSH, [ENCODING_FLUSH] = Z_SYNC_FLUSH, [ENCODING_END] = Z_FINISH};
     stream->zlib.next_in = bytes.data;
     stream->zlib.avail_in = (unsigned)bytes.size;
     for (;;) {
@@ -445,42 +451,56 @@ static varve_status encoding_deflate_feed_zlib(vv_deflate *stream, vv_bytes byte
         }
         stream->zlib.next_out = out->data + out->size;
         stream->zlib.avail_out = DEFLATE_ROOM_BYTES;
-        int result = deflate(&stream->zlib, is_end ? Z_FINISH : Z_NO_FLUSH);
+        int result = deflate(&stream->zlib, flushes[flush]);
         vv_buf_advance(out, DEFLATE_ROOM_BYTES - stream->zlib.avail_out);
         if (result == Z_STREAM_ERROR) {
             return vv_fail(out_err, VARVE_E_INTERNAL, "zlib refused to compress");
         }
-        if (result == Z_STREAM_END || (!is_end && stream->zlib.avail_out > 0)) {
+        if (result == Z_STREAM_END || (flush != ENCODING_END && stream->zlib.avail_out > 0)) {
             return VARVE_OK;
         }
     }
 }
 
-static varve_status encoding_deflate_feed_zstd(vv_deflate *stream, vv_bytes bytes, bool is_end,
-                                               vv_buf *out, varve_error *out_err)
+static varve_status encoding_deflate_feed_zstd(vv_deflate *stream, vv_bytes bytes,
+                                               encoding_flush flush, vv_buf *out,
+                                               varve_error *out_err)
 {
+    static const ZSTD_EndDirective directives[] = {[ENCODING_KEEP] = ZSTD_e_continue,
+                                                   [ENCODING_FLUSH] = ZSTD_e_flush,
+                                                   [ENCODING_END] = ZSTD_e_end};
     ZSTD_inBuffer input = {.src = bytes.data, .size = bytes.size};
     for (;;) {
         if (vv_buf_reserve(out, DEFLATE_ROOM_BYTES) != VARVE_OK) {
             return vv_buf_check(out, out_err);
         }
         ZSTD_outBuffer output = {.dst = out->data + out->size, .size = DEFLATE_ROOM_BYTES};
-        size_t left = ZSTD_compressStream2(stream->zstd, &output, &input,
-                                           is_end ? ZSTD_e_end : ZSTD_e_continue);
+        size_t left = ZSTD_compressStream2(stream->zstd, &output, &input, directives[flush]);
         if (ZSTD_isError(left)) {
             return vv_fail(out_err, VARVE_E_INTERNAL, "zstd refused to compress");
         }
         vv_buf_advance(out, output.pos);
-        if (is_end ? left == 0 : input.pos == input.size) {
+        if (flush != ENCODING_KEEP ? left == 0 : input.pos == input.size) {
             return VARVE_OK;
         }
     }
 }
 
+static varve_status encoding_deflate_run(vv_deflate *stream, vv_bytes bytes, encoding_flush flush,
+                                         vv_buf *out, varve_error *out_err)
+{
+    return stream->encoding == VV_ENCODING_ZSTD
+               ? encoding_deflate_feed_zstd(stream, bytes, flush, out, out_err)
+               : encoding_deflate_feed_zlib(stream, bytes, flush, out, out_err);
+}
+
 varve_status vv_deflate_feed(vv_deflate *stream, vv_bytes bytes, bool is_end, vv_buf *out,
                              varve_error *out_err)
 {
-    return stream->encoding == VV_ENCODING_ZSTD
-               ? encoding_deflate_feed_zstd(stream, bytes, is_end, out, out_err)
-               : encoding_deflate_feed_zlib(stream, bytes, is_end, out, out_err);
+    return encoding_deflate_run(stream, bytes, is_end ? ENCODING_END : ENCODING_KEEP, out, out_err);
+}
+
+varve_status vv_deflate_flush(vv_deflate *stream, vv_buf *out, varve_error *out_err)
+{
+    return encoding_deflate_run(stream, (vv_bytes){0}, ENCODING_FLUSH, out, out_err);
 }

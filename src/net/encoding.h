@@ -66,6 +66,10 @@ VV_MUST_CHECK varve_status vv_deflate_create(vv_alloc *alloc, vv_encoding encodi
                                              vv_deflate **out_deflate, varve_error *out_err);
 void vv_deflate_free(vv_deflate *deflate);
 
+/** Append what has been fed and not yet given out, so that a reader of all of it gets every byte.
+ */
+VV_MUST_CHECK varve_status vv_deflate_flush(vv_deflate *deflate, vv_buf *out, varve_error *out_err);
+
 /** Append the compressed form to out; with is_end also what closes it. */
 VV_MUST_CHECK varve_status vv_deflate_feed(vv_deflate *deflate, vv_bytes bytes, bool is_end,
                                            vv_buf *out, varve_error *out_err);

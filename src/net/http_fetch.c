@@ -69,6 +69,16 @@ static void http_fetch_keep(vv_http_fetch_answer *answer, const char *bytes, siz
     answer->body[answer->body_size] = '\0';
 }
 
+/** Whether the caller still wants it; curl itself asks about once a second. */
+static bool http_fetch_goes_on(http_fetch_run *run)
+{
+    if (run->request->check == NULL || run->request->check(run->request->check_context)) {
+        return true;
+    }
+    run->status = vv_fail(&run->err, VARVE_E_CANCELLED, "interrupted");
+    return false;
+}
+
 static size_t http_fetch_write(char *bytes, size_t size, size_t count, void *context)
 {
     http_fetch_run *run = context;
@@ -80,6 +90,9 @@ static size_t http_fetch_write(char *bytes, size_t size, size_t count, void *con
     }
     if (run->request->sink == NULL) {
         return total;
+    }
+    if (!http_fetch_goes_on(run)) {
+        return 0;
     }
     run->status =
         run->request->sink(run->request->sink_context, vv_bytes_make(bytes, total), &run->err);
@@ -94,11 +107,7 @@ static int http_fetch_progress(void *context, curl_off_t down_total, curl_off_t 
     (void)down;
     (void)up_total;
     (void)up;
-    if (run->request->check == NULL || run->request->check(run->request->check_context)) {
-        return 0;
-    }
-    run->status = vv_fail(&run->err, VARVE_E_CANCELLED, "interrupted");
-    return 1;
+    return http_fetch_goes_on(run) ? 0 : 1;
 }
 
 /** Of curl's results the first that is no success. */

@@ -252,6 +252,31 @@ bool vv_process_hold_standard(void)
     return true;
 }
 
+bool vv_process_cut_file(int fd, uint64_t bytes)
+{
+    struct stat info;
+    return bytes <= INT64_MAX && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
+           ftruncate(fd, (off_t)bytes) == 0;
+}
+
+varve_status vv_process_write(int fd, const void *bytes, size_t size, const char *name,
+                              varve_error *out_err)
+{
+    const uint8_t *rest = bytes;
+    while (size > 0) {
+        ssize_t written = write(fd, rest, size);
+        if (written >= 0) {
+            rest += written;
+            size -= (size_t)written;
+        } else if (errno == EAGAIN) {
+            VV_IGNORE(vv_process_wait_fd(fd, true, INT64_MAX)); /* asked again */
+        } else if (errno != EINTR) {
+            return vv_os_fail(out_err, errno, "write", name);
+        }
+    }
+    return VARVE_OK;
+}
+
 void vv_process_close(int fd)
 {
     VV_IGNORE(close(fd)); /* nothing can be lost with it */

@@ -41,6 +41,14 @@ bool vv_process_hold_standard(void);
 /* Close a descriptor that nothing was written through, such as a listening socket. */
 void vv_process_close(int fd);
 
+/* Cut an open file behind so many bytes; false where it is no regular file, or cannot be cut. */
+bool vv_process_cut_file(int fd, uint64_t bytes);
+
+/* Write all of it, also where a signal comes in between, or the other side is slow and does not
+ * block. name is for the error. E_IO, E_NOSPACE. */
+VV_MUST_CHECK varve_status vv_process_write(int fd, const void *bytes, size_t size,
+                                            const char *name, varve_error *out_err);
+
 /* Wait until a descriptor can be read, or written; false when the deadline came first. */
 bool vv_process_wait_fd(int fd, bool for_writing, int64_t deadline_mono_ns);
 

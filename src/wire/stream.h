@@ -71,6 +71,9 @@ VV_MUST_CHECK varve_status vv_stream_write_end(vv_stream_writer *writer, vv_buf 
 /** Rows written so far. */
 uint64_t vv_stream_writer_rows(const vv_stream_writer *writer);
 
+/** Those of them that are in blocks given out. */
+uint64_t vv_stream_writer_closed_rows(const vv_stream_writer *writer);
+
 /** NULL is fine. */
 void vv_stream_writer_free(vv_stream_writer *writer);
 

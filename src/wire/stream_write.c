@@ -534,6 +534,11 @@ varve_status vv_stream_write_end(vv_stream_writer *writer, vv_buf *out, varve_er
     return VARVE_OK;
 }
 
+uint64_t vv_stream_writer_closed_rows(const vv_stream_writer *writer)
+{
+    return writer->rows;
+}
+
 uint64_t vv_stream_writer_rows(const vv_stream_writer *writer)
 {
     return writer->rows + writer->open_rows;

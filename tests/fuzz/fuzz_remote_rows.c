@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes in place of a server's answer; the first byte chooses the form and the format. */
+#include "base/assert.h"
 #include "base/status.h"
 #include "cli/remote_rows.h"
+#include "cli/row_count.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,6 +30,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     varve_status status = (data[0] & 1) != 0
                               ? vv_remote_printer_feed(printer, bytes, &err)
                               : vv_remote_printer_document(printer, vv_text_of_bytes(bytes), &err);
-    VV_IGNORE(vv_remote_printer_end(printer, status == VARVE_OK, &err)); /* any answer is fine */
+    vv_remote_printer_watch(printer, bytes);
+    VV_IGNORE(vv_remote_printer_end(printer, status, &err)); /* any answer is fine */
+    for (int form = VV_ROW_FORM_JSON_LINES; form <= VV_ROW_FORM_NATIVE; form++) {
+        vv_row_count count;
+        if (vv_row_count_init(&count, (vv_row_form)form, &err) == VARVE_OK) {
+            VV_ASSERT(vv_row_count_feed(&count, bytes) <= bytes.size);
+        }
+        vv_row_count_deinit(&count);
+    }
     return 0;
 }

@@ -5,6 +5,7 @@ import fcntl
 import os
 import pty
 import re
+import socket
 import struct
 import subprocess
 import sys
@@ -88,6 +89,44 @@ class Terminal(Commands):
         os.set_blocking(terminal, True)
         self.assertTrue(self.read_all(terminal).endswith("\r\033[K"))  # nothing is left of it
         self.assertEqual(0, running.wait())
+
+    def test_answers_of_a_server_tell_how_much_has_come(self):
+        """A server whose answer comes slowly: as long as it goes on, the terminal shows how many rows there are."""
+        answers = {
+            "query": b'{"status":"success","data":[{"metric":{"__name__":"m"},"columns":["time","v"],"types":["i64"],'
+                     b'"rows":[[1,1],[2,2]%s]}]}\n',
+            "export": b'{"metric":{"__name__":"m"},"values":[1,2],"timestamps":[1,2]}\n%s',
+        }
+        for verb, body in answers.items():
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                running, terminal = self.open(verb, "m", "--url", "http://127.0.0.1:%d" % server.getsockname()[1],
+                                              "--format", "json" if verb == "query" else "jsonl",
+                                              stdout=subprocess.DEVNULL, stderr="terminal")
+                os.set_blocking(terminal, False)
+                text = b""
+                while b"rows/s" not in text:
+                    link, _ = server.accept()
+                    head = link.recv(65536)
+                    if b"/version" in head:
+                        answer = b'{"precision":"ns"}'
+                        link.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(answer))
+                        link.sendall(answer)
+                        link.close()
+                        continue
+                    first, rest = body.split(b"%s")
+                    link.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + first)
+                    while b"rows/s" not in text:  # it is shown only after a while: pieces come until then
+                        link.sendall(b" ")
+                        try:
+                            text += os.read(terminal, 65536)
+                        except BlockingIOError:
+                            pass
+                    link.sendall(rest)
+                    link.close()
+                self.assertRegex(text.decode(), rf"\r{verb}  2 rows  \d+ rows/s")
+                os.set_blocking(terminal, True)
+                self.assertTrue((text.decode() + self.read_all(terminal)).endswith("\r\033[K"))
+                self.assertEqual(0, running.wait())
 
     def test_top_renews_its_view_until_ctrl_c(self):
         running, terminal = self.open("top", "--data", self.data, "--interval", "20ms", stdin="terminal",
