@@ -7,7 +7,7 @@
  *   suite.c      commands and options        results.c   tables and JSON lines
  *   measure.c    clocks, samples, memory     generate.c  data sets
  *   store.c      a database to measure: opening, loading, reading back
- *   machine.c    limits   appends.c  I1, I2   durable.c  I6   late.c  I7   recover.c  S2
+ *   machine.c    limits   appends.c  I1, I2   durable.c  I6   late.c  I7   reopen.c  S2
  *   scans.c      Q1       footprint.c  M1
  *   budget.c     check: exact figures against bench/baseline.json
  *
@@ -198,7 +198,7 @@ void bench_run_append_handle(const bench_options *options);
 void bench_run_append_bulk(const bench_options *options);
 void bench_run_durable(const bench_options *options);
 void bench_run_late(const bench_options *options);
-void bench_run_recover(const bench_options *options);
+void bench_run_reopen(const bench_options *options);
 void bench_run_scan(const bench_options *options);
 void bench_run_footprint(const bench_options *options);
 

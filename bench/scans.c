@@ -98,7 +98,7 @@ static void scans_ask(const bench_store *store, const scans_data *data,
     if (block == NULL || block->rows != 1 || block->column_count != question->count) {
         bench_die("%s: the answer is not one row of %zu columns", question->name, question->count);
     }
-    for (size_t i = 0; i < question->count; i++) {
+    for (size_t i = 0; i < SCANS_OUTPUTS_MAX && i < question->count; i++) {
         const varve_column *column = &block->columns[i];
         if (column->type == VARVE_TYPE_U64) {
             uint64_t value;

@@ -15,7 +15,7 @@ static const bench_workload suite_workloads[] = {
     {"I7",
      "rows out of order and twice, then merging: bytes written against rows and against files",
      bench_run_late},
-    {"S2", "opening after a kill: rows of the log back in segments", bench_run_recover},
+    {"S2", "opening after a kill: rows of the log back in segments", bench_run_reopen},
     {"Q1", "sum, min+max+count, count where > x; statistics disabled", bench_run_scan},
     {"M1", "memory of active and of idle single-valued series", bench_run_footprint},
 };

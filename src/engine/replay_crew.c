@@ -6,9 +6,10 @@
  *     caller   put job | even shards ......... | wait for the helper | next run
  *     helper     wait  | odd shards .......... | done
  *
- *   J1  A run is done when both halves are; nothing else touches the head or the catalogue
- * meanwhile, so definitions and policies between two runs are seen by both threads. J2  After a
- * failure of either half the whole run is given back by the caller alone.
+ *   J1  A run is done when both halves are. Nothing else touches the head or the catalogue
+ * meanwhile, so that both threads see the definitions and policies between two runs.
+ *
+ *   J2  After a failure of either half the caller gives back the whole run, alone.
  */
 
 #include "engine/replay_crew.h"

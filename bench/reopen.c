@@ -9,15 +9,15 @@
 #include <stdlib.h>
 
 /** Values of series as streams that go on: the rows of one series after another. */
-typedef struct recover_expected {
+typedef struct reopen_expected {
     bench_set set;
     bench_stream stream;
     size_t next_row;
-} recover_expected;
+} reopen_expected;
 
-static double recover_value(const void *context, size_t series, size_t row)
+static double reopen_value(const void *context, size_t series, size_t row)
 {
-    recover_expected *expected = *(recover_expected *const *)context;
+    reopen_expected *expected = *(reopen_expected *const *)context;
     if (row == 0) {
         bench_stream_init(&expected->stream, expected->set, series);
         expected->next_row = 0;
@@ -30,8 +30,8 @@ static double recover_value(const void *context, size_t series, size_t row)
 }
 
 /** Load, kill: everything is in the log, nothing in a segment. */
-static void recover_load(bench_store *store, const bench_options *options, bench_set set,
-                         size_t series, size_t scrapes)
+static void reopen_load(bench_store *store, const bench_options *options, bench_set set,
+                        size_t series, size_t scrapes)
 {
     varve_options open;
     varve_options_init(&open);
@@ -62,15 +62,15 @@ static void recover_load(bench_store *store, const bench_options *options, bench
     }
 }
 
-typedef struct recover_figures {
+typedef struct reopen_figures {
     bench_samples rate, cpu_rate, log_rate, open_ms, log_bytes, log_size;
-} recover_figures;
+} reopen_figures;
 
-static void recover_once(const bench_options *options, bench_set set, size_t series, size_t scrapes,
-                         bool is_verified, recover_figures *figures)
+static void reopen_once(const bench_options *options, bench_set set, size_t series, size_t scrapes,
+                        bool is_verified, reopen_figures *figures)
 {
     bench_store store;
-    recover_load(&store, options, set, series, scrapes);
+    reopen_load(&store, options, set, series, scrapes);
     double rows = (double)(series * scrapes);
     double log = bench_store_stat(&store, "varve_wal_written_bytes_total");
     bench_store_kill(&store);
@@ -84,10 +84,10 @@ static void recover_once(const bench_options *options, bench_set set, size_t ser
                   bench_store_stat(&store, "varve_wal_replayed_rows_total"), rows);
     }
     if (is_verified) {
-        recover_expected expected = {.set = set};
-        recover_expected *context = &expected;
+        reopen_expected expected = {.set = set};
+        reopen_expected *context = &expected;
         bench_store_resolve(&store);
-        bench_store_verify(&store, scrapes, recover_value, &context);
+        bench_store_verify(&store, scrapes, reopen_value, &context);
     }
     bench_sample(&figures->rate, rows / seconds);
     bench_sample(&figures->cpu_rate, rows / cpu);
@@ -98,15 +98,15 @@ static void recover_once(const bench_options *options, bench_set set, size_t ser
     bench_store_drop(&store);
 }
 
-static void recover_set(const bench_options *options, bench_set set, size_t scrapes)
+static void reopen_set(const bench_options *options, bench_set set, size_t scrapes)
 {
     enum { SERIES = 20000 };
-    recover_figures ignored = {0};
-    recover_once(options, set, 500, 300, true, &ignored);
+    reopen_figures ignored = {0};
+    reopen_once(options, set, 500, 300, true, &ignored);
     size_t reps = bench_reps(options, 1, 3);
-    recover_figures figures = {0};
+    reopen_figures figures = {0};
     for (size_t rep = 0; rep < reps; rep++) {
-        recover_once(options, set, SERIES, scrapes, false, &figures);
+        reopen_once(options, set, SERIES, scrapes, false, &figures);
     }
     char params[96];
     snprintf(params, sizeof params, "\"series\":%d,\"scrapes\":%zu", SERIES, scrapes);
@@ -136,7 +136,7 @@ static void recover_set(const bench_options *options, bench_set set, size_t scra
     }
 }
 
-void bench_run_recover(const bench_options *options)
+void bench_run_reopen(const bench_options *options)
 {
     /* Standard: a log of small integers, and one of 512 MiB of doubles that use all their bits. */
     const struct {
@@ -148,7 +148,7 @@ void bench_run_recover(const bench_options *options)
     };
     for (size_t i = 0; i < sizeof logs / sizeof *logs; i++) {
         if (options->set == BENCH_SET_COUNT || options->set == logs[i].set) {
-            recover_set(options, logs[i].set, logs[i].scrapes);
+            reopen_set(options, logs[i].set, logs[i].scrapes);
         }
     }
 }
