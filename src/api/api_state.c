@@ -5,7 +5,6 @@
  * figure, its kind, its help and where it comes from.
  */
 
-#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -94,10 +93,10 @@ static double api_counter(const atomic_uint_fast64_t *counter)
     return (double)atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-/** A time in seconds; NaN: there is none. */
+/** A time in seconds; 0: there is none. */
 static double api_time(const api_figures *f, bool has, int64_t time)
 {
-    return has ? (double)time * f->seconds : (double)NAN;
+    return has ? (double)time * f->seconds : 0.0;
 }
 
 /** Bytes written to log and segments for each byte of the log; without one, for each byte flushed.
@@ -196,19 +195,19 @@ static double api_syncs_within(const api_figures *f, size_t bucket)
       "Time that retention goes by.")                                                              \
     X("varve_retention_observed_timestamp_seconds", GAUGE,                                         \
       api_time(f, f->times.has_observed, f->times.observed),                                       \
-      "Newest time written since open, skewed ones left out.")                                     \
+      "Newest time written since open, skewed ones left out; 0: none.")                            \
     X("varve_retention_skew_window_seconds", GAUGE, api_time(f, true, f->times.skew_window),       \
       "Rows further ahead of the clock never move the reference.")                                 \
     X("varve_retention_skew_rows_total", COUNTER, (double)f->times.skew_rows,                      \
       "Rows further ahead of the clock than that.")                                                \
     X("varve_retention_skew_timestamp_seconds", GAUGE,                                             \
-      api_time(f, f->times.has_skew, f->times.skew_newest), "Newest time of such a row.")          \
+      api_time(f, f->times.has_skew, f->times.skew_newest), "Newest time of such a row; 0: none.") \
     X("varve_retention_cut_timestamp_seconds", GAUGE,                                              \
       api_time(f, f->kept.cut != INT64_MIN, f->kept.cut),                                          \
-      "Rows before it are hidden, where a metric has no retention of its own.")                    \
+      "Rows before it are hidden where a metric has no retention of its own; 0: none.")            \
     X("varve_retention_recorded_cut_timestamp_seconds", GAUGE,                                     \
       api_time(f, f->kept.recorded_cut != INT64_MIN, f->kept.recorded_cut),                        \
-      "Rows before it are removed for good.")                                                      \
+      "Rows before it are removed for good; 0: none.")                                             \
     X("varve_retention_cuts_total", COUNTER, api_counter(&f->retention->cuts),                     \
       "Times that cuts were recorded.")                                                            \
     X("varve_retention_expired_segments_total", COUNTER,                                           \
