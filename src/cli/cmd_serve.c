@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/log_lines.h"
+#include "cli/serve_retention.h"
 #include "cli/settings_priv.h"
 #include "net/notify.h"
 #include "server/collect_host.h"
@@ -216,6 +217,9 @@ static int serve_settings(serve_context *serve)
     const char *data = config->values[VV_SETTING_DATA].text.data;
     varve_options options;
     varve_error error;
+    if (vv_serve_check_retention(config, &error) != VARVE_OK) {
+        return vv_cli_report("serve", error.status, &error);
+    }
     varve_options_init(&options);
     vv_config_apply(config, NULL, &options);
     options.log = vv_log_lines_event;
@@ -232,7 +236,10 @@ static int serve_settings(serve_context *serve)
     if (status != VARVE_OK) {
         return vv_cli_report_world("serve", status, &error);
     }
-    status = serve_run(serve, db, &error);
+    status = vv_serve_apply_retention(config, db, &error);
+    if (status == VARVE_OK) {
+        status = serve_run(serve, db, &error);
+    }
     return vv_cli_close("serve", db, vv_cli_report("serve", status, &error));
 }
 

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Retention as `varve serve` is told: flags, variables, the file; what it refuses and shows. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "support/check.h"
+#include "support/http_client.h"
+#include "support/program.h"
+#include "support/temp_dir.h"
+
+typedef struct fixture {
+    temp_dir dir;
+    char data[600];
+    char file[600];
+    program server;
+} fixture;
+
+static int begin(void **state)
+{
+    static fixture f;
+    temp_dir_create(&f.dir);
+    (void)snprintf(f.data, sizeof f.data, "%s", temp_dir_path(&f.dir, "data"));
+    (void)snprintf(f.file, sizeof f.file, "%s", temp_dir_path(&f.dir, "varve.yaml"));
+    *state = &f;
+    return 0;
+}
+
+static int end(void **state)
+{
+    fixture *f = *state;
+    temp_dir_remove(&f->dir);
+    return 0;
+}
+
+/* A line of a metric, so many seconds old. */
+static int write_old(const fixture *f, const char *metric, long long age_s)
+{
+    char line[128];
+    long long time_ns = ((long long)time(NULL) - age_s) * 1000000000LL;
+    (void)snprintf(line, sizeof line, "%s value=%lld %lld", metric, age_s, time_ns);
+    http_reply reply = http_post(f->server.port, "/write", line);
+    int code = reply.code;
+    http_reply_free(&reply);
+    return code;
+}
+
+static bool shows(const fixture *f, const char *target, const char *part)
+{
+    http_reply reply = http_get(f->server.port, target);
+    assert_int_equal(200, reply.code);
+    bool is_there = strstr(reply.body, part) != NULL;
+    http_reply_free(&reply);
+    return is_there;
+}
+
+static void flags_set_what_is_stored(void **state)
+{
+    fixture *f = *state;
+    PROGRAM_SERVE(&f->server, "--data", f->data, "--listen", "127.0.0.1:0", "--retention", "30d",
+                  "--retention-metric", "brief=1h", "--retention-metric", "a=b=60d");
+    assert_int_equal(204, write_old(f, "m", 29 * 86400));
+    assert_int_equal(400, write_old(f, "m", 31 * 86400));
+    assert_int_equal(400, write_old(f, "brief", 2 * 3600));
+    assert_int_equal(204, write_old(f, "a=b", 59 * 86400));
+    assert_true(shows(f, "/metrics", "varve_retention_cut_timestamp_seconds "));
+    assert_false(shows(f, "/metrics", "varve_retention_cut_timestamp_seconds 0\n"));
+    assert_true(shows(f, "/metrics", "varve_retention_recorded_cut_timestamp_seconds 0\n"));
+    assert_int_equal(0, program_stop(&f->server, SIGTERM));
+    PROGRAM_SERVE(&f->server, "--data", f->data, "--listen", "127.0.0.1:0"); /* still so */
+    assert_int_equal(400, write_old(f, "m", 31 * 86400));
+    assert_int_equal(400, write_old(f, "brief", 2 * 3600));
+    assert_int_equal(0, program_stop(&f->server, SIGTERM));
+    PROGRAM_SERVE(&f->server, "--data", f->data, "--listen", "127.0.0.1:0", "--retention-metric",
+                  "brief=database");
+    assert_int_equal(204, write_old(f, "brief", 2 * 3600));
+    assert_int_equal(0, program_stop(&f->server, SIGTERM));
+}
+
+static void what_is_only_told_refuses_nothing(void **state)
+{
+    fixture *f = *state;
+    FILE *file = fopen(f->file, "w");
+    assert_non_null(file);
+    assert_true(fputs("retention-enforced: false\nretention-grace: 2h\n", file) >= 0);
+    assert_int_equal(0, fclose(file));
+    assert_int_equal(0, setenv("VARVE_RETENTION", "1w", 1));
+    PROGRAM_SERVE(&f->server, "--data", f->data, "--listen", "127.0.0.1:0", "--config", f->file);
+    assert_int_equal(0, unsetenv("VARVE_RETENTION"));
+    assert_int_equal(204, write_old(f, "m", 8 * 86400));
+    assert_true(shows(f, "/metrics", "varve_retention_cut_timestamp_seconds 0\n"));
+    assert_int_equal(0, program_stop(&f->server, SIGTERM));
+}
+
+static void what_makes_no_sense_is_refused_before_anything_is_opened(void **state)
+{
+    fixture *f = *state;
+    static const char *const wrong[][2] = {
+        {"--retention-metric", "cpu"},
+        {"--retention-metric", "=1d"},
+        {"--retention-metric", "cpu=soon"},
+        {"--retention-metric", "cpu=10ms"},
+        {"--retention", "10ms"},
+        {"--retention", "off"},
+        {"--retention", "200y"},
+        {"--retention-metric", "cpu=200y"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        program_result result = PROGRAM_RUN("serve", "--data", f->data, wrong[i][0], wrong[i][1]);
+        assert_int_equal(2, result.exit_code);
+        assert_non_null(strstr(result.err, wrong[i][0] + 2));
+        program_result_free(&result);
+    }
+    program_result result =
+        PROGRAM_RUN("serve", "--data", f->data, "--retention-metric", "varve.ids=1d");
+    assert_int_not_equal(0, result.exit_code);
+    assert_non_null(strstr(result.err, "kept for ever"));
+    program_result_free(&result);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(flags_set_what_is_stored, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_only_told_refuses_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(what_makes_no_sense_is_refused_before_anything_is_opened,
+                                        begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
