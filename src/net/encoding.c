@@ -23,6 +23,9 @@
 #define ENCODING_PREFIX_BYTES 16u
 /* Window of zstd frames from outside: 8 MiB (security.md, section 3). */
 #define ENCODING_WINDOW_LOG_MAX 23
+#define ENCODING_COUNT          ((size_t)VV_ENCODING_ZSTD + 1)
+/* A weight of Accept-Encoding has three decimals. */
+#define ENCODING_WEIGHT_MAX 1000u
 /* What E2 allows whatever the input: small bodies compress without end. */
 #define ENCODING_FREE_BYTES (1024u * 1024u)
 
@@ -92,40 +95,66 @@ bool vv_encoding_parse(varve_text text, vv_encoding *out_encoding)
     return false;
 }
 
-/** Whether parameters such as ";q=0.5" leave the word acceptable. */
-static bool encoding_is_wanted(varve_text parameters)
+/** The value of a weight, "0.5" and kin, in thousandths; 0 of what is none. */
+static uint32_t encoding_parse_weight(varve_text text)
+{
+    uint32_t weight = 0;
+    uint32_t unit = ENCODING_WEIGHT_MAX;
+    for (size_t index = 0; index < text.size; index++) {
+        char c = text.data[index];
+        if (index == 1 && c == '.') {
+            continue;
+        }
+        if (c < '0' || c > '9' || index == 1 || unit == 0) {
+            return 0;
+        }
+        weight += (uint32_t)(c - '0') * unit;
+        unit /= 10;
+    }
+    return weight <= ENCODING_WEIGHT_MAX ? weight : 0;
+}
+
+/** How much a word is wanted by its parameters, such as ";q=0.5". */
+static uint32_t encoding_weight(varve_text parameters)
 {
     varve_text part;
     while (vv_text_split(&parameters, ';', &part)) {
         part = vv_text_trim(part);
-        if (part.size < 3 || (part.data[0] != 'q' && part.data[0] != 'Q') || part.data[1] != '=') {
-            continue;
+        if (part.size >= 2 && (part.data[0] == 'q' || part.data[0] == 'Q') && part.data[1] == '=') {
+            return encoding_parse_weight(vv_text_sub(part, 2, part.size));
         }
-        for (size_t index = 2; index < part.size; index++) {
-            if (part.data[index] >= '1' && part.data[index] <= '9') {
-                return true;
-            }
-        }
-        return false;
     }
-    return true;
+    return ENCODING_WEIGHT_MAX;
 }
 
 vv_encoding vv_encoding_choose(varve_text accept)
 {
-    vv_encoding best = VV_ENCODING_IDENTITY;
+    uint32_t weights[ENCODING_COUNT] = {0};
+    bool is_named[ENCODING_COUNT] = {false};
+    uint32_t others = 0; /* "*": what is not named */
     varve_text item;
     while (vv_text_split(&accept, ',', &item)) {
         varve_text parameters = item;
-        varve_text word;
+        varve_text word = {.data = ""};
         vv_encoding encoding;
-        if (!vv_text_split(&parameters, ';', &word) || !vv_encoding_parse(word, &encoding) ||
-            !encoding_is_wanted(parameters)) {
-            continue;
+        VV_IGNORE(vv_text_split(&parameters, ';', &word)); /* nothing: no word */
+        word = vv_text_trim(word);
+        if (vv_text_equal(word, VV_TEXT("*"))) {
+            others = encoding_weight(parameters);
+        } else if (word.size > 0 && vv_encoding_parse(word, &encoding)) {
+            weights[encoding] = encoding_weight(parameters);
+            is_named[encoding] = true;
         }
-        if (encoding == VV_ENCODING_ZSTD ||
-            (encoding == VV_ENCODING_GZIP && best == VV_ENCODING_IDENTITY)) {
-            best = encoding;
+    }
+    /* Of those wanted alike the smaller answer. Who names nothing may not know zstd. */
+    static const vv_encoding order[] = {VV_ENCODING_ZSTD, VV_ENCODING_GZIP, VV_ENCODING_IDENTITY};
+    weights[VV_ENCODING_GZIP] = is_named[VV_ENCODING_GZIP] ? weights[VV_ENCODING_GZIP] : others;
+    vv_encoding best = VV_ENCODING_IDENTITY;
+    uint32_t most = 0;
+    for (size_t index = 0; index < VV_ARRAY_COUNT(order); index++) {
+        if (weights[order[index]] > most) {
+            best = order[index];
+            most = weights[best];
         }
     }
     return best;

@@ -34,7 +34,8 @@ typedef enum vv_encoding {
  * a list. */
 VV_MUST_CHECK VV_UNTRUSTED bool vv_encoding_parse(varve_text text, vv_encoding *out_encoding);
 
-/** What to answer in by Accept-Encoding: ZSTD, GZIP, or IDENTITY; q=0 refuses. */
+/** What to answer in by Accept-Encoding: of ZSTD, GZIP and IDENTITY the one of the highest weight
+ * (q), of equal ones the first of these; IDENTITY when none of them is wanted. */
 VV_UNTRUSTED vv_encoding vv_encoding_choose(varve_text accept);
 
 /** "gzip" and kin, terminated. */

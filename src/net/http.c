@@ -15,9 +15,10 @@
  *
  * H1  Every connection has a deadline at any time, but while a handler works (http_watch.c): a
  *     client cannot hold a thread by being slow.
- * H2  An answer is queued when the body has been read, or drained up to VV_HTTP_DRAIN_BYTES_MAX
- *     (VV_HTTP_DRAIN_BODY_BYTES_MAX behind a bad piece of it), so that a client which is refused
- *     gets to see why.
+ * H2  What the head alone refuses is answered at once, and the connection ends: the body is not
+ *     waited for, but what comes of it is read for a moment (http_linger). An answer to a body is
+ *     queued when it has been read, or drained up to VV_HTTP_DRAIN_BODY_BYTES_MAX behind a bad
+ *     piece of it. Either way a client that is refused gets to see why.
  * H3  What a head says about its body must be unambiguous, or the request is refused and the
  *     connection closed.
  * H4  Connections beyond the limits are told 503 as soon as they are accepted, not served, and gone
@@ -83,7 +84,7 @@ static varve_status http_listen(vv_http *http, varve_error *out_err)
                            VV_HTTP_LISTENERS_MAX);
         }
         http_listener *listener = &http->listeners[http->listener_count];
-        *listener = (http_listener){.http = http, .fd = -1};
+        *listener = (http_listener){.http = http, .fd = -1, .lock_fd = -1};
         http->listener_count += 1;
         VV_TRY(vv_http_listener_open(listener, one, out_err));
     }

@@ -87,7 +87,7 @@ bool vv_http_is_ending(const vv_http *http);
 /** Fixed while a request lives, but for what is said. */
 typedef struct vv_http_view {
     varve_text method;
-    varve_text path;   /* decoded */
+    varve_text path;   /* decoded, but for %2F and %25: see VV_PERCENT_PATH */
     vv_params params;  /* of the query; those of a form join after vv_http_read_document */
     varve_text peer;   /* "127.0.0.1"; "unix:1000" is a user of this machine */
     varve_text id;     /* X-Request-Id: the client's, or made */

@@ -8,7 +8,8 @@
  *
  * L1  An IPv6 address is that alone: [::] takes no IPv4 clients, so 0.0.0.0 can stand beside it.
  * L2  A socket file that nobody listens on any more is replaced; one that answers, or any other
- *     file, is left alone and refused.
+ *     file, is left alone and refused. Who listens holds a lock beside the file, from before it
+ *     looks until its end, so that of several that find the same dead file one replaces it.
  * L3  A socket file has its permissions before anybody can connect, and is removed by the server
  *     that made it, while it is still the same.
  */
@@ -159,6 +160,20 @@ static const char *listen_path(const http_listener *listener)
     return listener->address + VV_TEXT(HTTP_UNIX_PREFIX).size;
 }
 
+/** Hold the path (L2). */
+static varve_status listen_lock(http_listener *listener, varve_text listen, varve_error *out_err)
+{
+    varve_status status = vv_socket_file_lock(listen_path(listener), &listener->lock_fd, out_err);
+    if (status == VARVE_E_LOCKED) {
+        return vv_fail_errno(out_err, VARVE_E_IO, EADDRINUSE, "cannot listen on %.*s",
+                             VV_TEXT_ARGS(listen));
+    }
+    if (status != VARVE_OK) {
+        vv_error_prefix(out_err, "cannot listen on %.*s", VV_TEXT_ARGS(listen));
+    }
+    return status;
+}
+
 static varve_status listen_bind(http_listener *listener, const listen_target *target,
                                 varve_text listen, varve_error *out_err)
 {
@@ -196,6 +211,9 @@ static varve_status listen_open(http_listener *listener, const listen_target *ta
     if (!is_set) {
         return vv_fail_errno(out_err, VARVE_E_IO, errno, "cannot listen on %.*s",
                              VV_TEXT_ARGS(listen_text));
+    }
+    if (listener->is_unix) {
+        VV_TRY(listen_lock(listener, listen_text, out_err));
     }
     VV_TRY(listen_bind(listener, target, listen_text, out_err));
     if (listener->is_unix) {
@@ -256,6 +274,10 @@ void vv_http_listener_close(http_listener *listener)
     if (listener->fd >= 0) {
         vv_process_close(listener->fd);
         listener->fd = -1;
+    }
+    if (listener->lock_fd >= 0) {
+        vv_socket_file_unlock(listen_path(listener), listener->lock_fd);
+        listener->lock_fd = -1;
     }
 }
 

@@ -28,6 +28,7 @@ typedef struct http_listener {
     int fd;
     bool is_unix;
     bool has_file; /* the path of a unix socket is ours */
+    int lock_fd;   /* the lock of that path; -1: none */
     uint32_t port; /* 0: none */
     vv_socket_file file;
     char address[HTTP_ADDRESS_BYTES_MAX];
@@ -87,6 +88,7 @@ struct vv_http_request {
     bool has_continue; /* the client waits before it sends */
     bool is_unframed;  /* refused, and nobody knows where its body ends: there is no draining it */
     bool is_closing;
+    bool is_early;   /* answered before its body was there */
     bool is_lost;    /* nothing more can be done for it */
     uint64_t length; /* Content-Length; 0 also when there is none */
     /* the body */

@@ -7,8 +7,9 @@
  *   on_request     first: the head is complete; then for every piece of the body; then once more
  *   on_completed   over, answered or not
  *
- * The handler may have answered at the head already. The answer is kept until the last call of
- * on_request (H2), but where the client waits for leave to send its body it goes out at once.
+ * The handler may have answered at the head already. A refusal goes out at once (H2), and so does
+ * any answer where the client waits for leave to send its body; another one is kept until the last
+ * call of on_request.
  */
 
 #include <string.h>
@@ -19,10 +20,13 @@
 #include "base/text.h"
 #include "net/http_priv.h"
 #include "sys/clock.h"
+#include "sys/process.h"
 
 /* A body gets this long before its rate counts (security.md, T11). */
 #define REQUEST_BODY_GRACE_MS    10000u
 #define REQUEST_BODY_BYTES_PER_S 1024u
+/* What a client that was answered early gets to notice; arbitrary. */
+#define REQUEST_LINGER_MS INT64_C(1000)
 /* Slack for frames without content. */
 #define REQUEST_EMPTY_FRAMES_BYTES 65536u
 
@@ -204,7 +208,7 @@ static bool request_parse_target(vv_http_request *request)
     varve_text path = vv_text_make(request->target.data, mark);
     varve_text query = vv_text_sub(request->target, mark + 1, request->target.size);
     varve_status status =
-        vv_percent_decode(path, false, &request->arena, &request->view.path, &err);
+        vv_percent_decode(path, VV_PERCENT_PATH, &request->arena, &request->view.path, &err);
     if (status == VARVE_OK) {
         status = vv_params_parse(&request->view.params, query, &request->arena, &err);
     }
@@ -315,6 +319,18 @@ void vv_http_read_body(vv_http_request *request, uint64_t decoded_bytes_max, vv_
     request_open_body(request, decoded_bytes_max, piece, state);
 }
 
+/** A body with parameters is a form. */
+static varve_status request_check_form(vv_http_request *request)
+{
+    varve_text type = VV_TEXT("");
+    VV_IGNORE(vv_http_request_header(request, VV_TEXT("Content-Type"), &type)); /* absent: none */
+    varve_text word = vv_text_trim(vv_text_make(type.data, vv_text_find_char(type, ';')));
+    return vv_text_equal_nocase(word, VV_TEXT("application/x-www-form-urlencoded"))
+               ? VARVE_OK
+               : vv_fail(&request->body_err, VARVE_E_UNSUPPORTED,
+                         "a body with parameters is to be application/x-www-form-urlencoded");
+}
+
 void vv_http_read_document(vv_http_request *request, uint64_t decoded_bytes_max, bool takes_form,
                            vv_http_document done, void *state)
 {
@@ -322,6 +338,9 @@ void vv_http_read_document(vv_http_request *request, uint64_t decoded_bytes_max,
     request->document = done;
     request->state = state;
     request_open_body(request, decoded_bytes_max, request_collect, request);
+    if (takes_form && request->length > 0 && request->body_status == VARVE_OK) {
+        request->body_status = request_check_form(request);
+    }
 }
 
 static void request_take_piece(vv_http_request *request, vv_bytes piece)
@@ -343,16 +362,10 @@ static void request_take_piece(vv_http_request *request, vv_bytes piece)
 /** The body of a route that takes parameters, as a form; other than nothing it cannot be. */
 static varve_status request_take_form(vv_http_request *request, varve_text body)
 {
-    varve_text type = VV_TEXT("");
-    VV_IGNORE(vv_http_request_header(request, VV_TEXT("Content-Type"), &type)); /* absent: none */
-    varve_text word = vv_text_trim(vv_text_make(type.data, vv_text_find_char(type, ';')));
     if (body.size == 0) {
         return VARVE_OK;
     }
-    if (!vv_text_equal_nocase(word, VV_TEXT("application/x-www-form-urlencoded"))) {
-        return vv_fail(&request->body_err, VARVE_E_UNSUPPORTED,
-                       "a body with parameters is to be application/x-www-form-urlencoded");
-    }
+    VV_TRY(request_check_form(request));
     return vv_params_parse(&request->view.params, body, &request->arena, &request->body_err);
 }
 
@@ -384,6 +397,26 @@ static enum MHD_Result request_queue(vv_http_request *request)
     return MHD_queue_response(request->mhd, request->view.code, request->answer);
 }
 
+/** Whether the answer is there, and need not wait for the body. */
+static bool request_is_answered_early(const vv_http_request *request)
+{
+    if (request->answer == NULL || !request->has_body) {
+        return request->is_unframed;
+    }
+    bool is_long = request->length > VV_HTTP_DRAIN_BYTES_MAX;
+    return request->is_unframed || request->view.code >= 400 || request->has_continue || is_long;
+}
+
+/** The last answer of the connection: what follows the head is a body that nobody reads. */
+static enum MHD_Result request_queue_early(vv_http_request *request)
+{
+    if (request->answer != NULL && !request->is_closing) {
+        VV_IGNORE(MHD_add_response_header(request->answer, "Connection", "close"));
+    }
+    request->is_early = true;
+    return request_queue(request);
+}
+
 enum MHD_Result vv_http_on_request(void *context, struct MHD_Connection *mhd, const char *url,
                                    const char *method, const char *version, const char *upload_data,
                                    size_t *upload_data_size, void **request_context)
@@ -399,13 +432,11 @@ enum MHD_Result vv_http_on_request(void *context, struct MHD_Connection *mhd, co
     if (!request->is_begun) {
         request->is_begun = true;
         request_begin(request, method);
-        bool is_long = request->length > VV_HTTP_DRAIN_BYTES_MAX;
-        if (is_long && request->wants_body && request->body_status != VARVE_OK) {
-            request_end_body(request); /* too large by its own account: why wait for it */
+        if (request->has_body && request->wants_body && request->body_status != VARVE_OK) {
+            request_end_body(request); /* the head says it all: why wait for it */
         }
-        bool is_refused = request->answer != NULL && request->has_body;
-        if (request->is_unframed || (is_refused && (request->has_continue || is_long))) {
-            return request_queue(request);
+        if (request_is_answered_early(request)) {
+            return request_queue_early(request);
         }
         request_expect_body(request);
         return request->is_lost ? MHD_NO : MHD_YES;
@@ -425,16 +456,41 @@ enum MHD_Result vv_http_on_request(void *context, struct MHD_Connection *mhd, co
     return request_queue(request);
 }
 
+/**
+ * The answer has gone out while the client was still sending. It is told that this is the end, and
+ * what is on its way is read for a moment: an end with unread bytes would be a reset, which may
+ * destroy the answer before the client has looked at it.
+ */
+static void request_linger(http_connection *connection)
+{
+    char bytes[4096];
+    size_t left = VV_HTTP_DRAIN_BYTES_MAX;
+    int64_t deadline = vv_deadline_after_ns(REQUEST_LINGER_MS * VV_NS_PER_MS);
+    VV_IGNORE(shutdown(connection->fd, SHUT_WR)); /* gone already: as good */
+    while (left >= sizeof bytes && vv_process_wait_fd(connection->fd, false, deadline)) {
+        ssize_t size = recv(connection->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+        if (size <= 0) {
+            return; /* the client has closed its side, or the server ends */
+        }
+        left -= (size_t)size;
+    }
+}
+
 void vv_http_on_completed(void *context, struct MHD_Connection *mhd, void **request_context,
                           enum MHD_RequestTerminationCode code)
 {
     (void)context;
     (void)mhd;
-    (void)code;
     vv_http_request *request = *request_context;
-    if (request != NULL) {
-        *request_context = NULL;
-        vv_http_request_end(request);
+    if (request == NULL) {
+        return;
+    }
+    *request_context = NULL;
+    http_connection *connection = request->connection;
+    bool lingers = request->is_early && code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+    vv_http_request_end(request);
+    if (lingers) {
+        request_linger(connection);
     }
 }
 

@@ -25,7 +25,7 @@ static int params_hex(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-varve_status vv_percent_decode(varve_text text, bool is_query, vv_arena *arena,
+varve_status vv_percent_decode(varve_text text, vv_percent place, vv_arena *arena,
                                varve_text *out_text, varve_error *out_err)
 {
     char *target = vv_arena_new(arena, text.size + 1);
@@ -35,7 +35,7 @@ varve_status vv_percent_decode(varve_text text, bool is_query, vv_arena *arena,
     size_t size = 0;
     for (size_t index = 0; index < text.size; index++) {
         char c = text.data[index];
-        if (c == '+' && is_query) {
+        if (c == '+' && place == VV_PERCENT_QUERY) {
             c = ' ';
         } else if (c == '%') {
             int high = text.size - index > 2 ? params_hex(text.data[index + 1]) : -1;
@@ -44,8 +44,10 @@ varve_status vv_percent_decode(varve_text text, bool is_query, vv_arena *arena,
                 return vv_fail(out_err, VARVE_E_INVALID, "bad escape \"%.*s\" in the request",
                                VV_TEXT_ARGS(vv_text_sub(text, index, 3)));
             }
-            c = (char)(unsigned char)(high * 16 + low);
-            index += 2;
+            char byte = (char)(unsigned char)(high * 16 + low);
+            bool stays = place == VV_PERCENT_PATH && (byte == '/' || byte == '%');
+            c = stays ? c : byte;
+            index += stays ? 0 : 2; /* the two digits are copied then */
         }
         target[size] = c;
         size += 1;
@@ -93,10 +95,10 @@ varve_status vv_params_parse(vv_params *params, varve_text text, vv_arena *arena
         }
         size_t equal = vv_text_find_char(pair, '=');
         vv_param param;
-        VV_TRY(
-            vv_percent_decode(vv_text_make(pair.data, equal), true, arena, &param.name, out_err));
-        VV_TRY(vv_percent_decode(vv_text_sub(pair, equal + 1, pair.size), true, arena, &param.value,
-                                 out_err));
+        VV_TRY(vv_percent_decode(vv_text_make(pair.data, equal), VV_PERCENT_QUERY, arena,
+                                 &param.name, out_err));
+        VV_TRY(vv_percent_decode(vv_text_sub(pair, equal + 1, pair.size), VV_PERCENT_QUERY, arena,
+                                 &param.value, out_err));
         VV_TRY(params_add(params, param, arena, out_err));
     }
     return VARVE_OK;

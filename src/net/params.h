@@ -32,8 +32,16 @@ typedef struct vv_params {
 VV_MUST_CHECK VV_UNTRUSTED varve_status vv_params_parse(vv_params *params, varve_text text,
                                                         vv_arena *arena, varve_error *out_err);
 
-/** Undo %XX (and + for a space when is_query). Errors: E_INVALID, E_NOMEM. */
-VV_MUST_CHECK VV_UNTRUSTED varve_status vv_percent_decode(varve_text text, bool is_query,
+/** Where a text stands that is to be decoded. */
+typedef enum vv_percent {
+    VV_PERCENT_QUERY,   /* every %XX is undone, and + is a space */
+    VV_PERCENT_PATH,    /* %2F and %25 stay: a slash that was escaped ends no segment, so segments
+                           are told apart first, and then decoded on their own */
+    VV_PERCENT_SEGMENT, /* every %XX is undone, also of what PATH has left */
+} vv_percent;
+
+/** Undo %XX. Errors: E_INVALID (a bad escape, bytes that are not UTF-8), E_NOMEM. */
+VV_MUST_CHECK VV_UNTRUSTED varve_status vv_percent_decode(varve_text text, vv_percent place,
                                                           vv_arena *arena, varve_text *out_text,
                                                           varve_error *out_err);
 

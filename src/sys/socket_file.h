@@ -25,6 +25,14 @@ bool vv_socket_file_find(const char *path, vv_socket_file *out_file);
 VV_MUST_CHECK varve_status vv_socket_file_permit(const char *path, uint32_t mode,
                                                  varve_error *out_err);
 
+/*
+ * Hold PATH.lock, beside the path: one at a time can. E_LOCKED when somebody holds it, E_IO. The
+ * file is made when it is missing, and one that a dead process has left is taken.
+ */
+VV_MUST_CHECK varve_status vv_socket_file_lock(const char *path, int *out_fd, varve_error *out_err);
+/* Let go of it, and remove it. */
+void vv_socket_file_unlock(const char *path, int fd);
+
 /* Remove the path while it names that file; true when it is gone, or names another. */
 bool vv_socket_file_remove(const char *path, vv_socket_file file);
 

@@ -25,11 +25,11 @@ static void fuzz_escape(vv_buf *buf, varve_text text)
     }
 }
 
-static void fuzz_decode(varve_text text, bool is_query, vv_arena *arena, vv_alloc *alloc)
+static void fuzz_decode(varve_text text, vv_percent place, vv_arena *arena, vv_alloc *alloc)
 {
     varve_text decoded;
     varve_text again;
-    varve_status status = vv_percent_decode(text, is_query, arena, &decoded, NULL);
+    varve_status status = vv_percent_decode(text, place, arena, &decoded, NULL);
     VV_ASSERT(status == VARVE_OK || status == VARVE_E_INVALID);
     if (status != VARVE_OK) {
         return;
@@ -39,9 +39,24 @@ static void fuzz_decode(varve_text text, bool is_query, vv_arena *arena, vv_allo
     vv_buf buf;
     vv_buf_init(&buf, alloc, SIZE_MAX);
     fuzz_escape(&buf, decoded);
-    VV_ASSERT(vv_percent_decode(vv_buf_text(&buf), is_query, arena, &again, NULL) == VARVE_OK);
+    VV_ASSERT(vv_percent_decode(vv_buf_text(&buf), place, arena, &again, NULL) == VARVE_OK);
     VV_ASSERT(vv_text_equal(decoded, again));
     vv_buf_deinit(&buf);
+}
+
+/** A path in two steps, which leaves slashes in segments as they are, and at once: the same. */
+static void fuzz_path(varve_text text, vv_arena *arena)
+{
+    varve_text path;
+    varve_text once;
+    varve_text twice;
+    varve_status status = vv_percent_decode(text, VV_PERCENT_PATH, arena, &path, NULL);
+    VV_ASSERT(vv_percent_decode(text, VV_PERCENT_SEGMENT, arena, &once, NULL) == status);
+    if (status == VARVE_OK) {
+        VV_ASSERT(path.size <= text.size && vv_utf8_is_valid(path));
+        VV_ASSERT(vv_percent_decode(path, VV_PERCENT_SEGMENT, arena, &twice, NULL) == VARVE_OK);
+        VV_ASSERT(vv_text_equal(once, twice));
+    }
 }
 
 static void fuzz_pairs(varve_text text, vv_arena *arena, vv_alloc *alloc)
@@ -84,8 +99,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     vv_arena arena;
     vv_arena_init(&arena, &alloc, SIZE_MAX);
     varve_text text = {.data = (const char *)data, .size = size};
-    fuzz_decode(text, true, &arena, &alloc);
-    fuzz_decode(text, false, &arena, &alloc);
+    fuzz_decode(text, VV_PERCENT_QUERY, &arena, &alloc);
+    fuzz_decode(text, VV_PERCENT_SEGMENT, &arena, &alloc);
+    fuzz_path(text, &arena);
     fuzz_pairs(text, &arena, &alloc);
     vv_arena_deinit(&arena);
     VV_ASSERT(vv_alloc_bytes(&alloc) == 0);

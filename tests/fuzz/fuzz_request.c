@@ -29,7 +29,7 @@ static void fuzz_request_texts(varve_text text, vv_arena *arena)
     if (vv_params_parse(&params, text, arena, NULL) == VARVE_OK) {
         require(params.count <= VV_PARAMS_MAX);
     }
-    if (vv_percent_decode(text, false, arena, &decoded, NULL) == VARVE_OK) {
+    if (vv_percent_decode(text, VV_PERCENT_PATH, arena, &decoded, NULL) == VARVE_OK) {
         require(decoded.size <= text.size);
     }
     int64_t number;

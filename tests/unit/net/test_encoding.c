@@ -109,6 +109,46 @@ static void encodings_are_named_by_one_word(void **state)
     assert_int_equal(vv_encoding_choose(VV_TEXT("")), VV_ENCODING_IDENTITY);
 }
 
+static void encodings_are_chosen_by_weight(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *accept;
+        vv_encoding encoding;
+    } cases[] = {
+        {"gzip;q=1.0, zstd;q=0.9", VV_ENCODING_GZIP},
+        {"zstd;q=0.9, gzip;q=1.0", VV_ENCODING_GZIP},
+        {"gzip;q=0.899,zstd;q=0.9", VV_ENCODING_ZSTD},
+        {"gzip;q=0.9,zstd;q=0.9", VV_ENCODING_ZSTD},
+        {"identity;q=1, gzip;q=0.5", VV_ENCODING_IDENTITY},
+        {"identity;q=0.5, gzip;q=0.6", VV_ENCODING_GZIP},
+        {"identity, gzip", VV_ENCODING_GZIP},
+        {"gzip;q=0.001", VV_ENCODING_GZIP},
+        {"GZIP ; Q=1", VV_ENCODING_GZIP},
+        {"x-gzip", VV_ENCODING_GZIP},
+        {"*", VV_ENCODING_GZIP},
+        {"*;q=0", VV_ENCODING_IDENTITY},
+        {"*, gzip;q=0", VV_ENCODING_IDENTITY},
+        {"gzip;q=0.5, *;q=0", VV_ENCODING_GZIP},
+        {"zstd;q=0.2, *;q=0.1", VV_ENCODING_ZSTD},
+        {"gzip;q=", VV_ENCODING_IDENTITY},
+        {"gzip;q=2", VV_ENCODING_IDENTITY},
+        {"gzip;q=1.001", VV_ENCODING_IDENTITY},
+        {"gzip;q=0.0001", VV_ENCODING_IDENTITY},
+        {"gzip;q=abc", VV_ENCODING_IDENTITY},
+        {"gzip;q=0.5.5", VV_ENCODING_IDENTITY},
+        {"gzip;level=9;q=0", VV_ENCODING_IDENTITY},
+        {",,;q=1,", VV_ENCODING_IDENTITY},
+    };
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        vv_encoding chosen = vv_encoding_choose(vv_text_from_string(cases[index].accept));
+        if (chosen != cases[index].encoding) {
+            print_error("%s\n", cases[index].accept);
+        }
+        assert_int_equal(chosen, cases[index].encoding);
+    }
+}
+
 static void encodings_survive_every_failed_allocation(void **state)
 {
     (void)state;
@@ -145,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encodings_give_back_what_they_took),
         cmocka_unit_test(encodings_are_named_by_one_word),
+        cmocka_unit_test(encodings_are_chosen_by_weight),
         cmocka_unit_test(encodings_survive_every_failed_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

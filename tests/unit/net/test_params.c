@@ -61,8 +61,36 @@ static void params_refuse_bad_escapes_and_bytes(void **state)
                      vv_params_parse(&params, vv_text_from_string(bad[index]), &w.arena, NULL));
     }
     varve_text path;
-    check_ok(vv_percent_decode(VV_TEXT("/a+b%20c"), false, &w.arena, &path, NULL), NULL);
+    check_ok(vv_percent_decode(VV_TEXT("/a+b%20c"), VV_PERCENT_SEGMENT, &w.arena, &path, NULL),
+             NULL);
     assert_true(vv_text_equal(path, VV_TEXT("/a+b c")));
+    end(&w);
+}
+
+static void params_leave_escaped_slashes_of_a_path_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *given;
+        const char *path;
+        const char *segment;
+    } cases[] = {
+        {"/a%2Fb/c", "/a%2Fb/c", "/a/b/c"},
+        {"%2f%41%20", "%2fA ", "/A "},
+        {"a%252Fb", "a%252Fb", "a%2Fb"},
+        {"%25", "%25", "%"},
+    };
+    world w;
+    begin(&w);
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        varve_text given = vv_text_from_string(cases[index].given);
+        varve_text path;
+        varve_text segment;
+        check_ok(vv_percent_decode(given, VV_PERCENT_PATH, &w.arena, &path, NULL), NULL);
+        assert_string_equal(path.data, cases[index].path);
+        check_ok(vv_percent_decode(path, VV_PERCENT_SEGMENT, &w.arena, &segment, NULL), NULL);
+        assert_string_equal(segment.data, cases[index].segment);
+    }
     end(&w);
 }
 
@@ -88,6 +116,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(params_are_decoded_in_order),
         cmocka_unit_test(params_refuse_bad_escapes_and_bytes),
+        cmocka_unit_test(params_leave_escaped_slashes_of_a_path_alone),
         cmocka_unit_test(params_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
