@@ -33,7 +33,9 @@
     X(CONNECTIONS,    19, "connections")     \
     X(HEAD,           20, "head")            \
     X(TARGET,         21, "target")          \
-    X(OTHER,          22, "other")
+    X(OTHER,          22, "other")           \
+    X(VALUE,          23, "value")           \
+    X(FUTURE,         24, "future")
 /* clang-format on */
 
 typedef enum vv_limit {

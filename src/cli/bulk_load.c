@@ -54,6 +54,7 @@ static varve_status load_init(vv_load *load, varve_db *db, const vv_load_options
         .now = vv_time_convert_saturating(vv_wall_now_ns(), VARVE_PRECISION_NS, info.precision),
         .extra = options->extra,
         .extra_count = options->extra_count,
+        .extra_wins = options->extra_count, /* as the parameter extra_label of a server */
         .seed = load_seed(),
         .format_options = options->format_options,
     };

@@ -401,7 +401,7 @@ int vv_cmd_import(int argc, char **argv)
         {"format", VV_OPTION_TEXT, &job.format, "FORMAT", formats},
         {"precision", VV_OPTION_TEXT, &precision, "UNIT",
          "of the times: ns, us, ms, s (lp: ns, jsonl: the database's)"},
-        {"extra-label", VV_OPTION_LIST, &labels, "NAME=VALUE", "a label for series that lack it"},
+        {"extra-label", VV_OPTION_LIST, &labels, "NAME=VALUE", "a label of every series"},
         {"ingest-created-as-series", VV_OPTION_FLAG, &job.prom.keeps_created, NULL,
          "openmetrics: keep samples NAME_created"},
         {"sync", VV_OPTION_TEXT, &job.sync, "MODE",

@@ -177,13 +177,10 @@ static varve_status inspect_stream_rows(void *context, vv_decoder *decoder,
     return VARVE_OK;
 }
 
-static void inspect_stream_reject(void *context, uint64_t line, uint64_t count,
-                                  const varve_error *why)
+static void inspect_stream_reject(void *context, const vv_wire_bad *bad)
 {
     (void)context;
-    (void)line;
-    (void)count;
-    (void)why; /* a stream has no lines to leave out */
+    (void)bad; /* a stream has no lines to leave out */
 }
 
 static void inspect_stream_header(void *context, uint32_t version, uint32_t precision)

@@ -346,13 +346,12 @@ static varve_status csv_import_dry_rows(void *context, vv_decoder *decoder,
     return vv_buf_check(&dry->text, out_err);
 }
 
-static void csv_import_dry_reject(void *context, uint64_t line, uint64_t count,
-                                  const varve_error *why)
+static void csv_import_dry_reject(void *context, const vv_wire_bad *bad)
 {
     csv_import_dry *dry = context;
-    (void)count;
     if (dry->rows < CSV_IMPORT_DRY_ROWS) {
-        vv_buf_append_format(&dry->text, "line %llu: %s\n", (unsigned long long)line, why->message);
+        vv_buf_append_format(&dry->text, "line %llu: %s\n", (unsigned long long)bad->line,
+                             bad->why->message);
     }
 }
 

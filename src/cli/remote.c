@@ -392,7 +392,8 @@ varve_status vv_remote_rows_print(const vv_remote_rows *rows, bool *out_is_reach
 static void remote_trim(varve_error *why)
 {
     varve_text text = vv_text_from_string(why->message);
-    size_t begin = vv_text_find(text, VV_TEXT("line "));
+    size_t line = vv_text_find(text, VV_TEXT("line "));
+    size_t begin = line < text.size ? line : vv_text_find(text, VV_TEXT("block "));
     text = vv_text_sub(text, begin, text.size);
     begin = vv_text_find(text, VV_TEXT(": "));
     text = begin == SIZE_MAX ? text : vv_text_sub(text, begin + 2, text.size);

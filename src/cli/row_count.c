@@ -132,12 +132,10 @@ static varve_status row_count_take(void *context, vv_decoder *decoder, const vv_
     return VARVE_OK; /* counted with their block */
 }
 
-static void row_count_reject(void *context, uint64_t line, uint64_t rows, const varve_error *why)
+static void row_count_reject(void *context, const vv_wire_bad *bad)
 {
     (void)context;
-    (void)line;
-    (void)rows;
-    (void)why;
+    (void)bad;
 }
 
 static void row_count_block(void *context, const vv_stream_block *block)

@@ -114,9 +114,26 @@ varve_status vv_call_timeout(vv_call *call, uint64_t *out_timeout_ms, varve_erro
     return VARVE_OK;
 }
 
-bool vv_call_flag(vv_call *call, varve_text name)
+varve_status vv_call_flag(vv_call *call, varve_text name, bool fallback, bool *out_flag,
+                          varve_error *out_err)
 {
     varve_text text;
-    return vv_params_find(call_params(call), name, &text) &&
-           (vv_text_equal(text, VV_TEXT("1")) || vv_text_equal(text, VV_TEXT("true")));
+    *out_flag = fallback;
+    if (!vv_params_find(call_params(call), name, &text)) {
+        return VARVE_OK;
+    }
+    *out_flag = vv_text_equal(text, VV_TEXT("1")) || vv_text_equal(text, VV_TEXT("true"));
+    if (!*out_flag && !vv_text_equal(text, VV_TEXT("0")) &&
+        !vv_text_equal(text, VV_TEXT("false"))) {
+        return vv_fail(out_err, VARVE_E_INVALID,
+                       "invalid parameter \"%.*s\": 1 or true, 0 or false", VV_TEXT_ARGS(name));
+    }
+    return VARVE_OK;
+}
+
+varve_status vv_call_segment(vv_call *call, varve_text segment, varve_text *out_text,
+                             varve_error *out_err)
+{
+    return vv_percent_decode(segment, VV_PERCENT_SEGMENT, vv_http_request_arena(call->request),
+                             out_text, out_err);
 }

@@ -274,7 +274,10 @@ void vv_serve_label_values(vv_call *call)
 {
     varve_error err;
     varve_text name;
-    varve_status status = door_label_name(call, call->wildcard, &name, &err);
+    varve_status status = vv_call_segment(call, call->wildcard, &name, &err);
+    if (status == VARVE_OK) {
+        status = door_label_name(call, name, &name, &err);
+    }
     if (status == VARVE_OK) {
         status = vv_label_name_check(name, &err);
     }

@@ -33,7 +33,7 @@ static varve_status door_csv_options(vv_call *call, vv_csv_options *csv, varve_e
     if (csv->turns == NULL) {
         return vv_fail_nomem(out_err, "a request", sizeof *csv);
     }
-    csv->has_header = vv_call_flag(call, VV_TEXT("header"));
+    VV_TRY(vv_call_flag(call, VV_TEXT("header"), false, &csv->has_header, out_err));
     VV_IGNORE(door_csv_param(call, VV_TEXT("metric"), &csv->metric)); /* may be absent */
     if (!door_csv_param(call, VV_TEXT("format"), &text)) {
         return VARVE_OK; /* the header tells */
@@ -142,7 +142,7 @@ static varve_status door_csv_columns(door_csv *door, const varve_query_options *
     vv_arena *arena = vv_http_request_arena(call->request);
     varve_text format;
     if (door_csv_param(call, VV_TEXT("format"), &format)) {
-        door->owes_header = vv_call_flag(call, VV_TEXT("header"));
+        VV_TRY(vv_call_flag(call, VV_TEXT("header"), false, &door->owes_header, out_err));
         varve_status status = vv_csv_export_parse(format, arena, out_columns, out_count, out_err);
         if (status == VARVE_E_INVALID) {
             vv_error_prefix(out_err, "invalid parameter \"format\"");

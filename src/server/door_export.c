@@ -127,7 +127,7 @@ static varve_status door_export_open(door_export *door, varve_error *out_err)
     VV_TRY(vv_call_number(call, VV_TEXT("max_rows_per_line"), UINT64_MAX, &door->line_rows_max,
                           out_err));
     door->line_rows_max = door->line_rows_max == 0 ? UINT64_MAX : door->line_rows_max;
-    door->splits_fields = vv_call_flag(call, VV_TEXT("split_fields"));
+    VV_TRY(vv_call_flag(call, VV_TEXT("split_fields"), false, &door->splits_fields, out_err));
     query.memory_max = call->server->live.query_memory_bytes_max;
     query.task = door->reading->task;
     return varve_query(call->server->db, &query, &door->reading->cursor, out_err);

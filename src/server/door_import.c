@@ -8,11 +8,11 @@
 
 #include "server/import_priv.h"
 
-#include <string.h>
-
+#include "base/checked.h"
 #include "base/limit.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "model/time_range.h"
 #include "sys/clock.h"
 #include "wire/json_lines.h"
@@ -20,6 +20,13 @@
 /* Lines up to here are parsed by all at once: 256 connections then take 400 MB at the very worst.
  */
 #define DOOR_LINE_FREE_BYTES (64u * 1024u)
+
+/* Of a string, or of bytes, in a text (security.md, section 4); streams move what is stored. */
+#define DOOR_STRING_BYTES_MAX (64u * 1024u)
+
+/* A text is given up when so many of its rows are left out, and more than are good. Arbitrary: it
+ * takes some 50 ms to get there. */
+#define DOOR_REJECTED_MAX 100000u
 
 typedef struct door_import {
     vv_call *call;
@@ -30,6 +37,12 @@ typedef struct door_import {
     vv_ingest ingest;
 } door_import;
 
+/** What the decoder counts. */
+static const char *door_import_noun(const door_import *door)
+{
+    return door->plan.format == VV_FORMAT_NATIVE ? "block" : "line";
+}
+
 static void door_import_end(void *state)
 {
     door_import *door = state;
@@ -37,20 +50,52 @@ static void door_import_end(void *state)
     vv_ingest_deinit(&door->ingest);
 }
 
+/** How far ahead of the clock rows may be from now on (security.md, section 4). */
+static void door_import_look_ahead(door_import *door)
+{
+    const vv_server *server = door->call->server;
+    uint64_t ms = server->live.future_ms_max;
+    if (ms > 0) {
+        int64_t latest_ns =
+            vv_sat_add_i64(vv_wall_now_ns(), vv_sat_mul_i64((int64_t)ms, VV_NS_PER_MS));
+        door->ingest.latest =
+            vv_time_convert_saturating(latest_ns, VARVE_PRECISION_NS, server->precision);
+    }
+}
+
+/** What is left out costs time, and finds nobody who misses it where nearly all of a text is. */
+static varve_status door_import_check_sense(const door_import *door, varve_error *out_err)
+{
+    const vv_ingest *ingest = &door->ingest;
+    uint64_t good = ingest->rows + ingest->row_lines.count;
+    if (ingest->rejected <= DOOR_REJECTED_MAX || ingest->rejected <= good) {
+        return VARVE_OK;
+    }
+    return vv_fail(out_err, VARVE_E_INVALID,
+                   "%llu rows are left out and %llu are good: what follows is not read; the first "
+                   "at %s %llu: %s",
+                   (unsigned long long)ingest->rejected, (unsigned long long)good,
+                   door_import_noun(door), (unsigned long long)ingest->first_line,
+                   ingest->first_err.message);
+}
+
 static varve_status door_import_piece(void *state, vv_bytes piece, varve_error *out_err)
 {
     door_import *door = state;
+    door_import_look_ahead(door);
     vv_count(door->call->server, door->plan.bytes, piece.size);
-    return vv_decoder_feed(door->decoder, piece, out_err);
+    VV_TRY(vv_decoder_feed(door->decoder, piece, out_err));
+    return door_import_check_sense(door, out_err);
 }
 
 /* ---- answers -------------------------------------------------------------------------------- */
 
-static void door_import_partial(vv_json *json, const vv_ingest *ingest)
+static void door_import_partial(const door_import *door, vv_json *json)
 {
+    const vv_ingest *ingest = &door->ingest;
     char text[400];
-    vv_text_format(text, sizeof text, "line %llu: %s", (unsigned long long)ingest->first_line,
-                   ingest->first_err.message);
+    vv_text_format(text, sizeof text, "%s %llu: %s", door_import_noun(door),
+                   (unsigned long long)ingest->first_line, ingest->first_err.message);
     vv_json_key_text(json, VV_TEXT("status"), VV_TEXT("error"));
     vv_json_key_text(json, VV_TEXT("errorType"), VV_TEXT("bad_data"));
     vv_json_key_text(json, VV_TEXT("error"), vv_text_from_string(text));
@@ -71,11 +116,10 @@ static void door_import_answer_partial(door_import *door)
     vv_json_init(&json, &buf);
     vv_json_object_begin(&json);
     vv_limit limit = vv_error_limit(&door->ingest.first_err);
-    vv_limit_refuse(door->call, limit);
     if (door->plan.partial != NULL) {
         door->plan.partial(&json, &door->ingest);
     } else {
-        door_import_partial(&json, &door->ingest);
+        door_import_partial(door, &json);
         if (limit != VV_LIMIT_NONE) {
             vv_limit_print_json(door->call, limit, &json);
         }
@@ -92,11 +136,14 @@ static void door_import_answer_failure(door_import *door, varve_status status,
                                        const varve_error *err)
 {
     varve_error told = *err;
-    char stored[64];
-    size_t size = vv_text_format(stored, sizeof stored, "; %llu rows are stored",
-                                 (unsigned long long)door->ingest.rows);
-    if (door->ingest.rows > 0 && strlen(err->message) + size < sizeof told.message) {
-        vv_text_format(told.message, sizeof told.message, "%s%s", err->message, stored);
+    char stored[96];
+    size_t size = vv_text_format(stored, sizeof stored, "; %llu rows are stored, of %ss 1 to %llu",
+                                 (unsigned long long)door->ingest.rows, door_import_noun(door),
+                                 (unsigned long long)door->ingest.lines_stored);
+    if (door->ingest.rows > 0) {
+        varve_text why =
+            vv_utf8_cut(vv_text_from_string(err->message), sizeof told.message - 1 - size);
+        vv_text_format(told.message, sizeof told.message, "%.*s%s", VV_TEXT_ARGS(why), stored);
     }
     vv_answer_body_error(door->call, status, &told);
 }
@@ -109,7 +156,10 @@ static void door_import_answer(door_import *door, varve_status status, const var
     if (vv_decoder_has_lost_digits(door->decoder)) {
         vv_http_add_header(request, "X-Varve-Precision-Lost", "1");
     }
-    if (status != VARVE_OK) {
+    bool is_told = door->plan.partial != NULL && ingest->rejected > 0 && door->plan.is_whole;
+    if (status == VARVE_E_INVALID && is_told) {
+        door_import_answer_partial(door);
+    } else if (status != VARVE_OK) {
         door_import_answer_failure(door, status, err);
     } else if (ingest->rejected > 0 && !door->plan.is_quiet) {
         door_import_answer_partial(door);
@@ -144,6 +194,12 @@ static void door_import_done(void *state, vv_http_request *request, varve_status
         vv_count(server, (vv_metric_id)((uint32_t)door->plan.rejected + reason),
                  ingest->reasons[reason]);
     }
+    for (uint32_t limit = 1; limit < VV_LIMIT_COUNT; limit++) {
+        if ((ingest->limits >> limit & 1) != 0) {
+            vv_limit_count(server, (vv_limit)limit);
+            door->call->is_refused = true; /* that is, counted */
+        }
+    }
     vv_count(server, VV_METRIC_CACHE_HITS, ingest->cache_hits);
     vv_count(server, VV_METRIC_CACHE_MISSES, ingest->cache_misses);
     if (status == VARVE_OK && flushed != VARVE_OK) {
@@ -168,6 +224,8 @@ static varve_status door_import_open(door_import *door, varve_error *out_err)
         .batch_bytes = server->live.batch_bytes,
         .unit = plan->is_whole ? VV_INGEST_WHOLE : VV_INGEST_PARTS,
         .bounds_names = true,
+        .string_bytes_max = plan->format == VV_FORMAT_NATIVE ? 0 : DOOR_STRING_BYTES_MAX,
+        .bad_lines_max = plan->bad_lines_max,
     };
     door->options = (vv_decoder_options){
         .precision = server->precision,
@@ -215,6 +273,16 @@ void vv_import_serve(vv_call *call, const vv_import_plan *plan)
                       door_import_piece, door_import_done, door);
 }
 
+static varve_label *door_import_find_extra(vv_import_plan *plan, varve_text name)
+{
+    for (size_t i = 0; i < plan->extra_count; i++) {
+        if (vv_text_equal(plan->extra[i].name, name)) {
+            return &plan->extra[i];
+        }
+    }
+    return NULL;
+}
+
 varve_status vv_import_extra_label(vv_call *call, vv_import_plan *plan, varve_label label,
                                    varve_error *out_err)
 {
@@ -225,10 +293,8 @@ varve_status vv_import_extra_label(vv_call *call, vv_import_plan *plan, varve_la
             return vv_fail_nomem(out_err, "extra labels", bytes);
         }
     }
-    for (size_t i = 0; i < plan->extra_count; i++) {
-        if (vv_text_equal(plan->extra[i].name, label.name)) {
-            return VARVE_OK;
-        }
+    if (door_import_find_extra(plan, label.name) != NULL) {
+        return VARVE_OK;
     }
     if (plan->extra_count == VV_IMPORT_EXTRA_LABELS_MAX) {
         return vv_fail(out_err, VARVE_E_INVALID, "more than %u extra labels",
@@ -244,6 +310,7 @@ varve_status vv_import_extra_labels(vv_call *call, vv_import_plan *plan, varve_e
     const vv_params *params = &vv_http_request_view(call->request)->params;
     size_t position = 0;
     varve_text text;
+    plan->extra_count = 0;
     while (vv_params_next(params, VV_TEXT("extra_label"), &position, &text)) {
         size_t equal = vv_text_find_char(text, '=');
         if (equal == 0 || equal + 1 >= text.size) {
@@ -257,8 +324,14 @@ varve_status vv_import_extra_labels(vv_call *call, vv_import_plan *plan, varve_e
             return vv_fail(out_err, VARVE_E_INVALID,
                            "invalid parameter \"extra_label\": \"__name__\" is the metric's");
         }
-        VV_TRY(vv_import_extra_label(call, plan, label, out_err));
+        varve_label *known = door_import_find_extra(plan, label.name);
+        if (known != NULL) {
+            *known = label;
+        } else {
+            VV_TRY(vv_import_extra_label(call, plan, label, out_err));
+        }
     }
+    plan->extra_wins = plan->extra_count;
     return VARVE_OK;
 }
 

@@ -22,6 +22,7 @@ typedef struct door_influx_version {
     varve_text units; /* of the parameter "precision", each between commas */
     vv_influx_unit unit;
     bool needs_db;
+    size_t bad_lines_max; /* that the answer lists */
     void (*partial)(vv_json *json, const vv_ingest *ingest);
 } door_influx_version;
 
@@ -54,17 +55,38 @@ static void door_influx_partial2(vv_json *json, const vv_ingest *ingest)
     vv_json_key_u64(json, VV_TEXT("rejected"), ingest->rejected);
 }
 
+static void door_influx_bad_line(vv_json *json, const vv_ingest_bad *bad)
+{
+    vv_json_object_begin(json);
+    vv_json_key_text(json, VV_TEXT("original_line"), vv_text_make(bad->text, bad->size));
+    vv_json_key_u64(json, VV_TEXT("line_number"), bad->line);
+    vv_json_key_text(json, VV_TEXT("error_message"), vv_text_from_string(bad->why.message));
+    vv_json_object_end(json);
+}
+
+/** The lines that were left out, as far as they are kept, and how many in all; of a text that is
+ * refused as a whole the first. */
 static void door_influx_partial3(vv_json *json, const vv_ingest *ingest)
 {
-    vv_json_key_text(json, VV_TEXT("error"), VV_TEXT("partial write of line protocol occurred"));
-    vv_json_key(json, VV_TEXT("data"));
-    vv_json_array_begin(json);
-    vv_json_object_begin(json);
-    vv_json_key_u64(json, VV_TEXT("line_number"), ingest->first_line);
-    vv_json_key_text(json, VV_TEXT("error_message"),
-                     vv_text_from_string(ingest->first_err.message));
-    vv_json_object_end(json);
-    vv_json_array_end(json);
+    bool is_whole = ingest->options.unit == VV_INGEST_WHOLE;
+    const vv_ingest_bad *bad = VV_VEC_ITEMS(&ingest->bad_lines, const vv_ingest_bad);
+    size_t count = ingest->bad_lines.count;
+    vv_json_key_text(json, VV_TEXT("error"),
+                     is_whole ? VV_TEXT("parsing failed for write_lp endpoint")
+                              : VV_TEXT("partial write of line protocol occurred"));
+    if (is_whole && count > 0) {
+        vv_json_key(json, VV_TEXT("data"));
+        door_influx_bad_line(json, bad);
+    } else if (!is_whole) {
+        vv_json_key(json, VV_TEXT("data"));
+        vv_json_array_begin(json);
+        for (size_t i = 0; i < count; i++) {
+            door_influx_bad_line(json, &bad[i]);
+        }
+        vv_json_array_end(json);
+    }
+    vv_json_key_u64(json, VV_TEXT("written"), ingest->rows);
+    vv_json_key_u64(json, VV_TEXT("rejected"), ingest->rejected);
 }
 
 static const door_influx_version door_influx_version1 = {
@@ -84,6 +106,7 @@ static const door_influx_version door_influx_version3 = {
     .units = VV_TEXT_INIT(",auto,nanosecond,microsecond,millisecond,second,ns,us,ms,s,"),
     .unit = VV_INFLUX_AUTO,
     .needs_db = true,
+    .bad_lines_max = VV_INGEST_BAD_LINES_MAX,
     .partial = door_influx_partial3,
 };
 
@@ -192,6 +215,7 @@ static void door_influx_serve(vv_call *call, const door_influx_version *version)
         .rows = VV_METRIC_INGEST_ROWS_INFLUX,
         .rejected = VV_METRIC_INGEST_REJECTED_INFLUX,
         .bytes = VV_METRIC_INGEST_BYTES_INFLUX,
+        .bad_lines_max = version->bad_lines_max,
         .partial = version->partial,
     };
     varve_status status = door_influx_plan(call, version, &plan, &err);

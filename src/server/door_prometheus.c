@@ -7,7 +7,7 @@
  *     /api/v1/import/prometheus/metrics/job/backup/instance/db1
  *     /api/v1/import/prometheus/metrics/job/backup/path@base64/L3Zhci90bXA
  *
- * Labels of the path win over those of the text, which win over those of extra_label. OpenMetrics
+ * Labels of extra_label win over those of the path, which win over those of the text. OpenMetrics
  * is stored as a whole or not at all; of Prometheus text good lines are stored, unless atomic=1.
  */
 
@@ -56,7 +56,7 @@ static varve_status door_prometheus_base64(vv_call *call, varve_text text, varve
 }
 
 static varve_status door_prometheus_label(vv_call *call, varve_text name, varve_text value,
-                                          vv_import_plan *plan, varve_error *out_err)
+                                          bool is_first, vv_import_plan *plan, varve_error *out_err)
 {
     varve_text mark = VV_TEXT(DOOR_BASE64_MARK);
     if (vv_text_ends_with(name, mark)) {
@@ -69,7 +69,7 @@ static varve_status door_prometheus_label(vv_call *call, varve_text name, varve_
         return vv_fail(out_err, VARVE_E_INVALID, "invalid path: \"%.*s\" is no name of a label",
                        VV_TEXT_ARGS(vv_text_sub(name, 0, 64)));
     }
-    if (plan->extra_count == 0 && (!vv_text_equal(name, VV_TEXT("job")) || value.size == 0)) {
+    if (is_first && (!vv_text_equal(name, VV_TEXT("job")) || value.size == 0)) {
         return vv_fail(out_err, VARVE_E_INVALID, "invalid path: it begins with job/NAME");
     }
     if (value.size == 0) {
@@ -82,10 +82,14 @@ static varve_status door_prometheus_path(vv_call *call, vv_import_plan *plan, va
 {
     varve_text rest = call->wildcard;
     varve_text name;
+    bool is_first = true;
     while (rest.size > 0 && vv_text_split(&rest, '/', &name)) {
         varve_text value = {.data = ""};
         VV_IGNORE(vv_text_split(&rest, '/', &value)); /* none: empty */
-        VV_TRY(door_prometheus_label(call, name, value, plan, out_err));
+        VV_TRY(vv_call_segment(call, name, &name, out_err));
+        VV_TRY(vv_call_segment(call, value, &value, out_err));
+        VV_TRY(door_prometheus_label(call, name, value, is_first, plan, out_err));
+        is_first = false;
     }
     plan->extra_wins = plan->extra_count;
     return VARVE_OK;
@@ -111,7 +115,8 @@ static varve_status door_prometheus_format(vv_call *call, vv_import_plan *plan,
     type = vv_text_trim(vv_text_sub(type, 0, vv_text_find_char(type, ';')));
     bool is_whole = is_named || (is_auto && vv_text_equal_nocase(type, media));
     plan->format = is_whole ? VV_FORMAT_OPENMETRICS : VV_FORMAT_PROMETHEUS;
-    plan->is_whole = is_whole || vv_call_flag(call, VV_TEXT("atomic"));
+    VV_TRY(vv_call_flag(call, VV_TEXT("atomic"), false, &plan->is_whole, out_err));
+    plan->is_whole = plan->is_whole || is_whole;
     return VARVE_OK;
 }
 
@@ -141,8 +146,7 @@ static varve_status door_prometheus_now(vv_call *call, vv_import_plan *plan, var
 static varve_status door_prometheus_plan(vv_call *call, vv_import_plan *plan, varve_error *out_err)
 {
     static const vv_prom_text_options all = {.keeps_created = true};
-    varve_text strict;
-    const vv_params *params = &vv_http_request_view(call->request)->params;
+    bool is_strict;
     size_t line_bytes_max = (size_t)call->server->live.text_line_bytes_max;
     *plan = (vv_import_plan){
         .line_bytes_max =
@@ -152,13 +156,12 @@ static varve_status door_prometheus_plan(vv_call *call, vv_import_plan *plan, va
         .rejected = VV_METRIC_INGEST_REJECTED_PROMETHEUS,
         .bytes = VV_METRIC_INGEST_BYTES_PROMETHEUS,
     };
-    plan->is_quiet =
-        vv_params_find(params, VV_TEXT("strict"), &strict) &&
-        (vv_text_equal(strict, VV_TEXT("0")) || vv_text_equal(strict, VV_TEXT("false")));
+    VV_TRY(vv_call_flag(call, VV_TEXT("strict"), true, &is_strict, out_err));
+    plan->is_quiet = !is_strict;
     VV_TRY(door_prometheus_format(call, plan, out_err));
     VV_TRY(door_prometheus_now(call, plan, out_err));
-    VV_TRY(door_prometheus_path(call, plan, out_err));
-    return vv_import_extra_labels(call, plan, out_err);
+    VV_TRY(vv_import_extra_labels(call, plan, out_err));
+    return door_prometheus_path(call, plan, out_err);
 }
 
 void vv_serve_import_prometheus(vv_call *call)

@@ -17,6 +17,7 @@ typedef struct vv_import_plan {
     uint32_t unit;         /* VARVE_PRECISION_... of times; STORED: the format's own */
     bool is_whole;         /* all of the text, or nothing: 413 beyond VV_INGEST_WHOLE_BYTES_MAX */
     bool is_quiet;         /* 204 also where lines were left out, told by X-Varve-Rejected-Lines */
+    size_t bad_lines_max;  /* as vv_ingest_options */
     size_t line_bytes_max; /* 0: text_line_bytes_max of the server */
     const void *format_options; /* these live as long as the request: in its arena, or static */
     varve_label *extra;         /* VV_IMPORT_EXTRA_LABELS_MAX, once there is one */
@@ -24,7 +25,8 @@ typedef struct vv_import_plan {
     size_t extra_wins;  /* as vv_decoder_options */
     const int64_t *now; /* NULL: the clock's; else time of what has none, as vv_decoder_options */
     vv_metric_id rows, rejected, bytes; /* what is counted */
-    /** Members of the 400 that tells what was left out; NULL: the shape of the JSON routes. */
+    /** Members of the 400 that tells what was left out, or what a whole was refused for; NULL: the
+     * shape of the JSON routes. */
     void (*partial)(vv_json *json, const vv_ingest *ingest);
 } vv_import_plan;
 
@@ -33,16 +35,16 @@ void vv_import_serve(vv_call *call, const vv_import_plan *plan);
 
 #define VV_IMPORT_EXTRA_LABELS_MAX 32u
 
-/** A label for all series of the plan, in the request's arena; the first of a name stays.
- * E_INVALID (too many), E_NOMEM. */
+/** A label for all series of the plan, in the request's arena, behind those it has; one of its name
+ * stays. E_INVALID (too many), E_NOMEM. */
 VV_MUST_CHECK varve_status vv_import_extra_label(vv_call *call, vv_import_plan *plan,
                                                  varve_label label, varve_error *out_err);
 
 /** Turns of the server for long JSON, in the request's arena; NULL for want of memory. */
 const struct vv_json_lines_turns *vv_import_turns(vv_call *call);
 
-/** Parameter "extra_label=NAME=VALUE", repeatable; into the plan, for series that lack them.
- * Errors: E_INVALID, E_NOMEM. */
+/** Parameter "extra_label=NAME=VALUE", repeatable, into a plan that has no labels; they win over
+ * those of the text, and the last of a name over the others. Errors: E_INVALID, E_NOMEM. */
 VV_MUST_CHECK varve_status vv_import_extra_labels(vv_call *call, vv_import_plan *plan,
                                                   varve_error *out_err);
 

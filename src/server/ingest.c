@@ -7,10 +7,17 @@
 
 #include "server/ingest.h"
 
+#include <string.h>
+
 #include "base/limit.h"
 #include "base/slice.h"
 #include "base/status.h"
+#include "base/text.h"
+#include "base/utf8.h"
+#include "model/value.h"
 #include "wire/decode.h"
+
+_Static_assert((int)VV_LIMIT_COUNT <= 32, "bounds are bits");
 
 /* A key and the labels parsed from it, in the arena of one resolve. */
 #define INGEST_NAMES_BYTES_MAX (4u * 1024u * 1024u)
@@ -19,10 +26,13 @@
 #define INGEST_ROW_BYTES   16u
 #define INGEST_VALUE_BYTES 16u
 
+/* Of UTF-8. */
+#define INGEST_CHARACTER_BYTES_MAX 4u
+
 varve_status vv_ingest_init(vv_ingest *ingest, const vv_ingest_options *options,
                             varve_error *out_err)
 {
-    *ingest = (vv_ingest){.options = *options};
+    *ingest = (vv_ingest){.options = *options, .latest = INT64_MAX};
     vv_alloc *alloc = options->alloc;
     /* Copies of strings are part of what batch_bytes counts, so the arena needs little more. */
     vv_arena_init(&ingest->arena, alloc, SIZE_MAX);
@@ -30,6 +40,8 @@ varve_status vv_ingest_init(vv_ingest *ingest, const vv_ingest_options *options,
     vv_buf_init(&ingest->key, alloc, SIZE_MAX);
     vv_buf_init(&ingest->memo_names, alloc, SIZE_MAX);
     vv_vec_init(&ingest->row_lines, alloc, sizeof(uint64_t), SIZE_MAX);
+    vv_vec_init(&ingest->row_texts, alloc, sizeof(varve_text), SIZE_MAX);
+    vv_vec_init(&ingest->bad_lines, alloc, sizeof(vv_ingest_bad), VV_INGEST_BAD_LINES_MAX);
     vv_vec_init(&ingest->fields, alloc, sizeof(varve_field), SIZE_MAX);
     vv_vec_init(&ingest->row_fields, alloc, sizeof(varve_field), SIZE_MAX);
     vv_vec_init(&ingest->row_values, alloc, sizeof(varve_value), SIZE_MAX);
@@ -45,6 +57,8 @@ void vv_ingest_deinit(vv_ingest *ingest)
     vv_buf_deinit(&ingest->key);
     vv_buf_deinit(&ingest->memo_names);
     vv_vec_deinit(&ingest->row_lines);
+    vv_vec_deinit(&ingest->row_texts);
+    vv_vec_deinit(&ingest->bad_lines);
     vv_vec_deinit(&ingest->fields);
     vv_vec_deinit(&ingest->row_fields);
     vv_vec_deinit(&ingest->row_values);
@@ -75,28 +89,67 @@ varve_status vv_ingest_set_origin(vv_ingest *ingest, uint32_t format,
 
 /* ---- what is left out ----------------------------------------------------------------------- */
 
-static void ingest_reject(void *context, uint64_t line, uint64_t count, const varve_error *why)
+/** The beginning of a line that is kept: whole characters, where it is made of such. */
+static varve_text ingest_cut(varve_text text)
+{
+    varve_text cut = vv_text_sub(text, 0, VV_INGEST_BAD_TEXT_BYTES);
+    size_t valid = vv_utf8_valid_prefix(cut);
+    bool is_cut_character = cut.size < text.size && cut.size - valid < INGEST_CHARACTER_BYTES_MAX;
+    return is_cut_character ? vv_text_sub(cut, 0, valid) : cut;
+}
+
+/** Keep a line (G4). One that cannot be for want of memory is counted all the same. */
+static void ingest_keep_bad(vv_ingest *ingest, const vv_wire_bad *bad)
+{
+    vv_vec *lines = &ingest->bad_lines;
+    size_t at = lines->count;
+    while (at > 0 && VV_VEC_AT(lines, vv_ingest_bad, at - 1)->line > bad->line) {
+        at -= 1;
+    }
+    bool is_known = at > 0 && VV_VEC_AT(lines, vv_ingest_bad, at - 1)->line == bad->line;
+    if (is_known || at >= ingest->options.bad_lines_max) {
+        return;
+    }
+    if (lines->count == ingest->options.bad_lines_max) {
+        vv_vec_pop(lines);
+    }
+    varve_text text = ingest_cut(bad->text);
+    vv_ingest_bad item = {.line = bad->line, .why = *bad->why, .size = (uint8_t)text.size};
+    if (text.size > 0) {
+        memcpy(item.text, text.data, text.size);
+    }
+    VV_IGNORE(vv_vec_insert(lines, at, &item)); /* as said */
+}
+
+static void ingest_reject(void *context, const vv_wire_bad *bad)
 {
     vv_ingest *ingest = context;
-    if (ingest->rejected == 0 || line < ingest->first_line) {
-        ingest->first_line = line;
+    const varve_error *why = bad->why;
+    if (ingest->rejected == 0 || bad->line < ingest->first_line) {
+        ingest->first_line = bad->line;
         ingest->first_err = *why;
     }
-    ingest->rejected += count;
+    ingest->rejected += bad->count;
     ingest->reasons[why->status == VARVE_E_LIMIT      ? VV_INGEST_LIMIT
                     : why->status == VARVE_E_CONFLICT ? VV_INGEST_CONFLICT
-                                                      : VV_INGEST_INVALID] += count;
+                                                      : VV_INGEST_INVALID] += bad->count;
+    vv_limit limit = vv_error_limit(why);
+    limit = limit == VV_LIMIT_NONE && why->status == VARVE_E_LIMIT ? VV_LIMIT_OTHER : limit;
+    ingest->limits |= limit == VV_LIMIT_NONE ? 0 : UINT32_C(1) << limit;
+    ingest_keep_bad(ingest, bad);
 }
 
 /** A failure of rows, and why: theirs alone, then they are left out, or one that ends the text. */
-static varve_status ingest_blame(vv_ingest *ingest, uint64_t line, uint64_t count,
+static varve_status ingest_blame(vv_ingest *ingest, const vv_wire_rows *rows, uint64_t count,
                                  varve_status status, varve_error *why, varve_error *out_err)
 {
     bool is_theirs = status == VARVE_E_INVALID || status == VARVE_E_LIMIT ||
                      status == VARVE_E_CONFLICT || status == VARVE_E_UNSUPPORTED;
     why->status = status;
     if (is_theirs) {
-        ingest_reject(ingest, line, count, why);
+        const vv_wire_bad bad = {
+            .line = rows->line, .count = count, .text = rows->text, .why = why};
+        ingest_reject(ingest, &bad);
         return VARVE_OK;
     }
     *out_err = *why;
@@ -237,8 +290,13 @@ static bool ingest_is_plain(const varve_value *value)
 
 static varve_status ingest_copy_bytes(vv_ingest *ingest, varve_value *value, varve_error *out_err)
 {
+    size_t most = ingest->options.string_bytes_max;
     if (ingest_is_plain(value)) {
         return VARVE_OK;
+    }
+    if (most > 0 && value->as.bytes.size > most) {
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_VALUE,
+                             "a string of %zu bytes; at most %zu", value->as.bytes.size, most);
     }
     varve_text copy;
     if (vv_arena_copy(&ingest->arena, value->as.bytes, &copy) != VARVE_OK) {
@@ -270,6 +328,57 @@ static varve_status ingest_gather(vv_ingest *ingest, const vv_wire_rows *rows, s
     return VARVE_OK;
 }
 
+/** Whether a value can be stored at all; else why not. */
+static bool ingest_is_storable(varve_text name, const varve_value *value, varve_error *out_err)
+{
+    varve_error inner;
+    varve_status status = vv_value_check(value, &inner);
+    if (status != VARVE_OK) {
+        VV_IGNORE(vv_fail(out_err, status, "field \"%.*s\": %s",
+                          VV_TEXT_ARGS(vv_text_sub(name, 0, 64)), inner.message));
+    }
+    return status == VARVE_OK;
+}
+
+/**
+ * Say why a batch does not take a row in words of the text, which has lines and fields by name: the
+ * batch speaks of its own rows.
+ */
+static void ingest_explain(const vv_ingest *ingest, const varve_row *row, varve_error *why)
+{
+    for (size_t i = 0; i < row->count; i++) {
+        varve_text name = {.data = ""};
+        if (varve_field_name(ingest->options.db, row->fields[i], &name, NULL) != VARVE_OK) {
+            continue;
+        }
+        if (!ingest_is_storable(name, &row->values[i], why)) {
+            return;
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (row->fields[j].id == row->fields[i].id) {
+                VV_IGNORE(vv_fail(why, VARVE_E_INVALID, "the field \"%.*s\" stands twice",
+                                  VV_TEXT_ARGS(vv_text_sub(name, 0, 64))));
+                return;
+            }
+        }
+    }
+}
+
+/** Remember where a row of the batch comes from; there is room for it. */
+static varve_status ingest_note_row(vv_ingest *ingest, const vv_wire_rows *rows,
+                                    varve_error *out_err)
+{
+    if (ingest->options.bad_lines_max > 0) {
+        varve_text text;
+        if (vv_arena_copy(&ingest->arena, ingest_cut(rows->text), &text) != VARVE_OK) {
+            return vv_arena_fail(&ingest->arena, VV_INGEST_BAD_TEXT_BYTES, out_err);
+        }
+        ingest->batch_bytes += text.size;
+        VV_TRY(vv_vec_push(&ingest->row_texts, &text));
+    }
+    return vv_vec_push(&ingest->row_lines, &rows->line);
+}
+
 /** Add row `index`; nothing when it has no value. */
 static varve_status ingest_row(vv_ingest *ingest, varve_series series, const vv_wire_rows *rows,
                                size_t index, varve_error *out_err)
@@ -278,6 +387,12 @@ static varve_status ingest_row(vv_ingest *ingest, varve_series series, const vv_
                      .timestamp = rows->timestamps[index],
                      .fields = VV_VEC_ITEMS(&ingest->fields, const varve_field),
                      .values = rows->values};
+    if (row.timestamp > ingest->latest) {
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_FUTURE,
+                             "the time %lld is further ahead of the clock than "
+                             "--ingest-max-future allows",
+                             (long long)row.timestamp);
+    }
     /* The rows of most texts come one by one and are all numbers: then the text's own array does.
      */
     size_t plain = rows->row_count == 1 ? 0 : SIZE_MAX;
@@ -292,12 +407,18 @@ static varve_status ingest_row(vv_ingest *ingest, varve_series series, const vv_
     if (row.count == 0) {
         return VARVE_OK;
     }
-    if (vv_vec_reserve(&ingest->row_lines, 1) != VARVE_OK) {
-        return vv_fail_nomem(out_err, "a batch", sizeof(uint64_t));
+    if (vv_vec_reserve(&ingest->row_lines, 1) != VARVE_OK ||
+        vv_vec_reserve(&ingest->row_texts, 1) != VARVE_OK) {
+        return vv_fail_nomem(out_err, "a batch", sizeof(varve_text));
     }
-    VV_TRY(varve_batch_row(ingest->batch, &row, out_err));
+    varve_status status = varve_batch_row(ingest->batch, &row, out_err);
+    if (status == VARVE_E_INVALID || status == VARVE_E_LIMIT) {
+        ingest_explain(ingest, &row, out_err);
+        return out_err->status;
+    }
+    VV_TRY(status);
     ingest->batch_bytes += INGEST_ROW_BYTES + INGEST_VALUE_BYTES * row.count;
-    return vv_vec_push(&ingest->row_lines, &rows->line); /* there is room */
+    return ingest_note_row(ingest, rows, out_err);
 }
 
 static bool ingest_is_full(const vv_ingest *ingest)
@@ -337,12 +458,12 @@ static varve_status ingest_rows(void *context, vv_decoder *decoder, const vv_wir
         status = ingest_fields(ingest, rows, &why);
     }
     if (status != VARVE_OK) {
-        return ingest_blame(ingest, rows->line, rows->row_count, status, &why, out_err);
+        return ingest_blame(ingest, rows, rows->row_count, status, &why, out_err);
     }
     for (size_t index = 0; index < rows->row_count; index++) {
         status = ingest_row(ingest, series, rows, index, &why);
         if (status != VARVE_OK) {
-            VV_TRY(ingest_blame(ingest, rows->line, 1, status, &why, out_err));
+            VV_TRY(ingest_blame(ingest, rows, 1, status, &why, out_err));
         }
     }
     return VARVE_OK;
@@ -362,22 +483,36 @@ void vv_ingest_sink(vv_ingest *ingest, vv_wire_sink *out_sink)
 
 /* ---- commit --------------------------------------------------------------------------------- */
 
+/** Where row `index` of the batch comes from; the caller adds why it is left out. */
+static vv_wire_bad ingest_origin(const vv_ingest *ingest, size_t index)
+{
+    vv_wire_bad bad = {.line = *VV_VEC_AT(&ingest->row_lines, uint64_t, index), .count = 1};
+    if (index < ingest->row_texts.count) {
+        bad.text = *VV_VEC_AT(&ingest->row_texts, varve_text, index);
+    }
+    return bad;
+}
+
 /** Say why the database left out a row. */
 static void ingest_note_rejected(vv_ingest *ingest, const varve_rejected *rejected, uint64_t count)
 {
-    varve_error why = {.status = rejected->status};
-    uint64_t line = *VV_VEC_AT(&ingest->row_lines, uint64_t, (size_t)rejected->row);
+    varve_error why;
     varve_text name;
+    vv_wire_bad bad = ingest_origin(ingest, (size_t)rejected->row);
+    bad.count = count;
+    bad.why = &why;
     if (rejected->field.id != 0 &&
         varve_field_name(ingest->options.db, rejected->field, &name, NULL) == VARVE_OK) {
-        vv_fail(&why, rejected->status, "field \"%.*s\": %s", VV_TEXT_ARGS(name),
-                rejected->status == VARVE_E_INVALID ? "its type differs from what is stored"
-                                                    : varve_status_text(rejected->status));
+        bool is_type = rejected->status == VARVE_E_INVALID;
+        vv_fail(&why, is_type ? VARVE_E_CONFLICT : rejected->status, "field \"%.*s\": %s",
+                VV_TEXT_ARGS(name),
+                is_type ? "its type differs from what is stored"
+                        : varve_status_text(rejected->status));
     } else {
         vv_fail(&why, rejected->status, "the row cannot be stored: %s",
                 varve_status_text(rejected->status));
     }
-    ingest_reject(ingest, line, count, &why);
+    ingest_reject(ingest, &bad);
 }
 
 static void ingest_empty(vv_ingest *ingest)
@@ -385,23 +520,28 @@ static void ingest_empty(vv_ingest *ingest)
     varve_batch_clear(ingest->batch);
     vv_arena_reset(&ingest->arena);
     vv_vec_clear(&ingest->row_lines);
+    vv_vec_clear(&ingest->row_texts);
     ingest->batch_bytes = 0;
 }
 
 static varve_status ingest_commit(vv_ingest *ingest, varve_error *out_err)
 {
-    varve_rejected rejected;
+    varve_rejected rejected[VV_INGEST_BAD_LINES_MAX];
+    size_t most = ingest->options.bad_lines_max;
     varve_write_options options;
     varve_write_options_init(&options);
     options.flags = VARVE_WRITE_SKIP_REJECTED | VARVE_WRITE_SPLIT;
-    options.rejected = &rejected;
-    options.rejected_capacity = 1;
+    options.rejected = rejected;
+    options.rejected_capacity = most == 0 ? 1 : most;
     varve_written written;
     varve_written_init(&written);
     VV_TRY(varve_batch_commit(ingest->batch, &options, &written, out_err));
     ingest->rows += written.rows;
-    if (written.rows_rejected > 0) {
-        ingest_note_rejected(ingest, &rejected, written.rows_rejected);
+    uint64_t left = written.rows_rejected;
+    for (size_t i = 0; left > 0; i++) { /* the last that is told stands for the rest */
+        uint64_t count = i + 1 == options.rejected_capacity ? left : 1;
+        ingest_note_rejected(ingest, &rejected[i], count);
+        left -= count;
     }
     if (ingest->ack == VARVE_ACK_NONE || written.ack < ingest->ack) {
         ingest->ack = written.ack;
@@ -409,7 +549,32 @@ static varve_status ingest_commit(vv_ingest *ingest, varve_error *out_err)
     return VARVE_OK;
 }
 
-/** All rows or none; rows that the database refuses are told by its sentence, without a line. */
+/**
+ * The database says of which row of a batch it complains, "row 7: ...", from 0; people have lines.
+ * Keeps that line as one that is left out.
+ */
+static void ingest_name_line(vv_ingest *ingest, varve_error *err)
+{
+    varve_text text = vv_text_from_string(err->message);
+    varve_text mark = VV_TEXT("row ");
+    size_t colon = vv_text_find_char(text, ':');
+    uint64_t row;
+    if (!vv_text_starts_with(text, mark) || text.size - colon < 2 ||
+        !vv_text_parse_u64(vv_text_sub(text, mark.size, colon - mark.size), &row) ||
+        row >= ingest->row_lines.count) {
+        return;
+    }
+    varve_error why = *err;
+    vv_wire_bad bad = ingest_origin(ingest, (size_t)row);
+    why.status = VARVE_E_CONFLICT; /* all else that is wrong with a row is found when it is added */
+    vv_text_format(why.message, sizeof why.message, "%s", err->message + colon + 2);
+    bad.why = &why;
+    ingest_reject(ingest, &bad);
+    VV_IGNORE(vv_fail(err, err->status, "line %llu: %s; nothing is stored",
+                      (unsigned long long)bad.line, why.message));
+}
+
+/** All rows or none. */
 static varve_status ingest_commit_whole(vv_ingest *ingest, varve_error *out_err)
 {
     varve_written written;
@@ -419,7 +584,11 @@ static varve_status ingest_commit_whole(vv_ingest *ingest, varve_error *out_err)
         return vv_fail(out_err, VARVE_E_INVALID, "line %llu: %s; nothing is stored",
                        (unsigned long long)ingest->first_line, ingest->first_err.message);
     }
-    VV_TRY(varve_batch_commit(ingest->batch, NULL, &written, out_err));
+    varve_status status = varve_batch_commit(ingest->batch, NULL, &written, out_err);
+    if (status == VARVE_E_INVALID) {
+        ingest_name_line(ingest, out_err);
+    }
+    VV_TRY(status);
     ingest->rows += written.rows;
     ingest->ack = written.ack;
     return VARVE_OK;

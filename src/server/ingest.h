@@ -19,6 +19,8 @@
  *     prefix of the good lines: every line up to `lines_stored`, and of those after it none.
  * G2  The index of a rejected row is the number of rows added before it, hence `row_lines`.
  * G3  A text that is a whole is one batch, and nothing is stored when anything was left out.
+ * G4  The lines that are kept of those left out are the first, in the order of the text, each once,
+ *     whoever refused them: the decoder as it came, or the database with its batch.
  */
 
 #include "base/arena.h"
@@ -26,6 +28,7 @@
 #include "server/name_cache.h"
 
 typedef struct vv_wire_sink vv_wire_sink; /* wire/decode.h */
+typedef struct vv_wire_bad vv_wire_bad;
 typedef struct vv_decoder_options vv_decoder_options;
 
 /* Rows that are stored as a whole or not at all take at most this much in memory (protocols.md,
@@ -50,13 +53,28 @@ typedef struct vv_ingest_options {
     uint64_t batch_rows_max;
     uint64_t batch_bytes;
     vv_ingest_unit unit;
-    bool bounds_names; /* the bounds of the server on what names a series */
+    bool bounds_names;       /* the bounds of the server on what names a series */
+    size_t string_bytes_max; /* of a string, or of bytes; 0: what the database takes */
+    size_t bad_lines_max;    /* how many lines that are left out are kept; 0: the first, without its
+                                text. At most VV_INGEST_BAD_LINES_MAX */
 } vv_ingest_options;
+
+/* What is kept of lines that were left out: so many, so much of each (as InfluxDB 3 does). */
+#define VV_INGEST_BAD_LINES_MAX  100u
+#define VV_INGEST_BAD_TEXT_BYTES 128u
+
+/** A line that was left out. */
+typedef struct vv_ingest_bad {
+    uint64_t line;
+    varve_error why;
+    uint8_t size; /* of text */
+    char text[VV_INGEST_BAD_TEXT_BYTES];
+} vv_ingest_bad;
 
 /** Why something is left out, for counting. */
 typedef enum vv_ingest_reason {
     VV_INGEST_INVALID,
-    VV_INGEST_LIMIT,    /* of a name, a value, a line */
+    VV_INGEST_LIMIT,    /* of a name, a value, a line, a time */
     VV_INGEST_CONFLICT, /* a field of another type than is stored, and the like */
     VV_INGEST_REASON_COUNT
 } vv_ingest_reason;
@@ -69,6 +87,7 @@ typedef struct vv_ingest {
     vv_buf key;     /* prefix of keys, and the key under way behind it */
     size_t key_prefix;
     vv_vec row_lines;  /* uint64_t: the line of each row of the batch */
+    vv_vec row_texts;  /* varve_text, in the arena: its beginning; where lines are kept */
     vv_vec fields;     /* varve_field: those of the rows under way */
     vv_vec row_fields; /* varve_field: room for those of one row, where some are absent */
     vv_vec row_values; /* varve_value, the same */
@@ -86,8 +105,11 @@ typedef struct vv_ingest {
     uint64_t reasons[VV_INGEST_REASON_COUNT]; /* the same, by reason */
     uint64_t first_line;                      /* of what was left out */
     varve_error first_err;                    /* why */
-    uint32_t ack;                             /* weakest so far; VARVE_ACK_NONE before the first */
-    uint64_t cache_hits;                      /* series keys that were known */
+    vv_vec bad_lines;                         /* vv_ingest_bad (G4) */
+    uint32_t limits;                          /* bounds that left something out, as bits */
+    int64_t latest; /* rows with a later time are left out; the owner moves it, INT64_MAX: none */
+    uint32_t ack;   /* weakest so far; VARVE_ACK_NONE before the first */
+    uint64_t cache_hits; /* series keys that were known */
     uint64_t cache_misses;
 } vv_ingest;
 

@@ -32,6 +32,7 @@ static vv_setting_id limits_setting(const vv_call *call, vv_limit limit)
         {VV_LIMIT_QUERIES, VV_SETTING_QUERIES_MAX},
         {VV_LIMIT_SERIES, VV_SETTING_SERIES_MAX},
         {VV_LIMIT_LINE, VV_SETTING_LINE_MAX},
+        {VV_LIMIT_FUTURE, VV_SETTING_INGEST_MAX_FUTURE},
         {VV_LIMIT_DOCUMENT, VV_SETTING_DOCUMENT_MAX},
         {VV_LIMIT_FORM, VV_SETTING_FORM_MAX},
         {VV_LIMIT_BODIES, VV_SETTING_REQUEST_MEMORY_MAX},
@@ -66,6 +67,8 @@ static uint64_t limits_value(const vv_call *call, vv_limit limit)
         return server->parses.most;
     case VV_LIMIT_LINE:
         return limits_line(call);
+    case VV_LIMIT_FUTURE:
+        return server->live.future_ms_max;
     case VV_LIMIT_DOCUMENT:
         return options->document_bytes_max;
     case VV_LIMIT_FORM:

@@ -85,8 +85,7 @@ static uint32_t routes_method(varve_text method)
 /** The header that says what a path takes; HEAD wherever there is a GET. */
 static void routes_allow(vv_call *call, bool has_options)
 {
-    /* Of a path that is none: what such paths take. */
-    uint32_t methods = call->route == NULL ? VV_GET | VV_POST : call->route->methods;
+    uint32_t methods = call->route->methods;
     char text[64];
     vv_text_format(text, sizeof text, "%s%s%s%s%s", (methods & VV_GET) != 0 ? ", GET, HEAD" : "",
                    (methods & VV_POST) != 0 ? ", POST" : "", (methods & VV_PUT) != 0 ? ", PUT" : "",
@@ -115,11 +114,11 @@ static void routes_serve(vv_call *call, varve_text path)
     bool has_options = vv_text_starts_with(path, VV_TEXT("/api/"));
     if (vv_origins_refuse(call, method != VV_GET && !is_asking)) {
         vv_answer_error_code(call, 403, "this request comes from another site");
+    } else if (call->route == NULL) {
+        vv_answer_error_code(call, 404, "there is nothing at this path");
     } else if (is_asking && (has_options || vv_origins_is_preflight(call))) {
         routes_allow(call, true);
         vv_answer_nothing(call);
-    } else if (call->route == NULL) {
-        vv_answer_error_code(call, 404, "there is nothing at this path");
     } else if ((call->route->methods & method) == 0) {
         routes_allow(call, has_options);
         vv_answer_error_code(call, 405, "this path does not take this method");

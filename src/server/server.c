@@ -44,6 +44,7 @@ void vv_server_options_init(vv_server_options *options)
         .stall_timeout_ms = 30000,
         .drain_ms = 5000,
         .text_line_bytes_max = 1024 * 1024,
+        .future_ms_max = 24u * 60u * 60u * 1000u,
         .document_bytes_max = 1024 * 1024,
         .form_bytes_max = 10 * 1024 * 1024,
         .batch_bytes = 4 * 1024 * 1024,

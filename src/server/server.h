@@ -48,29 +48,30 @@ typedef struct vv_server_options {
     uint32_t stall_timeout_ms;            /* 30000: no byte of an answer taken */
     uint32_t drain_ms;                    /* 5000: what requests under way get when stopping */
     uint64_t text_line_bytes_max;         /* 1 MiB: one line of an import */
-    uint64_t document_bytes_max;          /* 1 MiB: a JSON document, inflated */
-    uint64_t form_bytes_max;              /* 10 MiB: parameters in a body, inflated */
-    uint64_t batch_bytes;                 /* 4 MiB: import text applied as one batch */
-    uint32_t batch_rows_max;              /* 100000 */
-    uint64_t series_cache_bytes;          /* 64 MiB: known series keys */
-    uint64_t memory_bytes_max;            /* 512 MiB: all requests together */
-    uint32_t query_timeout_ms;            /* 30000 */
-    uint32_t queries_max;                 /* at once; 0: twice the processors, at most 32 */
-    uint32_t query_wait_ms;               /* 10000: how long a query waits for its turn */
-    uint64_t query_rows_max;              /* 50 M rows decoded */
-    uint64_t query_memory_bytes_max;      /* 256 MiB */
-    uint64_t listing_rows_max;            /* 100000 */
-    varve_text influx_db_label;           /* "db": the label for the database of a write */
-    varve_text influx_separator;          /* "_": between measurement and field, if flat */
-    bool influx_flat;                     /* fields of a line become series of their own */
-    bool influx_skip_single;              /* but for one that its line has alone */
-    bool keeps_created;                   /* OpenMetrics: samples NAME_created are rows too */
-    bool allows_public;                   /* listen beyond loopback although nothing is asked of
-                                             clients; E_INVALID without */
-    bool refuses_public_root;             /* the same: the process is root, and was not to be */
-    struct vv_life *life;                 /* server/life.h; NULL: no settings are shown or read */
-    bool allows_lifecycle;                /* POST /-/reload and /-/quit */
-    vv_server_log log;                    /* NULL: none */
+    uint64_t future_ms_max;          /* 1 day: how far ahead of the clock rows may be; 0: any */
+    uint64_t document_bytes_max;     /* 1 MiB: a JSON document, inflated */
+    uint64_t form_bytes_max;         /* 10 MiB: parameters in a body, inflated */
+    uint64_t batch_bytes;            /* 4 MiB: import text applied as one batch */
+    uint32_t batch_rows_max;         /* 100000 */
+    uint64_t series_cache_bytes;     /* 64 MiB: known series keys */
+    uint64_t memory_bytes_max;       /* 512 MiB: all requests together */
+    uint32_t query_timeout_ms;       /* 30000 */
+    uint32_t queries_max;            /* at once; 0: twice the processors, at most 32 */
+    uint32_t query_wait_ms;          /* 10000: how long a query waits for its turn */
+    uint64_t query_rows_max;         /* 50 M rows decoded */
+    uint64_t query_memory_bytes_max; /* 256 MiB */
+    uint64_t listing_rows_max;       /* 100000 */
+    varve_text influx_db_label;      /* "db": the label for the database of a write */
+    varve_text influx_separator;     /* "_": between measurement and field, if flat */
+    bool influx_flat;                /* fields of a line become series of their own */
+    bool influx_skip_single;         /* but for one that its line has alone */
+    bool keeps_created;              /* OpenMetrics: samples NAME_created are rows too */
+    bool allows_public;              /* listen beyond loopback although nothing is asked of
+                                        clients; E_INVALID without */
+    bool refuses_public_root;        /* the same: the process is root, and was not to be */
+    struct vv_life *life;            /* server/life.h; NULL: no settings are shown or read */
+    bool allows_lifecycle;           /* POST /-/reload and /-/quit */
+    vv_server_log log;               /* NULL: none */
     void *log_context;
 } vv_server_options;
 

@@ -54,7 +54,7 @@ struct vv_call {
     vv_http_request *request;
     const vv_route *route;
     vv_route_id route_id;
-    varve_text wildcard;     /* what "*" stood for */
+    varve_text wildcard;     /* what "*" stood for; see vv_call_segment */
     bool is_refused;         /* by a bound that has been counted */
     uint64_t line_bytes_max; /* of an import that has a bound of its own; 0: the server's */
 };
@@ -156,6 +156,7 @@ void vv_turns_give(vv_turns *turns);
 /** Members of vv_server_options that a reload changes; the rows of config.def with is_live. */
 #define VV_LIVE_MAP(X)        \
     X(text_line_bytes_max)    \
+    X(future_ms_max)          \
     X(batch_bytes)            \
     X(batch_rows_max)         \
     X(query_timeout_ms)       \
@@ -237,8 +238,12 @@ VV_MUST_CHECK varve_status vv_call_precision(vv_call *call, uint32_t *out_precis
 /** Parameter "timeout", at most two minutes; else the server's. */
 VV_MUST_CHECK varve_status vv_call_timeout(vv_call *call, uint64_t *out_timeout_ms,
                                            varve_error *out_err);
-/** "1" or "true". */
-bool vv_call_flag(vv_call *call, varve_text name);
+/** "1" or "true", "0" or "false"; fallback when it is absent. */
+VV_MUST_CHECK varve_status vv_call_flag(vv_call *call, varve_text name, bool fallback,
+                                        bool *out_flag, varve_error *out_err);
+/** A segment of the path, such as the wildcard of a route, decoded. Errors: E_INVALID, E_NOMEM. */
+VV_MUST_CHECK varve_status vv_call_segment(vv_call *call, varve_text segment, varve_text *out_text,
+                                           varve_error *out_err);
 
 /* ---- cursors that are answered ---- */
 

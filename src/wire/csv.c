@@ -277,7 +277,7 @@ static varve_status csv_make_key(csv_decoder *decoder, size_t metric, varve_erro
 }
 
 /** Give a row away, unless it has no value; metric as csv_make_key. */
-static varve_status csv_give(csv_decoder *decoder, uint64_t line, size_t metric,
+static varve_status csv_give(csv_decoder *decoder, const vv_csv_record *record, size_t metric,
                              const varve_text *names, const varve_value *values, size_t count,
                              varve_error *out_err)
 {
@@ -290,7 +290,8 @@ static varve_status csv_give(csv_decoder *decoder, uint64_t line, size_t metric,
     }
     VV_TRY(csv_make_key(decoder, metric, out_err));
     vv_wire_rows rows = {.key = vv_buf_text(&decoder->key),
-                         .line = line,
+                         .line = record->line,
+                         .text = record->text,
                          .row_count = 1,
                          .timestamps = &decoder->timestamp,
                          .field_count = count,
@@ -299,14 +300,15 @@ static varve_status csv_give(csv_decoder *decoder, uint64_t line, size_t metric,
     return vv_decoder_rows(decoder->base, &rows, out_err);
 }
 
-static varve_status csv_give_all(csv_decoder *decoder, uint64_t line, varve_error *out_err)
+static varve_status csv_give_all(csv_decoder *decoder, const vv_csv_record *record,
+                                 varve_error *out_err)
 {
     static const varve_text value = VV_TEXT_INIT("value");
-    VV_TRY(csv_give(decoder, line, 0, decoder->fields, decoder->values, decoder->field_count,
+    VV_TRY(csv_give(decoder, record, 0, decoder->fields, decoder->values, decoder->field_count,
                     out_err));
     for (size_t i = 0; i < decoder->metric_count; i++) {
-        VV_TRY(csv_give(decoder, line, i + 1, &value, decoder->values + decoder->field_count + i, 1,
-                        out_err));
+        VV_TRY(csv_give(decoder, record, i + 1, &value, decoder->values + decoder->field_count + i,
+                        1, out_err));
     }
     return VARVE_OK;
 }
@@ -345,14 +347,14 @@ static varve_status csv_take(csv_decoder *decoder, const vv_csv_record *record,
     varve_error err;
     varve_status status = csv_read_record(decoder, record, &err);
     if (status == VARVE_E_INVALID || status == VARVE_E_LIMIT) {
-        vv_decoder_reject(decoder->base, record->line, 1, &err);
+        vv_decoder_reject(decoder->base, record->line, record->text, &err);
         return VARVE_OK;
     }
     if (status != VARVE_OK) {
         *out_err = err;
         return status;
     }
-    return csv_give_all(decoder, record->line, out_err);
+    return csv_give_all(decoder, record, out_err);
 }
 
 static varve_status csv_decode(csv_decoder *decoder, vv_bytes piece, bool is_last,
@@ -375,7 +377,7 @@ static varve_status csv_decode(csv_decoder *decoder, vv_bytes piece, bool is_las
                                (unsigned long long)record.line, err.message);
             }
             decoder->has_begun = true;
-            vv_decoder_reject(decoder->base, record.line, 1, &err);
+            vv_decoder_reject(decoder->base, record.line, record.text, &err);
             break;
         case VV_CSV_RECORD:
             VV_TRY(csv_take(decoder, &record, out_err));

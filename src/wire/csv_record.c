@@ -23,6 +23,7 @@
 #include "base/limit.h"
 #include "base/slice.h"
 #include "base/status.h"
+#include "wire/lines.h"
 
 /* States of the scan: csv_find_end makes all transitions. */
 enum {
@@ -271,6 +272,16 @@ static void csv_pass_lines(vv_csv_reader *reader)
     }
 }
 
+/** Empty lines between records. */
+static void csv_pass_empty(vv_csv_reader *reader)
+{
+    if (reader->state == CSV_BEGIN && reader->carry.size == 0 &&
+        reader->bom_bytes == sizeof csv_mark) {
+        size_t size = vv_lines_skip_empty(reader->input, &reader->line);
+        reader->input = vv_text_sub(reader->input, size, reader->input.size);
+    }
+}
+
 /** The next record as text, without its line feed; MORE, STOP, or RECORD. */
 static vv_csv_event csv_next_text(vv_csv_reader *reader, varve_text *out_text, varve_error *out_err)
 {
@@ -329,6 +340,7 @@ vv_csv_event vv_csv_reader_next(vv_csv_reader *reader, vv_csv_record *out_record
             reader->is_carry_used = false;
             vv_buf_reset(&reader->carry);
         }
+        csv_pass_empty(reader);
         vv_csv_event event = csv_next_text(reader, &text, out_err);
         if (event != VV_CSV_RECORD) {
             out_record->line = reader->line;
@@ -339,7 +351,8 @@ vv_csv_event vv_csv_reader_next(vv_csv_reader *reader, vv_csv_record *out_record
         reader->line += reader->feeds + 1;
         reader->feeds = 0;
         reader->state = CSV_BEGIN;
-        varve_status status = csv_split(reader, csv_trim_end(text), out_record, out_err);
+        out_record->text = csv_trim_end(text);
+        varve_status status = csv_split(reader, out_record->text, out_record, out_err);
         if (status == VARVE_E_NOMEM) {
             return VV_CSV_STOP;
         }

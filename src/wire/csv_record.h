@@ -28,6 +28,7 @@ typedef struct vv_csv_cell {
 typedef struct vv_csv_record {
     uint64_t line;      /* its first, from 1 */
     uint64_t last_line; /* more than `line` when line feeds stand in quotes */
+    varve_text text;    /* as it stands, without its end */
     const vv_csv_cell *cells;
     size_t count; /* at least 1 */
 } vv_csv_record;

@@ -171,9 +171,10 @@ varve_status vv_decoder_rows(vv_decoder *base, const vv_wire_rows *rows, varve_e
     return base->sink->rows(base->sink->context, base, rows, out_err);
 }
 
-void vv_decoder_reject(vv_decoder *base, uint64_t line, uint64_t count, const varve_error *why)
+void vv_decoder_reject(vv_decoder *base, uint64_t line, varve_text text, const varve_error *why)
 {
-    base->sink->reject(base->sink->context, line, count, why);
+    const vv_wire_bad bad = {.line = line, .count = 1, .text = text, .why = why};
+    base->sink->reject(base->sink->context, &bad);
 }
 
 void vv_decoder_lines(vv_decoder *base, uint64_t line)

@@ -47,7 +47,8 @@ typedef struct vv_wire_rows {
     /* The series as the text writes it: equal keys of one decoder are the same series, so that a
      * reader may remember what a key stands for; vv_decoder_series tells. Never empty. */
     varve_text key;
-    uint64_t line; /* of the text, from 1, or number of the block; for messages */
+    uint64_t line;   /* of the text, from 1, or number of the block; for messages */
+    varve_text text; /* the line as it stands; empty: the format has none */
     size_t row_count;
     const int64_t *timestamps; /* in options.precision */
     size_t field_count;
@@ -55,13 +56,21 @@ typedef struct vv_wire_rows {
     const varve_value *values; /* row r of field f is values[f * row_count + r]; NONE: absent */
 } vv_wire_rows;
 
+/** What is left out: a line, or rows of it. Everything is borrowed for the call. */
+typedef struct vv_wire_bad {
+    uint64_t line;
+    uint64_t count;  /* rows, or 1 for the line */
+    varve_text text; /* the line as it stands, of any length and bytes; empty: there is none */
+    const varve_error *why;
+} vv_wire_bad;
+
 typedef struct vv_wire_sink {
     void *context;
     /** Take rows. A failure ends the decoding and is what feed or end returns. */
     varve_status (*rows)(void *context, vv_decoder *decoder, const vv_wire_rows *rows,
                          varve_error *out_err);
-    /** count rows, or one line, of the text are left out, and why. */
-    void (*reject)(void *context, uint64_t line, uint64_t count, const varve_error *why);
+    /** Something of the text is left out. */
+    void (*reject)(void *context, const vv_wire_bad *bad);
     /** The text up to and with this line has been given to `rows` and `reject`: told at least when
      * feed or end is done. NULL is fine. */
     void (*lines)(void *context, uint64_t line);
@@ -140,7 +149,8 @@ extern const vv_decoder_class vv_decoder_native;
 /* What a format calls; each keeps the sink's failure for its own return. */
 VV_MUST_CHECK varve_status vv_decoder_rows(vv_decoder *base, const vv_wire_rows *rows,
                                            varve_error *out_err);
-void vv_decoder_reject(vv_decoder *base, uint64_t line, uint64_t count, const varve_error *why);
+/** One line, or one row of it. */
+void vv_decoder_reject(vv_decoder *base, uint64_t line, varve_text text, const varve_error *why);
 void vv_decoder_lines(vv_decoder *base, uint64_t line);
 void vv_decoder_note_lost_digits(vv_decoder *base);
 

@@ -20,10 +20,9 @@
 #include "base/compiler.h"
 #include "varve.h"
 
-#define VV_INFLUX_LINE_BYTES_MAX   (1024u * 1024u)
-#define VV_INFLUX_FIELDS_MAX       1000u
-#define VV_INFLUX_TAGS_MAX         256u
-#define VV_INFLUX_STRING_BYTES_MAX (64u * 1024u)
+#define VV_INFLUX_LINE_BYTES_MAX (1024u * 1024u)
+#define VV_INFLUX_FIELDS_MAX     1000u
+#define VV_INFLUX_TAGS_MAX       256u
 
 /** Units of the times in the text. */
 typedef enum vv_influx_unit {
@@ -49,10 +48,9 @@ typedef struct vv_influx_format {
 
 typedef struct vv_influx_options {
     vv_influx_unit unit;
-    uint32_t precision;      /* VARVE_PRECISION_... of the times given out */
-    int64_t now;             /* time of lines without one, in that precision */
-    size_t line_bytes_max;   /* 0: VV_INFLUX_LINE_BYTES_MAX */
-    size_t string_bytes_max; /* 0: VV_INFLUX_STRING_BYTES_MAX */
+    uint32_t precision;    /* VARVE_PRECISION_... of the times given out */
+    int64_t now;           /* time of lines without one, in that precision */
+    size_t line_bytes_max; /* 0: VV_INFLUX_LINE_BYTES_MAX */
 } vv_influx_options;
 
 /** One line; everything is borrowed until the next call on the parser. */
@@ -63,6 +61,7 @@ typedef struct vv_influx_row {
     size_t count; /* of names and values, at least 1; in the order of the line */
     int64_t timestamp;
     uint64_t line;      /* from 1 */
+    varve_text text;    /* the line as it stands, without its end; of ERROR too */
     bool has_time;      /* the line gave it */
     bool has_lost_time; /* digits were cut off it */
 } vv_influx_row;
@@ -95,7 +94,7 @@ void vv_influx_deinit(vv_influx *parser);
 /** Give the next chunk, borrowed until vv_influx_next answers MORE or STOP. */
 void vv_influx_feed(vv_influx *parser, varve_text chunk, bool is_last);
 
-/** The next event. out_row is filled for ROW, and its line for ERROR and STOP. */
+/** The next event. out_row is filled for ROW, its line and text for ERROR, its line for STOP. */
 VV_MUST_CHECK VV_UNTRUSTED vv_influx_event vv_influx_next(vv_influx *parser, vv_influx_row *out_row,
                                                           varve_error *out_err);
 

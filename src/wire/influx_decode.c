@@ -94,6 +94,7 @@ static varve_status influx_decode_row(influx_decode *decode, const vv_influx_row
     vv_wire_rows rows = {
         .key = row->key,
         .line = row->line,
+        .text = row->text,
         .row_count = 1,
         .timestamps = &row->timestamp,
         .field_count = row->count,
@@ -116,11 +117,11 @@ static varve_status influx_decode_row(influx_decode *decode, const vv_influx_row
 static varve_status influx_decode_bad(influx_decode *decode, const vv_influx_row *row,
                                       const varve_error *why, varve_error *out_err)
 {
+    vv_decoder_reject(decode->base, row->line, row->text, why);
     if (decode->format.is_strict) {
         return vv_fail_limit(out_err, why->status, vv_error_limit(why), "line %llu: %s",
                              (unsigned long long)row->line, why->message);
     }
-    vv_decoder_reject(decode->base, row->line, 1, why);
     return VARVE_OK;
 }
 

@@ -437,7 +437,7 @@ static varve_status json_column(const json_t *array, varve_text name, uint32_t t
         }
         varve_status status = json_value(source, type, arena, &values[index], out_err);
         if (status != VARVE_OK) {
-            vv_error_prefix(out_err, "\"%.*s\", element %zu", VV_TEXT_ARGS(name), index);
+            vv_error_prefix(out_err, "\"%.*s\", element %zu", VV_TEXT_ARGS(name), index + 1);
             return status;
         }
     }
@@ -523,7 +523,7 @@ static varve_status json_line_times(const json_t *times, vv_arena *arena, vv_jso
         }
         if (!is_whole) {
             return vv_fail(out_err, VARVE_E_INVALID,
-                           "\"timestamps\", element %zu is no whole number", index);
+                           "\"timestamps\", element %zu is no whole number", index + 1);
         }
     }
     line->timestamps = target;

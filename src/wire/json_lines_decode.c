@@ -42,6 +42,7 @@ static varve_status json_lines_decode_create(vv_decoder *base, vv_alloc *alloc,
     decode->base = base;
     decode->options = options;
     vv_lines_init(&decode->lines, alloc, bytes_max);
+    decode->lines.passes_blank = true;
     vv_arena_init(&decode->arena, alloc, bytes_max * JSON_LINES_DECODE_ARENA_FACTOR);
     vv_buf_init(&decode->key, alloc, SIZE_MAX); /* what it holds is in the arena as well */
     *out_state = decode;
@@ -82,7 +83,8 @@ static varve_status json_lines_decode_key(json_lines_decode *decode, varve_error
  * The times in the precision wanted. A row whose time does not fit is rejected and moved out:
  * `kept` of the rows remain, in new arrays.
  */
-static varve_status json_lines_decode_times(json_lines_decode *decode, varve_error *out_err)
+static varve_status json_lines_decode_times(json_lines_decode *decode, varve_text text,
+                                            varve_error *out_err)
 {
     vv_json_line *line = &decode->line;
     const vv_decoder_options *options = decode->options;
@@ -104,7 +106,7 @@ static varve_status json_lines_decode_times(json_lines_decode *decode, varve_err
             places[kept] = row;
             kept += 1;
         } else {
-            vv_decoder_reject(decode->base, decode->lines.line, 1, &why);
+            vv_decoder_reject(decode->base, decode->lines.line, text, &why);
         }
     }
     if (has_lost) {
@@ -141,10 +143,10 @@ static varve_status json_lines_decode_line(json_lines_decode *decode, varve_text
         status = json_lines_decode_key(decode, &why);
     }
     if (status == VARVE_OK) {
-        status = json_lines_decode_times(decode, &why);
+        status = json_lines_decode_times(decode, text, &why);
     }
     if (status == VARVE_E_INVALID || status == VARVE_E_LIMIT) {
-        vv_decoder_reject(decode->base, decode->lines.line, 1, &why);
+        vv_decoder_reject(decode->base, decode->lines.line, text, &why);
         return VARVE_OK;
     }
     if (status != VARVE_OK) {
@@ -154,6 +156,7 @@ static varve_status json_lines_decode_line(json_lines_decode *decode, varve_text
     vv_wire_rows rows = {
         .key = vv_buf_text(&decode->key),
         .line = decode->lines.line,
+        .text = text,
         .row_count = decode->line.row_count,
         .timestamps = decode->line.timestamps,
         .field_count = decode->line.field_count,

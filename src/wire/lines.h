@@ -20,14 +20,20 @@
 #include "base/compiler.h"
 #include "varve.h"
 
+/** Whether a line, given from its '#' on and without its line feed, says nothing. */
+typedef bool (*vv_lines_comment)(varve_text line);
+
 typedef struct vv_lines {
-    vv_buf carry;       /* beginning of a line that a piece cut */
-    varve_text piece;   /* what is left of it */
-    uint64_t line;      /* number of the line that was given last, from 1 */
-    bool is_carry_used; /* the carry is the line that was given last */
+    bool passes_blank;           /* fixed after init: lines of blanks are not given */
+    vv_lines_comment is_comment; /* the same: nor these; NULL: none */
+    vv_buf carry;                /* beginning of a line that a piece cut */
+    varve_text piece;            /* what is left of it */
+    uint64_t line;               /* number of the line that was given or passed last, from 1 */
+    bool is_carry_used;          /* the carry is the line that was given last */
 } vv_lines;
 
-/** bytes_max: of a line, without its line feed. */
+/** bytes_max: of a line, without its line feed. All lines are given; the owner may say otherwise.
+ */
 void vv_lines_init(vv_lines *lines, vv_alloc *alloc, size_t bytes_max);
 void vv_lines_deinit(vv_lines *lines);
 
@@ -42,5 +48,18 @@ void vv_lines_feed(vv_lines *lines, varve_text piece);
 VV_MUST_CHECK VV_UNTRUSTED varve_status vv_lines_next(vv_lines *lines, bool is_end,
                                                       varve_text *out_line, bool *out_has_line,
                                                       varve_error *out_err);
+
+/*
+ * A text may hold nothing but empty lines, for hundreds of megabytes that came as some kilobytes of
+ * gzip. So they are passed over many at a time. Both take whole lines off the beginning of a text,
+ * add their number to *lines, and return their bytes.
+ */
+
+/** Lines of nothing, or of a carriage return. */
+VV_UNTRUSTED size_t vv_lines_skip_empty(varve_text text, uint64_t *lines);
+/** Those, lines of spaces and tabs, and comments (NULL: there are none); none of them longer than
+ * bytes_max. */
+VV_UNTRUSTED size_t vv_lines_skip_blank(varve_text text, size_t bytes_max,
+                                        vv_lines_comment is_comment, uint64_t *lines);
 
 #endif

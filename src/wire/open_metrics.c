@@ -21,55 +21,23 @@
  *     family: less than the text.
  * M3  Names in quotes, which Prometheus writes into this format as well, are taken.
  *
+ *   open_metrics.c         this file: families and lines
+ *   open_metrics_point.c   groups and points
+ *
  * Of the samples NAME_created, which say when a counter began, no rows are made unless asked for.
  */
 
-#include <string.h>
-
-#include "base/assert.h"
-#include "base/buf.h"
 #include "base/checked.h"
-#include "base/map.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "base/utf8.h"
-#include "base/vec.h"
 #include "model/time_range.h"
-#include "wire/decode.h"
-#include "wire/lines.h"
-#include "wire/prom_priv.h"
+#include "wire/open_metrics_priv.h"
 #include "wire/prom_text.h"
-#include "wire/seconds_text.h"
 
 #define OPEN_METRICS_NS_PER_S INT64_C(1000000000)
 
 /* ---- types ---------------------------------------------------------------------------------- */
-
-typedef enum open_metrics_type {
-    OPEN_METRICS_UNKNOWN,
-    OPEN_METRICS_GAUGE,
-    OPEN_METRICS_COUNTER,
-    OPEN_METRICS_STATESET,
-    OPEN_METRICS_INFO,
-    OPEN_METRICS_HISTOGRAM,
-    OPEN_METRICS_GAUGEHISTOGRAM,
-    OPEN_METRICS_SUMMARY,
-    OPEN_METRICS_TYPE_COUNT
-} open_metrics_type;
-
-/** What the name of a sample has behind that of its family. */
-typedef enum open_metrics_suffix {
-    OPEN_METRICS_NONE,
-    OPEN_METRICS_TOTAL,
-    OPEN_METRICS_CREATED,
-    OPEN_METRICS_BUCKET,
-    OPEN_METRICS_SUM,
-    OPEN_METRICS_COUNT,
-    OPEN_METRICS_GSUM,
-    OPEN_METRICS_GCOUNT,
-    OPEN_METRICS_SUFFIX_INFO,
-    OPEN_METRICS_SUFFIX_COUNT
-} open_metrics_suffix;
 
 static const varve_text open_metrics_suffixes[OPEN_METRICS_SUFFIX_COUNT] = {
     [OPEN_METRICS_NONE] = VV_TEXT_INIT(""),
@@ -82,8 +50,6 @@ static const varve_text open_metrics_suffixes[OPEN_METRICS_SUFFIX_COUNT] = {
     [OPEN_METRICS_GCOUNT] = VV_TEXT_INIT("_gcount"),
     [OPEN_METRICS_SUFFIX_INFO] = VV_TEXT_INIT("_info"),
 };
-
-#define OPEN_METRICS_BIT(suffix) (1u << OPEN_METRICS_##suffix)
 
 static const struct {
     varve_text word;
@@ -108,114 +74,12 @@ static const struct {
 
 /* ---- state ---------------------------------------------------------------------------------- */
 
-/** A set of texts that it copies. */
-typedef struct open_metrics_set {
-    vv_map map;   /* to an index of texts */
-    vv_vec texts; /* varve_text */
-    vv_arena arena;
-} open_metrics_set;
-
-/** One point of a group: what its samples have said so far. */
-typedef struct open_metrics_point {
-    uint32_t suffixes; /* that it has, as bits */
-    bool has_bucket;
-    bool has_negative_bucket;
-    double bound; /* of the last bucket */
-    double count; /* of the last bucket */
-    double total; /* of _count or _gcount */
-} open_metrics_point;
-
-typedef struct open_metrics {
-    vv_alloc *alloc;                   /* borrowed */
-    vv_decoder *base;                  /* borrowed */
-    const vv_decoder_options *options; /* borrowed */
-    bool keeps_created;
-    vv_lines lines;
-    vv_arena arena; /* of one line */
-    bool is_ended;  /* # EOF was there */
-    /* the text */
-    open_metrics_set names; /* of families, and all that their samples may have */
-    /* the family */
-    vv_buf family; /* its name; empty: none yet */
-    open_metrics_type type;
-    vv_buf units; /* its unit */
-    bool has_type;
-    bool has_help;
-    bool has_unit;
-    bool has_samples;
-    open_metrics_set groups;
-    /* the group */
-    vv_buf group; /* its labels, sizes before them */
-    bool has_group;
-    bool has_time;
-    vv_seconds time;
-    open_metrics_point point;
-} open_metrics;
-
-/** A sample with all that the rules ask. */
-typedef struct open_metrics_sample {
-    vv_prom_sample text;
-    varve_text name;
-    varve_label *labels;
-    size_t label_count;
-    open_metrics_suffix suffix;
-    vv_seconds time;
-    bool has_exemplar;
-} open_metrics_sample;
-
-static bool open_metrics_set_equal(const void *context, const void *key, uint64_t value)
-{
-    const open_metrics_set *set = context;
-    const varve_text *text = key;
-    return vv_text_equal(*VV_VEC_AT(&set->texts, varve_text, (size_t)value), *text);
-}
-
-static void open_metrics_set_init(open_metrics_set *set, vv_alloc *alloc, uint64_t seed)
-{
-    vv_map_init(&set->map, alloc, seed, open_metrics_set_equal, set);
-    vv_vec_init(&set->texts, alloc, sizeof(varve_text), SIZE_MAX);
-    vv_arena_init(&set->arena, alloc, SIZE_MAX);
-}
-
-static void open_metrics_set_deinit(open_metrics_set *set)
-{
-    vv_map_deinit(&set->map);
-    vv_vec_deinit(&set->texts);
-    vv_arena_deinit(&set->arena);
-}
-
-static void open_metrics_set_clear(open_metrics_set *set)
-{
-    vv_map_clear(&set->map);
-    vv_vec_clear(&set->texts);
-    vv_arena_reset(&set->arena);
-}
-
-/** *out_is_new is false when it was there already. */
-static varve_status open_metrics_set_add(open_metrics_set *set, varve_text text, bool *out_is_new,
-                                         varve_error *out_err)
-{
-    uint64_t known;
-    varve_text copy;
-    uint64_t hash = vv_map_hash(&set->map, text.data, text.size);
-    *out_is_new = !vv_map_find(&set->map, hash, &text, &known);
-    if (!*out_is_new) {
-        return VARVE_OK;
-    }
-    if (vv_arena_copy(&set->arena, text, &copy) != VARVE_OK ||
-        vv_vec_push(&set->texts, &copy) != VARVE_OK ||
-        vv_map_insert(&set->map, hash, set->texts.count - 1) != VARVE_OK) {
-        return vv_fail_nomem(out_err, "the names of a text", text.size);
-    }
-    return VARVE_OK;
-}
-
 static varve_status open_metrics_create(vv_decoder *base, vv_alloc *alloc,
                                         const vv_decoder_options *options, void **out_state,
                                         varve_error *out_err)
 {
     const vv_prom_text_options *own = options->format_options;
-    open_metrics *state = vv_alloc_zeroed(alloc, sizeof *state);
+    vv_open_metrics *state = vv_alloc_zeroed(alloc, sizeof *state);
     if (state == NULL) {
         return vv_fail_nomem(out_err, "a decoder of OpenMetrics", sizeof *state);
     }
@@ -226,8 +90,8 @@ static varve_status open_metrics_create(vv_decoder *base, vv_alloc *alloc,
     vv_lines_init(&state->lines, alloc,
                   options->line_bytes_max == 0 ? VV_PROM_LINE_BYTES_MAX : options->line_bytes_max);
     vv_arena_init(&state->arena, alloc, SIZE_MAX); /* a line bounds it */
-    open_metrics_set_init(&state->names, alloc, options->seed);
-    open_metrics_set_init(&state->groups, alloc, options->seed);
+    vv_text_set_init(&state->names, alloc, options->seed);
+    vv_text_set_init(&state->groups, alloc, options->seed);
     vv_buf_init(&state->family, alloc, SIZE_MAX); /* and these */
     vv_buf_init(&state->units, alloc, SIZE_MAX);
     vv_buf_init(&state->group, alloc, SIZE_MAX);
@@ -237,27 +101,22 @@ static varve_status open_metrics_create(vv_decoder *base, vv_alloc *alloc,
 
 static void open_metrics_free(void *context)
 {
-    open_metrics *state = context;
+    vv_open_metrics *state = context;
     vv_lines_deinit(&state->lines);
     vv_arena_deinit(&state->arena);
-    open_metrics_set_deinit(&state->names);
-    open_metrics_set_deinit(&state->groups);
+    vv_text_set_deinit(&state->names);
+    vv_text_set_deinit(&state->groups);
     vv_buf_deinit(&state->family);
     vv_buf_deinit(&state->units);
     vv_buf_deinit(&state->group);
     vv_alloc_free(state->alloc, state, sizeof *state);
 }
 
-static varve_status open_metrics_bad(const char *reason, varve_error *out_err)
-{
-    return vv_fail(out_err, VARVE_E_INVALID, "%s", reason);
-}
-
 /* ---- times ---------------------------------------------------------------------------------- */
 
 /** In the precision wanted; that of `now` without. */
-static varve_status open_metrics_timestamp(const open_metrics *state,
-                                           const open_metrics_sample *sample,
+static varve_status open_metrics_timestamp(const vv_open_metrics *state,
+                                           const vv_open_metrics_sample *sample,
                                            int64_t *out_timestamp, varve_error *out_err)
 {
     int64_t per_second = vv_precision_per_second(state->options->precision);
@@ -272,7 +131,7 @@ static varve_status open_metrics_timestamp(const open_metrics *state,
     int64_t ns = (int64_t)time->ns / unit - (from_end ? per_second : 0);
     if (!vv_mul_i64(time->s + (from_end ? 1 : 0), per_second, out_timestamp) ||
         !vv_add_i64(*out_timestamp, ns, out_timestamp)) {
-        return open_metrics_bad("the time is outside of what the database can hold", out_err);
+        return vv_open_metrics_bad("the time is outside of what the database can hold", out_err);
     }
     if (time->has_more || (int64_t)time->ns % unit != 0) {
         vv_decoder_note_lost_digits(state->base);
@@ -280,242 +139,10 @@ static varve_status open_metrics_timestamp(const open_metrics *state,
     return VARVE_OK;
 }
 
-/* ---- points and groups ---------------------------------------------------------------------- */
-
-static bool open_metrics_is_histogram(const open_metrics *state)
-{
-    return state->type == OPEN_METRICS_HISTOGRAM || state->type == OPEN_METRICS_GAUGEHISTOGRAM;
-}
-
-/** What all samples of a point have to say together. */
-static varve_status open_metrics_end_point(open_metrics *state, varve_error *out_err)
-{
-    const open_metrics_point point = state->point;
-    state->point = (open_metrics_point){.suffixes = 0};
-    if (!state->has_group || !open_metrics_is_histogram(state)) {
-        return VARVE_OK;
-    }
-    bool has_count = (point.suffixes & (OPEN_METRICS_BIT(COUNT) | OPEN_METRICS_BIT(GCOUNT))) != 0;
-    bool has_sum = (point.suffixes & (OPEN_METRICS_BIT(SUM) | OPEN_METRICS_BIT(GSUM))) != 0;
-    if (!point.has_bucket || point.bound <= 1.7976931348623157e308) {
-        return open_metrics_bad("a histogram before this line has no bucket le=\"+Inf\"", out_err);
-    }
-    if (has_count && !(point.total >= point.count && point.total <= point.count)) {
-        return open_metrics_bad("the count of a histogram before this line is not that of its "
-                                "bucket le=\"+Inf\"",
-                                out_err);
-    }
-    if (has_count != has_sum) {
-        return open_metrics_bad("a histogram before this line has only one of sum and count",
-                                out_err);
-    }
-    if (has_sum && point.has_negative_bucket && state->type == OPEN_METRICS_HISTOGRAM) {
-        return open_metrics_bad("a histogram before this line has a sum and negative buckets",
-                                out_err);
-    }
-    return VARVE_OK;
-}
-
-/** Labels that tell samples of a group apart, not groups. */
-static bool open_metrics_is_inner(const open_metrics *state, varve_text name)
-{
-    switch (state->type) {
-    case OPEN_METRICS_HISTOGRAM:
-    case OPEN_METRICS_GAUGEHISTOGRAM:
-        return vv_text_equal(name, VV_TEXT("le"));
-    case OPEN_METRICS_SUMMARY:
-        return vv_text_equal(name, VV_TEXT("quantile"));
-    case OPEN_METRICS_STATESET:
-        return vv_text_equal(name, vv_buf_text(&state->family));
-    case OPEN_METRICS_UNKNOWN:
-    case OPEN_METRICS_GAUGE:
-    case OPEN_METRICS_COUNTER:
-    case OPEN_METRICS_INFO:
-    case OPEN_METRICS_TYPE_COUNT:
-        break;
-    }
-    return false;
-}
-
-/** The labels of the group as one text, behind what `group` holds. */
-static varve_status open_metrics_group_text(open_metrics *state, const open_metrics_sample *sample,
-                                            varve_error *out_err)
-{
-    vv_buf *group = &state->group;
-    for (size_t i = 0; i < sample->label_count; i++) {
-        const varve_label *label = &sample->labels[i];
-        if (!open_metrics_is_inner(state, label->name)) {
-            vv_buf_append_varint(group, label->name.size);
-            vv_buf_append_text(group, label->name);
-            vv_buf_append_varint(group, label->value.size);
-            vv_buf_append_text(group, label->value);
-        }
-    }
-    return vv_buf_check(group, out_err);
-}
-
-/** Whether the sample is of the group at hand; else the next group begins. */
-static varve_status open_metrics_enter_group(open_metrics *state, const open_metrics_sample *sample,
-                                             bool *out_is_same, varve_error *out_err)
-{
-    size_t old = state->group.size;
-    VV_TRY(open_metrics_group_text(state, sample, out_err));
-    varve_text known = vv_text_make((const char *)state->group.data, old);
-    varve_text found = vv_text_sub(vv_buf_text(&state->group), old, SIZE_MAX);
-    *out_is_same = state->has_group && vv_text_equal(known, found);
-    if (*out_is_same) {
-        vv_buf_truncate(&state->group, old);
-        return VARVE_OK;
-    }
-    bool is_new;
-    VV_TRY(open_metrics_end_point(state, out_err));
-    VV_TRY(open_metrics_set_add(&state->groups, found, &is_new, out_err));
-    vv_buf_drop_front(&state->group, old);
-    state->has_group = true;
-    return is_new ? VARVE_OK
-                  : open_metrics_bad("samples of one metric do not stand together", out_err);
-}
-
-static int open_metrics_time_compare(const vv_seconds *a, const vv_seconds *b)
-{
-    if (a->s != b->s) {
-        return a->s < b->s ? -1 : 1;
-    }
-    return a->ns < b->ns ? -1 : a->ns > b->ns;
-}
-
-/** Group and point of a sample, and what they have to have in common. */
-static varve_status open_metrics_place(open_metrics *state, const open_metrics_sample *sample,
-                                       varve_error *out_err)
-{
-    bool is_same;
-    bool has_time = sample->text.time.size > 0;
-    VV_TRY(open_metrics_enter_group(state, sample, &is_same, out_err));
-    if (is_same && has_time != state->has_time) {
-        return open_metrics_bad("some samples of a metric have a time and some have none", out_err);
-    }
-    int order = is_same ? open_metrics_time_compare(&sample->time, &state->time) : 0;
-    if (order < 0) {
-        return open_metrics_bad("the time of a metric goes back", out_err);
-    }
-    if (order > 0) {
-        VV_TRY(open_metrics_end_point(state, out_err));
-    }
-    state->has_time = has_time;
-    state->time = sample->time;
-    bool may_repeat =
-        sample->suffix == OPEN_METRICS_BUCKET ||
-        (sample->suffix == OPEN_METRICS_NONE &&
-         (state->type == OPEN_METRICS_SUMMARY || state->type == OPEN_METRICS_STATESET));
-    uint32_t bit = 1u << sample->suffix;
-    if ((state->point.suffixes & bit) != 0 && !may_repeat) {
-        return open_metrics_bad("a sample stands twice", out_err);
-    }
-    state->point.suffixes |= bit;
-    return VARVE_OK;
-}
-
-/* ---- what a sample has to say --------------------------------------------------------------- */
-
-static const varve_text *open_metrics_label(const open_metrics_sample *sample, varve_text name)
-{
-    for (size_t i = 0; i < sample->label_count; i++) {
-        if (vv_text_equal(sample->labels[i].name, name)) {
-            return &sample->labels[i].value;
-        }
-    }
-    return NULL;
-}
-
-static varve_status open_metrics_bucket(open_metrics *state, const open_metrics_sample *sample,
-                                        varve_error *out_err)
-{
-    open_metrics_point *point = &state->point;
-    const varve_text *le = open_metrics_label(sample, VV_TEXT("le"));
-    double bound;
-    if (le == NULL || !vv_prom_number(*le, &bound) || !(bound >= bound)) {
-        return open_metrics_bad("a bucket without a number as its label le", out_err);
-    }
-    if (point->has_bucket && !(bound > point->bound)) {
-        return open_metrics_bad("the buckets of a histogram are not in order", out_err);
-    }
-    if (point->has_bucket && sample->text.value < point->count) {
-        return open_metrics_bad("a bucket counts less than the one before", out_err);
-    }
-    point->has_bucket = true;
-    point->has_negative_bucket = point->has_negative_bucket || bound < 0;
-    point->bound = bound;
-    point->count = sample->text.value;
-    return VARVE_OK;
-}
-
-static varve_status open_metrics_plain(const open_metrics *state, const open_metrics_sample *sample,
-                                       varve_error *out_err)
-{
-    double value = sample->text.value;
-    double quantile;
-    const varve_text *label;
-    if (state->type == OPEN_METRICS_STATESET) {
-        label = open_metrics_label(sample, vv_buf_text(&state->family));
-        if (label == NULL || !((value >= 0 && value <= 0) || (value >= 1 && value <= 1))) {
-            return open_metrics_bad("a stateset has a label of its name, and the value 0 or 1",
-                                    out_err);
-        }
-    }
-    if (state->type == OPEN_METRICS_SUMMARY) {
-        label = open_metrics_label(sample, VV_TEXT("quantile"));
-        if (label == NULL || !vv_prom_number(*label, &quantile) ||
-            !(quantile >= 0 && quantile <= 1) || value < 0) {
-            return open_metrics_bad("a summary has a label quantile from 0 to 1, and no negative "
-                                    "values",
-                                    out_err);
-        }
-    }
-    return VARVE_OK;
-}
-
-/** The rules of its type for the value and labels of a sample. */
-static varve_status open_metrics_check(open_metrics *state, const open_metrics_sample *sample,
-                                       varve_error *out_err)
-{
-    double value = sample->text.value;
-    bool takes_exemplar =
-        sample->suffix == OPEN_METRICS_TOTAL || sample->suffix == OPEN_METRICS_BUCKET;
-    if (sample->has_exemplar && !takes_exemplar) {
-        return open_metrics_bad("only counters and buckets have exemplars", out_err);
-    }
-    switch (sample->suffix) {
-    case OPEN_METRICS_NONE:
-        return open_metrics_plain(state, sample, out_err);
-    case OPEN_METRICS_CREATED:
-        return VARVE_OK;
-    case OPEN_METRICS_SUFFIX_INFO:
-        return value >= 1 && value <= 1 ? VARVE_OK
-                                        : open_metrics_bad("the value of an info is 1", out_err);
-    case OPEN_METRICS_GSUM:
-        return value >= value ? VARVE_OK : open_metrics_bad("a sum that is no number", out_err);
-    case OPEN_METRICS_TOTAL:
-    case OPEN_METRICS_BUCKET:
-    case OPEN_METRICS_SUM:
-    case OPEN_METRICS_COUNT:
-    case OPEN_METRICS_GCOUNT:
-    case OPEN_METRICS_SUFFIX_COUNT:
-        break;
-    }
-    if (!(value >= 0)) {
-        return open_metrics_bad("a total, count or sum is negative, or no number", out_err);
-    }
-    if (sample->suffix == OPEN_METRICS_COUNT || sample->suffix == OPEN_METRICS_GCOUNT) {
-        state->point.total = value;
-    }
-    return sample->suffix == OPEN_METRICS_BUCKET ? open_metrics_bucket(state, sample, out_err)
-                                                 : VARVE_OK;
-}
-
 /* ---- families ------------------------------------------------------------------------------- */
 
 /** All names of the family are known now: nobody else may have one of them. */
-static varve_status open_metrics_claim(open_metrics *state, varve_error *out_err)
+static varve_status open_metrics_claim(vv_open_metrics *state, varve_error *out_err)
 {
     size_t size = state->family.size;
     uint32_t suffixes = open_metrics_types[state->type].suffixes | OPEN_METRICS_BIT(NONE);
@@ -528,7 +155,7 @@ static varve_status open_metrics_claim(open_metrics *state, varve_error *out_err
                    ? VARVE_OK
                    : vv_buf_check(&state->family, out_err));
         varve_status status =
-            open_metrics_set_add(&state->names, vv_buf_text(&state->family), &is_new, out_err);
+            vv_text_set_add(&state->names, vv_buf_text(&state->family), &is_new, out_err);
         if (status == VARVE_OK && !is_new) {
             status = vv_fail(out_err, VARVE_E_INVALID,
                              "the name \"%.*s\" is that of an earlier metric too",
@@ -541,7 +168,7 @@ static varve_status open_metrics_claim(open_metrics *state, varve_error *out_err
 }
 
 /** The unit ends the name, and some types have none. */
-static varve_status open_metrics_check_unit(const open_metrics *state, varve_error *out_err)
+static varve_status open_metrics_check_unit(const vv_open_metrics *state, varve_error *out_err)
 {
     varve_text unit = vv_buf_text(&state->units);
     varve_text name = vv_buf_text(&state->family);
@@ -549,15 +176,15 @@ static varve_status open_metrics_check_unit(const open_metrics *state, varve_err
         return VARVE_OK;
     }
     if (state->type == OPEN_METRICS_INFO || state->type == OPEN_METRICS_STATESET) {
-        return open_metrics_bad("infos and statesets have no unit", out_err);
+        return vv_open_metrics_bad("infos and statesets have no unit", out_err);
     }
     bool is_end = vv_text_ends_with(name, unit) && name.size > unit.size &&
                   name.data[name.size - unit.size - 1] == '_';
-    return is_end ? VARVE_OK : open_metrics_bad("the unit does not end the name", out_err);
+    return is_end ? VARVE_OK : vv_open_metrics_bad("the unit does not end the name", out_err);
 }
 
 /** The descriptors are over, since a sample comes, or another family. */
-static varve_status open_metrics_end_descriptors(open_metrics *state, varve_error *out_err)
+static varve_status open_metrics_end_descriptors(vv_open_metrics *state, varve_error *out_err)
 {
     if (state->family.size == 0 || state->has_samples) {
         return VARVE_OK;
@@ -566,20 +193,20 @@ static varve_status open_metrics_end_descriptors(open_metrics *state, varve_erro
     return open_metrics_claim(state, out_err);
 }
 
-static varve_status open_metrics_end_family(open_metrics *state, varve_error *out_err)
+static varve_status open_metrics_end_family(vv_open_metrics *state, varve_error *out_err)
 {
     VV_TRY(open_metrics_end_descriptors(state, out_err));
-    return open_metrics_end_point(state, out_err);
+    return vv_open_metrics_end_point(state, out_err);
 }
 
-static varve_status open_metrics_begin_family(open_metrics *state, varve_text name,
+static varve_status open_metrics_begin_family(vv_open_metrics *state, varve_text name,
                                               varve_error *out_err)
 {
     VV_TRY(open_metrics_end_family(state, out_err));
     vv_buf_reset(&state->family);
     vv_buf_reset(&state->units);
     vv_buf_reset(&state->group);
-    open_metrics_set_clear(&state->groups);
+    vv_text_set_clear(&state->groups);
     state->type = OPEN_METRICS_UNKNOWN;
     state->has_type = false;
     state->has_help = false;
@@ -591,8 +218,8 @@ static varve_status open_metrics_begin_family(open_metrics *state, varve_text na
 }
 
 /** The suffix with which a name is one of the family's; false when it is not. */
-static bool open_metrics_find_suffix(const open_metrics *state, varve_text name,
-                                     open_metrics_suffix *out_suffix)
+static bool open_metrics_find_suffix(const vv_open_metrics *state, varve_text name,
+                                     vv_open_metrics_suffix *out_suffix)
 {
     varve_text family = vv_buf_text(&state->family);
     if (family.size == 0 || !vv_text_starts_with(name, family)) {
@@ -602,7 +229,7 @@ static bool open_metrics_find_suffix(const open_metrics *state, varve_text name,
     for (uint32_t i = 0; i < OPEN_METRICS_SUFFIX_COUNT; i++) {
         if ((open_metrics_types[state->type].suffixes & (1u << i)) != 0 &&
             vv_text_equal(rest, open_metrics_suffixes[i])) {
-            *out_suffix = (open_metrics_suffix)i;
+            *out_suffix = (vv_open_metrics_suffix)i;
             return true;
         }
     }
@@ -611,20 +238,20 @@ static bool open_metrics_find_suffix(const open_metrics *state, varve_text name,
 
 /* ---- lines ---------------------------------------------------------------------------------- */
 
-static varve_status open_metrics_type_line(open_metrics *state, varve_text word,
+static varve_status open_metrics_type_line(vv_open_metrics *state, varve_text word,
                                            varve_error *out_err)
 {
     for (uint32_t i = 0; i < OPEN_METRICS_TYPE_COUNT; i++) {
         if (vv_text_equal(word, open_metrics_types[i].word)) {
-            state->type = (open_metrics_type)i;
+            state->type = (vv_open_metrics_type)i;
             return VARVE_OK;
         }
     }
-    return open_metrics_bad("an unknown type", out_err);
+    return vv_open_metrics_bad("an unknown type", out_err);
 }
 
 /** "# TYPE NAME ..." and kin. */
-static varve_status open_metrics_descriptor(open_metrics *state, vv_prom_cursor *cursor)
+static varve_status open_metrics_descriptor(vv_open_metrics *state, vv_prom_cursor *cursor)
 {
     varve_error *out_err = cursor->err;
     varve_text name;
@@ -633,20 +260,20 @@ static varve_status open_metrics_descriptor(open_metrics *state, vv_prom_cursor 
     bool is_help = vv_text_equal(keyword, VV_TEXT("HELP"));
     bool is_unit = vv_text_equal(keyword, VV_TEXT("UNIT"));
     if (!(is_type || is_help || is_unit) || !vv_prom_gap(cursor)) {
-        return open_metrics_bad("a comment that is none of TYPE, HELP, UNIT and EOF", out_err);
+        return vv_open_metrics_bad("a comment that is none of TYPE, HELP, UNIT and EOF", out_err);
     }
     VV_TRY(vv_prom_name(cursor, &state->arena, &name));
     if (cursor->at < cursor->text.size && !vv_prom_gap(cursor)) {
-        return open_metrics_bad("no name of a metric", out_err);
+        return vv_open_metrics_bad("no name of a metric", out_err);
     }
     if (!vv_text_equal(name, vv_buf_text(&state->family))) {
         VV_TRY(open_metrics_begin_family(state, name, out_err));
     } else if (state->has_samples) {
-        return open_metrics_bad("a description behind samples of its metric", out_err);
+        return vv_open_metrics_bad("a description behind samples of its metric", out_err);
     }
     bool *has = is_type ? &state->has_type : is_help ? &state->has_help : &state->has_unit;
     if (*has) {
-        return open_metrics_bad("a description that stands twice", out_err);
+        return vv_open_metrics_bad("a description that stands twice", out_err);
     }
     *has = true;
     varve_text rest = vv_text_sub(cursor->text, cursor->at, SIZE_MAX);
@@ -658,7 +285,7 @@ static varve_status open_metrics_descriptor(open_metrics *state, vv_prom_cursor 
 }
 
 /** " # {labels} value [time]" */
-static varve_status open_metrics_exemplar(open_metrics *state, vv_prom_cursor *cursor)
+static varve_status open_metrics_exemplar(vv_open_metrics *state, vv_prom_cursor *cursor)
 {
     varve_label *labels;
     size_t count;
@@ -667,7 +294,7 @@ static varve_status open_metrics_exemplar(open_metrics *state, vv_prom_cursor *c
     size_t length = 0;
     varve_text begin = VV_TEXT(" # ");
     if (!vv_text_starts_with(vv_text_sub(cursor->text, cursor->at, SIZE_MAX), begin)) {
-        return open_metrics_bad("unexpected text behind the sample", cursor->err);
+        return vv_open_metrics_bad("unexpected text behind the sample", cursor->err);
     }
     cursor->at += begin.size;
     VV_TRY(vv_prom_labels(cursor, &state->arena, &labels, &count));
@@ -679,18 +306,18 @@ static varve_status open_metrics_exemplar(open_metrics *state, vv_prom_cursor *c
                        VV_PROM_EXEMPLAR_LENGTH_MAX);
     }
     if (!vv_prom_gap(cursor) || !vv_prom_number(vv_prom_word(cursor), &value)) {
-        return open_metrics_bad("an exemplar without a value", cursor->err);
+        return vv_open_metrics_bad("an exemplar without a value", cursor->err);
     }
     if (vv_prom_gap(cursor) && !vv_seconds_text_parse(vv_prom_word(cursor), &time)) {
-        return open_metrics_bad("the time of an exemplar is no number of seconds", cursor->err);
+        return vv_open_metrics_bad("the time of an exemplar is no number of seconds", cursor->err);
     }
     return cursor->at == cursor->text.size
                ? VARVE_OK
-               : open_metrics_bad("unexpected text behind the exemplar", cursor->err);
+               : vv_open_metrics_bad("unexpected text behind the exemplar", cursor->err);
 }
 
-static varve_status open_metrics_sample_parse(open_metrics *state, vv_prom_cursor *cursor,
-                                              open_metrics_sample *sample)
+static varve_status open_metrics_sample_parse(vv_open_metrics *state, vv_prom_cursor *cursor,
+                                              vv_open_metrics_sample *sample)
 {
     VV_TRY(vv_prom_sample_parse(cursor, &sample->text));
     sample->has_exemplar = cursor->at < cursor->text.size;
@@ -698,13 +325,13 @@ static varve_status open_metrics_sample_parse(open_metrics *state, vv_prom_curso
         VV_TRY(open_metrics_exemplar(state, cursor));
     }
     if (sample->text.time.size > 0 && !vv_seconds_text_parse(sample->text.time, &sample->time)) {
-        return open_metrics_bad("the time is no number of seconds", cursor->err);
+        return vv_open_metrics_bad("the time is no number of seconds", cursor->err);
     }
     return vv_prom_series(sample->text.key, &state->arena, &sample->name, &sample->labels,
                           &sample->label_count, cursor->err);
 }
 
-static varve_status open_metrics_row(open_metrics *state, const open_metrics_sample *sample,
+static varve_status open_metrics_row(vv_open_metrics *state, const vv_open_metrics_sample *sample,
                                      varve_error *out_err)
 {
     static const varve_text name = VV_TEXT_INIT("value");
@@ -717,6 +344,7 @@ static varve_status open_metrics_row(open_metrics *state, const open_metrics_sam
     vv_wire_rows rows = {
         .key = sample->text.key,
         .line = state->lines.line,
+        .text = sample->line,
         .row_count = 1,
         .timestamps = &timestamp,
         .field_count = 1,
@@ -726,13 +354,14 @@ static varve_status open_metrics_row(open_metrics *state, const open_metrics_sam
     return vv_decoder_rows(state->base, &rows, out_err);
 }
 
-static varve_status open_metrics_sample_line(open_metrics *state, vv_prom_cursor *cursor,
-                                             open_metrics_sample *sample)
+static varve_status open_metrics_sample_line(vv_open_metrics *state, vv_prom_cursor *cursor,
+                                             vv_open_metrics_sample *sample)
 {
     VV_TRY(open_metrics_sample_parse(state, cursor, sample));
     if (!open_metrics_find_suffix(state, sample->name, &sample->suffix)) {
         if (vv_text_equal(sample->name, vv_buf_text(&state->family))) {
-            return open_metrics_bad("a sample without the suffix that its type has", cursor->err);
+            return vv_open_metrics_bad("a sample without the suffix that its type has",
+                                       cursor->err);
         }
         /* A family without descriptors, whose name may be taken already. */
         VV_TRY(open_metrics_begin_family(state, sample->name, cursor->err));
@@ -742,22 +371,22 @@ static varve_status open_metrics_sample_line(open_metrics *state, vv_prom_cursor
         VV_TRY(open_metrics_end_descriptors(state, cursor->err));
         state->has_samples = true;
     }
-    VV_TRY(open_metrics_place(state, sample, cursor->err));
-    return open_metrics_check(state, sample, cursor->err);
+    VV_TRY(vv_open_metrics_place(state, sample, cursor->err));
+    return vv_open_metrics_check(state, sample, cursor->err);
 }
 
 /** A whole line, of which `why` tells what is wrong; *out_sample is filled for a row. */
-static varve_status open_metrics_line(open_metrics *state, varve_text line, bool *out_has_sample,
-                                      open_metrics_sample *sample, varve_error *why)
+static varve_status open_metrics_line(vv_open_metrics *state, varve_text line, bool *out_has_sample,
+                                      vv_open_metrics_sample *sample, varve_error *why)
 {
     vv_prom_cursor cursor = {.text = line, .is_strict = true, .err = why};
     *out_has_sample = false;
     vv_arena_reset(&state->arena);
     if (state->is_ended) {
-        return open_metrics_bad("text behind # EOF", why);
+        return vv_open_metrics_bad("text behind # EOF", why);
     }
     if (!vv_utf8_is_valid(line)) {
-        return open_metrics_bad("the line is not UTF-8", why);
+        return vv_open_metrics_bad("the line is not UTF-8", why);
     }
     if (vv_text_equal(line, VV_TEXT("# EOF"))) {
         state->is_ended = true;
@@ -768,14 +397,14 @@ static varve_status open_metrics_line(open_metrics *state, varve_text line, bool
         return open_metrics_descriptor(state, &cursor);
     }
     if (line.size == 0 || line.data[0] == '#') {
-        return open_metrics_bad("an empty line, or a comment without a space", why);
+        return vv_open_metrics_bad("an empty line, or a comment without a space", why);
     }
     *out_has_sample = true;
-    *sample = (open_metrics_sample){.suffix = OPEN_METRICS_NONE};
+    *sample = (vv_open_metrics_sample){.line = line, .suffix = OPEN_METRICS_NONE};
     return open_metrics_sample_line(state, &cursor, sample);
 }
 
-static varve_status open_metrics_take(open_metrics *state, varve_text text, bool is_end,
+static varve_status open_metrics_take(vv_open_metrics *state, varve_text text, bool is_end,
                                       varve_error *out_err)
 {
     vv_lines_feed(&state->lines, text);
@@ -783,7 +412,7 @@ static varve_status open_metrics_take(open_metrics *state, varve_text text, bool
         varve_text line;
         bool has_line;
         bool has_sample;
-        open_metrics_sample sample;
+        vv_open_metrics_sample sample;
         varve_error why;
         VV_TRY(vv_lines_next(&state->lines, is_end, &line, &has_line, out_err));
         if (!has_line) {
@@ -812,7 +441,7 @@ static varve_status open_metrics_feed(void *context, vv_bytes piece, varve_error
 
 static varve_status open_metrics_end(void *context, varve_error *out_err)
 {
-    open_metrics *state = context;
+    vv_open_metrics *state = context;
     VV_TRY(open_metrics_take(state, VV_TEXT(""), true, out_err));
     return state->is_ended
                ? VARVE_OK

@@ -21,6 +21,7 @@
 
 #include <string.h>
 
+#include "base/limit.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -248,7 +249,8 @@ static varve_status prom_text_key(vv_prom_cursor *cursor, varve_text *out_key)
         }
         has_metric = has_metric || item.is_metric;
         if (count > VV_PROM_LABELS_MAX) {
-            return vv_fail(cursor->err, VARVE_E_LIMIT, "more than %u labels", VV_PROM_LABELS_MAX);
+            return vv_fail_limit(cursor->err, VARVE_E_LIMIT, VV_LIMIT_SERIES_NAME,
+                                 "more than %u labels", VV_PROM_LABELS_MAX);
         }
     }
     *out_key = vv_text_make(cursor->text.data + begin, cursor->at - begin);
@@ -300,7 +302,8 @@ static varve_status prom_text_items(vv_prom_cursor *cursor, vv_arena *arena, var
             continue;
         }
         if (count == VV_PROM_LABELS_MAX) {
-            return vv_fail(cursor->err, VARVE_E_LIMIT, "more than %u labels", VV_PROM_LABELS_MAX);
+            return vv_fail_limit(cursor->err, VARVE_E_LIMIT, VV_LIMIT_SERIES_NAME,
+                                 "more than %u labels", VV_PROM_LABELS_MAX);
         }
         if (count == capacity) {
             varve_label *more = vv_arena_array(arena, capacity * 2, sizeof *labels);
@@ -393,26 +396,8 @@ typedef struct prom_text {
     vv_arena arena; /* of one comment */
 } prom_text;
 
-static varve_status prom_text_create(vv_decoder *base, vv_alloc *alloc,
-                                     const vv_decoder_options *options, void **out_state,
-                                     varve_error *out_err)
-{
-    prom_text *state = vv_alloc_zeroed(alloc, sizeof *state);
-    if (state == NULL) {
-        return vv_fail_nomem(out_err, "a decoder of Prometheus text", sizeof *state);
-    }
-    state->alloc = alloc;
-    state->base = base;
-    state->options = options;
-    vv_lines_init(&state->lines, alloc,
-                  options->line_bytes_max == 0 ? VV_PROM_LINE_BYTES_MAX : options->line_bytes_max);
-    vv_arena_init(&state->arena, alloc, SIZE_MAX); /* a line bounds it */
-    *out_state = state;
-    return VARVE_OK;
-}
-
 /** A line that begins with '#'. */
-static varve_status prom_text_comment(prom_text *state, vv_prom_cursor *cursor)
+static varve_status prom_text_comment(vv_arena *arena, vv_prom_cursor *cursor)
 {
     static const varve_text types[] = {
         VV_TEXT_INIT("counter"), VV_TEXT_INIT("gauge"),   VV_TEXT_INIT("histogram"),
@@ -427,8 +412,7 @@ static varve_status prom_text_comment(prom_text *state, vv_prom_cursor *cursor)
     if ((!is_type && !vv_text_equal(word, VV_TEXT("HELP"))) || cursor->at == cursor->text.size) {
         return VARVE_OK;
     }
-    vv_arena_reset(&state->arena);
-    VV_TRY(vv_prom_name(cursor, &state->arena, &name));
+    VV_TRY(vv_prom_name(cursor, arena, &name));
     if (cursor->at < cursor->text.size && !vv_prom_gap(cursor)) {
         return prom_text_bad(cursor, "no name of a metric");
     }
@@ -443,6 +427,35 @@ static varve_status prom_text_comment(prom_text *state, vv_prom_cursor *cursor)
         }
     }
     return prom_text_bad(cursor, "no type: counter, gauge, histogram, summary or untyped");
+}
+
+/** Whether a comment is good: then it says nothing to us (P2). A name in quotes takes memory: such
+ * a line is looked at as any other. */
+static bool prom_text_is_idle(varve_text line)
+{
+    vv_prom_cursor cursor = {.text = line};
+    return vv_text_find_char(line, '"') == line.size && vv_utf8_is_valid(line) &&
+           prom_text_comment(NULL, &cursor) == VARVE_OK;
+}
+
+static varve_status prom_text_create(vv_decoder *base, vv_alloc *alloc,
+                                     const vv_decoder_options *options, void **out_state,
+                                     varve_error *out_err)
+{
+    prom_text *state = vv_alloc_zeroed(alloc, sizeof *state);
+    if (state == NULL) {
+        return vv_fail_nomem(out_err, "a decoder of Prometheus text", sizeof *state);
+    }
+    state->alloc = alloc;
+    state->base = base;
+    state->options = options;
+    vv_lines_init(&state->lines, alloc,
+                  options->line_bytes_max == 0 ? VV_PROM_LINE_BYTES_MAX : options->line_bytes_max);
+    state->lines.passes_blank = true;
+    state->lines.is_comment = prom_text_is_idle;
+    vv_arena_init(&state->arena, alloc, SIZE_MAX); /* a line bounds it */
+    *out_state = state;
+    return VARVE_OK;
 }
 
 /** Time in the precision wanted; that of `now` without. */
@@ -498,12 +511,13 @@ static varve_status prom_text_line(prom_text *state, varve_text line, varve_erro
     if (!vv_utf8_is_valid(line)) {
         status = vv_fail(&why, VARVE_E_INVALID, "the line is not UTF-8");
     } else if (is_comment) {
-        status = prom_text_comment(state, &cursor);
+        vv_arena_reset(&state->arena);
+        status = prom_text_comment(&state->arena, &cursor);
     } else {
         status = prom_text_sample(state, &cursor, &sample, &timestamp);
     }
     if (status == VARVE_E_INVALID || status == VARVE_E_LIMIT) {
-        vv_decoder_reject(state->base, state->lines.line, 1, &why);
+        vv_decoder_reject(state->base, state->lines.line, line, &why);
         return VARVE_OK;
     }
     if (status != VARVE_OK || is_comment) {
@@ -514,6 +528,7 @@ static varve_status prom_text_line(prom_text *state, varve_text line, varve_erro
     vv_wire_rows rows = {
         .key = sample.key,
         .line = state->lines.line,
+        .text = line,
         .row_count = 1,
         .timestamps = &timestamp,
         .field_count = 1,
@@ -550,7 +565,7 @@ static varve_status prom_text_end(void *context, varve_error *out_err)
         varve_error why;
         VV_IGNORE(vv_fail(&why, VARVE_E_INVALID,
                           "the last line does not end in a line feed: it may be cut off"));
-        vv_decoder_reject(state->base, state->lines.line, 1, &why); /* P1 */
+        vv_decoder_reject(state->base, state->lines.line, line, &why); /* P1 */
     }
     vv_decoder_lines(state->base, state->lines.line);
     return VARVE_OK;

@@ -11,6 +11,7 @@
 enum {
     VV_STREAM_VERSION = 1,
     VV_STREAM_END_BYTES = 24,
+    VV_STREAM_ZERO_BYTES = 11, /* of the header, behind the precision */
 
     VV_STREAM_KIND_ROWS = 1,
     VV_STREAM_KIND_END = 2,

@@ -574,6 +574,10 @@ static varve_status stream_take_header(stream_reader *stream, vv_bytes bytes, va
     uint32_t size = vv_reader_u16(&reader);
     uint32_t flags = vv_reader_u32(&reader);
     stream->precision = vv_reader_u8(&reader);
+    bool is_zero = true;
+    for (size_t i = 0; i < VV_STREAM_ZERO_BYTES; i++) {
+        is_zero = vv_reader_u8(&reader) == 0 && is_zero;
+    }
     memcpy(&stream->chain, bytes.data + VV_STREAM_HEADER_BYTES - 4, sizeof stream->chain);
     if (!vv_text_equal(magic, VV_TEXT(VV_STREAM_MAGIC))) {
         return vv_fail(out_err, VARVE_E_INVALID, "this is no stream of varve");
@@ -586,6 +590,11 @@ static varve_status stream_take_header(stream_reader *stream, vv_bytes bytes, va
         return vv_fail(out_err, VARVE_E_UNSUPPORTED,
                        "stream of version %u, flags %#x; this varve reads version %d", version,
                        flags, (int)VV_STREAM_VERSION);
+    }
+    if (!is_zero) {
+        return vv_fail(out_err, VARVE_E_UNSUPPORTED,
+                       "the stream's header has something where this varve knows of nothing: a "
+                       "later version wrote it");
     }
     if (vv_precision_per_second(stream->precision) == 0) {
         return vv_fail(out_err, VARVE_E_INVALID, "the stream's header names precision %u",

@@ -122,11 +122,13 @@ static varve_status fuzz_csv_rows(void *context, vv_decoder *decoder, const vv_w
     return VARVE_OK;
 }
 
-static void fuzz_csv_reject(void *context, uint64_t line, uint64_t count, const varve_error *why)
+static void fuzz_csv_reject(void *context, const vv_wire_bad *bad)
 {
     fuzz_csv_sink *sink = context;
-    fuzz_csv_require(line > 0 && count == 1 && why->message[0] != '\0');
-    sink->digest = fuzz_csv_mix(sink->digest, why->message, strlen(why->message));
+    const char *message = bad->why->message;
+    fuzz_csv_require(bad->line > 0 && bad->count == 1 && message[0] != '\0' && bad->text.size > 0);
+    sink->digest = fuzz_csv_mix(sink->digest, message, strlen(message));
+    sink->digest = fuzz_csv_mix(sink->digest, bad->text.data, bad->text.size);
 }
 
 static uint64_t fuzz_csv_decode(vv_alloc *alloc, const vv_csv_options *csv, varve_text text,

@@ -70,6 +70,7 @@ static varve_status fuzz_decode_rows(void *context, vv_decoder *decoder, const v
     fuzz_decode_require(rows->key.size > 0 && rows->row_count > 0 && rows->line > out->lines);
     fuzz_decode_mix(out, &rows->line, sizeof rows->line);
     fuzz_decode_mix_text(out, rows->key);
+    fuzz_decode_mix_text(out, rows->text);
     fuzz_decode_mix(out, rows->timestamps, rows->row_count * sizeof *rows->timestamps);
     for (size_t f = 0; f < rows->field_count; f++) {
         fuzz_decode_mix_text(out, rows->names[f]);
@@ -91,12 +92,14 @@ static varve_status fuzz_decode_rows(void *context, vv_decoder *decoder, const v
     return VARVE_OK;
 }
 
-static void fuzz_decode_reject(void *context, uint64_t line, uint64_t count, const varve_error *why)
+static void fuzz_decode_reject(void *context, const vv_wire_bad *bad)
 {
     fuzz_decode_outcome *out = context;
-    fuzz_decode_require(line > 0 && count > 0 && why->status != VARVE_OK);
-    fuzz_decode_mix(out, &line, sizeof line);
-    fuzz_decode_mix(out, &count, sizeof count);
+    fuzz_decode_require(bad->line > 0 && bad->count > 0 && bad->why->status != VARVE_OK);
+    fuzz_decode_require(bad->text.size > 0);
+    fuzz_decode_mix(out, &bad->line, sizeof bad->line);
+    fuzz_decode_mix(out, &bad->count, sizeof bad->count);
+    fuzz_decode_mix_text(out, bad->text);
 }
 
 static void fuzz_decode_lines(void *context, uint64_t line)
@@ -159,6 +162,51 @@ static void fuzz_decode_count_lines(vv_bytes text, size_t piece, vv_alloc *alloc
     vv_lines_deinit(&lines);
 }
 
+static bool fuzz_decode_is_comment(varve_text line)
+{
+    return line.size % 2 == 1;
+}
+
+/** Whether a line, without its line feed, is passed over; slowly. */
+static bool fuzz_decode_is_blank(varve_text line, size_t bytes_max)
+{
+    size_t at = 0;
+    while (at < line.size && (line.data[at] == ' ' || line.data[at] == '\t')) {
+        at += 1;
+    }
+    varve_text rest = vv_text_sub(line, at, line.size);
+    bool is_idle = rest.size == 0 || vv_text_equal(rest, VV_TEXT("\r")) ||
+                   (rest.data[0] == '#' && fuzz_decode_is_comment(rest));
+    return is_idle && line.size <= bytes_max;
+}
+
+/** Lines that say nothing are those that a slow reader finds. */
+static void fuzz_decode_skip_lines(varve_text text, size_t bytes_max)
+{
+    uint64_t lines[2] = {0, 0};
+    uint64_t wanted[2] = {0, 0};
+    size_t sizes[2] = {0, 0};
+    bool goes_on[2] = {true, true};
+    for (size_t at = 0; goes_on[0] || goes_on[1];) {
+        varve_text rest = vv_text_sub(text, at, text.size);
+        size_t size = vv_text_find_char(rest, '\n');
+        varve_text line = vv_text_sub(rest, 0, size);
+        bool is_whole = size < rest.size;
+        bool is_empty = line.size == 0 || vv_text_equal(line, VV_TEXT("\r"));
+        goes_on[0] = goes_on[0] && is_whole && is_empty;
+        goes_on[1] = goes_on[1] && is_whole && fuzz_decode_is_blank(line, bytes_max);
+        at += size + 1;
+        for (size_t kind = 0; kind < 2; kind++) {
+            wanted[kind] += goes_on[kind] ? 1 : 0;
+            sizes[kind] = goes_on[kind] ? at : sizes[kind];
+        }
+    }
+    fuzz_decode_require(vv_lines_skip_empty(text, &lines[0]) == sizes[0]);
+    fuzz_decode_require(vv_lines_skip_blank(text, bytes_max, fuzz_decode_is_comment, &lines[1]) ==
+                        sizes[1]);
+    fuzz_decode_require(lines[0] == wanted[0] && lines[1] == wanted[1]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2) {
@@ -173,6 +221,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_decode_run(data[0], text, text.size + 1, &alloc, &whole);
     fuzz_decode_run(data[0], text, piece, &alloc, &cut);
     fuzz_decode_require(whole.status == cut.status && whole.digest == cut.digest);
+    fuzz_decode_skip_lines(vv_text_of_bytes(text), data[0]);
     uint64_t lines;
     uint64_t cut_lines;
     fuzz_decode_count_lines(text, text.size + 1, &alloc, &lines);

@@ -103,11 +103,12 @@ static varve_status fuzz_prom_rows(void *context, vv_decoder *decoder, const vv_
     return VARVE_OK;
 }
 
-static void fuzz_prom_reject(void *context, uint64_t line, uint64_t count, const varve_error *why)
+static void fuzz_prom_reject(void *context, const vv_wire_bad *bad)
 {
     fuzz_prom_outcome *out = context;
-    fuzz_prom_require(count == 1 && why->status != VARVE_OK);
-    out->digest = vv_hash64(&line, sizeof line, out->digest);
+    fuzz_prom_require(bad->count == 1 && bad->why->status != VARVE_OK && bad->text.size > 0);
+    out->digest = vv_hash64(&bad->line, sizeof bad->line, out->digest);
+    out->digest = vv_hash64(bad->text.data, bad->text.size, out->digest);
 }
 
 static fuzz_prom_outcome fuzz_prom_run(vv_format format, varve_text text, size_t piece,

@@ -62,12 +62,10 @@ static varve_status fuzz_rows(void *context, vv_decoder *decoder, const vv_wire_
     return VARVE_OK;
 }
 
-static void fuzz_reject(void *context, uint64_t line, uint64_t count, const varve_error *why)
+static void fuzz_reject(void *context, const vv_wire_bad *bad)
 {
     (void)context;
-    (void)line;
-    (void)count;
-    (void)why;
+    (void)bad;
     abort(); /* a stream has no lines to leave out */
 }
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What holds for every route, whatever it does: addresses, prefixes, other sites, ids, forms. */
+#include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -106,6 +109,27 @@ static void a_prefix_is_a_path(void **state)
     }
     f->options.http_prefix = (varve_text){0};
     server_fixture_start(f);
+}
+
+static void an_escaped_slash_ends_no_segment(void **state)
+{
+    server_fixture *f = *state;
+    server_fixture_start(f);
+    expect(http_post(f->port, "/write", "m,a/b=x,c%2Fd=y v=1 1\n"), 204, NULL);
+    expect(http_get(f->port, "/api/v1/label/a%2Fb/values"), 200, "[\"x\"]");
+    expect(http_get(f->port, "/api/v1/label/a%2fb/values"), 200, "[\"x\"]");
+    expect(http_get(f->port, "/api/v1/label/c%252Fd/values"), 200, "[\"y\"]");
+    expect(http_get(f->port, "/api/v1/label/a/b/values"), 404, NULL);
+    expect(http_get(f->port, "/%61pi/v1/l%61bels"), 200, "\"a/b\"");
+    expect(http_get(f->port, "/api%2Fv1/labels"), 404, NULL);
+    expect(http_get(f->port, "/api/v1%2flabels"), 404, NULL);
+    expect(http_get(f->port, "%2Fhealthz"), 404, NULL);
+    expect(http_get(f->port, "/healthz%2F"), 404, NULL);
+    expect(http_post(f->port, "/api/v1/import/prometheus/metrics/job/a%2Fb/path%40base64/JTJG",
+                     "p 1\n"),
+           204, NULL);
+    expect(http_get(f->port, "/api/v1/series?match[]=p"), 200,
+           "{\"__name__\":\"p\",\"job\":\"a/b\",\"path\":\"%2F\"}");
 }
 
 /* ---- pages of other sites ---- */
@@ -226,6 +250,62 @@ static void a_head_names_one_host_and_one_origin(void **state)
            "100-continue");
 }
 
+static void what_a_head_refuses_waits_for_no_body(void **state)
+{
+    server_fixture *f = *state;
+    server_fixture_start(f); /* whoever waits for the body waits for ten seconds, in vain */
+    static const struct {
+        const char *method;
+        const char *target;
+        const char *headers;
+        int code;
+        const char *says;
+    } cases[] = {
+        {"POST", "/nothing", "Content-Length: 1000\r\n", 404, "nothing at this path"},
+        {"PUT", "/nothing", "Transfer-Encoding: chunked\r\n", 404, NULL},
+        {"DELETE", "/nothing", "Content-Length: 1\r\n", 404, NULL},
+        {"GET", "/nothing", "Content-Length: 1\r\n", 404, NULL},
+        {"POST", "/healthz", "Content-Length: 1000\r\n", 405, "this method"},
+        {"POST", "/write", "Content-Length: 1000\r\nContent-Encoding: br\r\n", 415,
+         "identity, gzip"},
+        {"POST", "/write", "Transfer-Encoding: chunked\r\nContent-Encoding: gzip, gzip\r\n", 415,
+         NULL},
+        {"POST", "/api/v1/series", "Content-Length: 1000\r\nContent-Type: text/plain\r\n", 415,
+         "x-www-form-urlencoded"},
+        {"POST", "/api/v1/rows", "Content-Length: 1048577\r\n", 413, "limit_document"},
+        {"POST", "/api/v1/series", "Content-Length: 10485761\r\n" FORM, 413, "limit_form"},
+        {"POST", "/write", "Content-Length: 1000\r\nExpect: soon\r\n", 417, "100-continue"},
+        {"POST", "/write?precision=d", "Content-Length: 1000\r\n", 400, "precision"},
+        {"POST", "/write", "Content-Length: 1000\r\nOrigin: " ELSEWHERE "\r\n", 403,
+         "another site"},
+        {"POST", "/nothing", "Content-Length: 1000\r\nExpect: 100-continue\r\n", 404, NULL},
+    };
+    for (size_t index = 0; index < sizeof cases / sizeof cases[0]; index++) {
+        char raw[512];
+        snprintf(raw, sizeof raw, "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\n%s\r\n",
+                 cases[index].method, cases[index].target, cases[index].headers);
+        http_reply reply = send_raw(f, raw); /* to the end of the connection */
+        expect_header(&reply, "Connection", "close");
+        expect(reply, cases[index].code, cases[index].says);
+    }
+}
+
+/** The answer is out before the body is; still nobody who sends on loses it. */
+static void a_client_that_sends_on_sees_why_it_is_refused(void **state)
+{
+    server_fixture *f = *state;
+    server_fixture_start(f);
+    size_t size = 4u * 1024u * 1024u;
+    char *body = calloc(size, 1);
+    assert_non_null(body);
+    for (int round = 0; round < 5; round++) {
+        expect(http_call(f->port, "POST", "/nothing", "", body, size), 404, "nothing at this path");
+        expect(http_call(f->port, "POST", "/write", "Content-Encoding: br\r\n", body, size), 415,
+               NULL);
+    }
+    free(body);
+}
+
 /* ---- ids and the log ---- */
 
 typedef struct seen_request {
@@ -307,6 +387,47 @@ static void a_form_joins_the_query(void **state)
     expect(http_call(f->port, "POST", "/api/v1/export?match[]=c", "", "", 0), 200, "\"c\"");
 }
 
+static void a_flag_is_true_or_false(void **state)
+{
+    server_fixture *f = *state;
+    server_fixture_start(f);
+    static const struct {
+        const char *method;
+        const char *target;
+        const char *name;
+        const char *body;
+        bool is_word; /* InfluxDB has true and false only */
+    } flags[] = {
+        {"POST", "/api/v1/import/prometheus?", "strict", "a 1\n", false},
+        {"POST", "/api/v1/import/prometheus?", "atomic", "a 1\n", false},
+        {"POST", "/api/v1/import/csv?format=1:metric:m&", "header", "1\n2\n", false},
+        {"GET", "/api/v1/export/csv?match[]=a&format=__name__&", "header", "", false},
+        {"GET", "/api/v1/export?match[]=a&", "split_fields", "", false},
+        {"POST", "/api/v3/write_lp?db=d&", "accept_partial", "a value=1 1\n", true},
+        {"POST", "/api/v3/write_lp?db=d&", "no_sync", "a value=1 1\n", true},
+    };
+    static const char *const values[] = {"true", "false", "1",   "0",    "",
+                                         "x",    "2",     "yes", "TRUE", "01"};
+    for (size_t flag = 0; flag < sizeof flags / sizeof flags[0]; flag++) {
+        for (size_t value = 0; value < sizeof values / sizeof values[0]; value++) {
+            char target[128];
+            char says[64];
+            snprintf(target, sizeof target, "%s%s=%s", flags[flag].target, flags[flag].name,
+                     values[value]);
+            snprintf(says, sizeof says, "invalid parameter \\\"%s\\\"", flags[flag].name);
+            bool is_good = value < (flags[flag].is_word ? 2 : 4);
+            http_reply reply = http_call(f->port, flags[flag].method, target, "", flags[flag].body,
+                                         strlen(flags[flag].body));
+            if (is_good) {
+                assert_true(reply.code == 200 || reply.code == 204);
+                http_reply_free(&reply);
+            } else {
+                expect(reply, 400, says);
+            }
+        }
+    }
+}
+
 static void a_form_may_have_ten_mebibytes(void **state)
 {
     server_fixture *f = *state;
@@ -365,6 +486,9 @@ static void answers_above_a_kibibyte_are_compressed(void **state)
         {"/metrics", "gzip", "gzip", "Accept-Encoding"},
         {"/metrics", "gzip, zstd", "zstd", "Accept-Encoding"},
         {"/metrics", "gzip;q=0, zstd;q=0.0", "", "Accept-Encoding"},
+        {"/metrics", "zstd;q=0.4, gzip;q=0.5", "gzip", "Accept-Encoding"},
+        {"/metrics", "gzip;q=0.4, zstd;q=0.5", "zstd", "Accept-Encoding"},
+        {"/metrics", "identity, gzip;q=0.5", "", "Accept-Encoding"},
         {"/metrics", "br, identity", "", "Accept-Encoding"},
         {"/metrics", "", "", "Accept-Encoding"},
     };
@@ -601,6 +725,96 @@ static void a_dead_socket_is_replaced_and_a_live_one_is_not(void **state)
     temp_dir_remove(&dir);
 }
 
+/** Another server that is about to listen has its name, and cannot be asked yet. */
+static void a_socket_that_is_being_opened_is_left_alone(void **state)
+{
+    server_fixture *f = *state;
+    temp_dir dir;
+    struct stat info;
+    temp_dir_create(&dir);
+    const char *path = temp_dir_path(&dir, "s");
+    char listen[640];
+    char beside[640];
+    snprintf(listen, sizeof listen, "unix:%s", path);
+    snprintf(beside, sizeof beside, "%s.lock", path);
+    f->options.listen = (varve_text){.data = listen, .size = strlen(listen)};
+    int lock = open(beside, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    expect_start(f, VARVE_E_IO, "address already in use");
+    assert_int_equal(stat(path, &info), 0);
+    close(fd);
+    close(lock);
+    /* A lock file that a dead process has left is taken, and goes with the server. */
+    assert_int_equal(stat(beside, &info), 0);
+    server_fixture_start(f);
+    expect(call_unix(path, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), 200,
+           NULL);
+    vv_server_stop(f->server);
+    f->server = NULL;
+    assert_int_not_equal(stat(beside, &info), 0);
+    temp_dir_remove(&dir);
+}
+
+typedef struct racer {
+    pthread_barrier_t *start;
+    vv_server_options options;
+    varve_db *db;
+    vv_server *server;
+    varve_status status;
+} racer;
+
+static void *race(void *context)
+{
+    racer *r = context;
+    pthread_barrier_wait(r->start);
+    r->status = vv_server_start(r->db, &r->options, &r->server, NULL);
+    return NULL;
+}
+
+static void of_servers_that_race_for_a_dead_socket_one_wins(void **state)
+{
+    enum { RACERS = 4, ROUNDS = 25 };
+    server_fixture *f = *state;
+    temp_dir dir;
+    temp_dir_create(&dir);
+    const char *path = temp_dir_path(&dir, "s");
+    char listen[640];
+    snprintf(listen, sizeof listen, "unix:%s", path);
+    f->options.listen = (varve_text){.data = listen, .size = strlen(listen)};
+    for (int round = 0; round < ROUNDS; round++) {
+        racer racers[RACERS];
+        pthread_t threads[RACERS];
+        pthread_barrier_t start;
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+        assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+        close(fd);
+        assert_int_equal(pthread_barrier_init(&start, NULL, RACERS), 0);
+        for (int i = 0; i < RACERS; i++) {
+            racers[i] = (racer){.start = &start, .options = f->options, .db = f->db};
+            assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
+        }
+        int winners = 0;
+        for (int i = 0; i < RACERS; i++) {
+            pthread_join(threads[i], NULL);
+            winners += racers[i].status == VARVE_OK ? 1 : 0;
+        }
+        assert_int_equal(winners, 1);
+        expect(call_unix(path, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+               200, NULL);
+        for (int i = 0; i < RACERS; i++) {
+            vv_server_stop(racers[i].server);
+        }
+        pthread_barrier_destroy(&start);
+    }
+    temp_dir_remove(&dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -625,6 +839,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_server_listens_on_several_addresses, begin, end),
         cmocka_unit_test_setup_teardown(a_dead_socket_is_replaced_and_a_live_one_is_not, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(a_socket_that_is_being_opened_is_left_alone, begin, end),
+        cmocka_unit_test_setup_teardown(of_servers_that_race_for_a_dead_socket_one_wins, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(an_escaped_slash_ends_no_segment, begin, end),
+        cmocka_unit_test_setup_teardown(what_a_head_refuses_waits_for_no_body, begin, end),
+        cmocka_unit_test_setup_teardown(a_client_that_sends_on_sees_why_it_is_refused, begin, end),
+        cmocka_unit_test_setup_teardown(a_flag_is_true_or_false, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

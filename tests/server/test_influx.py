@@ -12,6 +12,8 @@ GIVEN = 1700000000  # a time in seconds
 
 
 class Rows(Served):
+    flags = ("--ingest-max-future", "off")  # times of every size
+
     def post(self, path, body, headers=None):
         code, headers, body = self.ask("POST", path, body, headers)
         return code, json.loads(body) if body else None
@@ -81,7 +83,11 @@ class Rows(Served):
         code, answer = self.post("/api/v3/write_lp?db=d", text.format(3, 3, 3))
         self.assertEqual(code, 400)
         self.assertEqual(answer, {"error": "partial write of line protocol occurred",
-                                  "data": [{"line_number": 2, "error_message": "missing fields"}]})
+                                  "written": 2, "rejected": 2,
+                                  "data": [{"original_line": "bad3", "line_number": 2,
+                                            "error_message": "missing fields"},
+                                           {"original_line": "bad", "line_number": 4,
+                                            "error_message": "missing fields"}]})
         for number in (1, 2, 3):
             self.assertEqual(len(self.times(f"good{number}")), 2)
 
@@ -89,7 +95,10 @@ class Rows(Served):
         code, answer = self.post("/api/v3/write_lp?db=d&accept_partial=false",
                                  "whole v=1 1\nbad\nwhole v=2 2\n")
         self.assertEqual(code, 400)
-        self.assertEqual(answer, {"error": "line 2: missing fields"})
+        self.assertEqual(answer, {"error": "parsing failed for write_lp endpoint",
+                                  "written": 0, "rejected": 1,
+                                  "data": {"original_line": "bad", "line_number": 2,
+                                           "error_message": "missing fields"}})
         self.assertEqual(self.times("whole"), [])
         self.assertEqual(self.post("/api/v3/write_lp?db=d&accept_partial=false&no_sync=true",
                                    "whole v=1 1\nwhole v=2 2\n"), (204, None))
@@ -102,6 +111,35 @@ class Rows(Served):
         self.assertEqual(code, 400)
         self.assertIn('"db"', answer["error"])
 
+    def test_a_line_is_listed_whoever_refuses_it(self):
+        self.write("typed v=1 1\n", db="d")
+        text = 'typed v="text" 2\ntyped v=2 3\nbad\ntyped v=1,v=2 4\n'
+        code, answer = self.post("/api/v3/write_lp?db=d", text)
+        self.assertEqual((code, answer["written"], answer["rejected"]), (400, 1, 3))
+        self.assertEqual([(row["line_number"], row["original_line"]) for row in answer["data"]],
+                         [(1, 'typed v="text" 2'), (3, "bad"), (4, "typed v=1,v=2 4")])
+        self.assertIn("its type differs", answer["data"][0]["error_message"])
+        self.assertEqual(answer["data"][2]["error_message"], 'the field "v" stands twice')
+        code, answer = self.post("/api/v3/write_lp?db=d&accept_partial=false",
+                                 'whole v=1 1\n# two\ntyped v="text" 2\n')
+        self.assertEqual((code, answer["error"]), (400, "parsing failed for write_lp endpoint"))
+        self.assertEqual(answer["data"]["line_number"], 3)
+        self.assertEqual(answer["data"]["original_line"], 'typed v="text" 2')
+        self.assertEqual(self.times("whole"), [])
+
+    def test_a_hundred_lines_are_listed_and_the_rest_counted(self):
+        for count in (100, 101, 250):
+            text = "".join(f"bad{number}\ngood v=1 {number}\n" for number in range(count))
+            code, answer = self.post("/api/v3/write_lp?db=d", text)
+            self.assertEqual((code, answer["rejected"], answer["written"]), (400, count, count))
+            self.assertEqual([row["line_number"] for row in answer["data"]],
+                             [2 * number + 1 for number in range(100)])
+        code, answer = self.post("/api/v3/write_lp?db=d", "bad\xe9".encode("latin-1") * 100)
+        self.assertEqual(code, 400)
+        self.assertTrue(answer["data"][0]["original_line"].startswith("bad\ufffdbad"))
+        code, answer = self.post("/api/v3/write_lp?db=d", "\u20ac".encode() * 100)
+        self.assertEqual(answer["data"][0]["original_line"], "\u20ac" * 42)
+
     def test_the_database_is_a_label(self):
         for path in ("/write?db=one&rp=ignored&consistency=any&u=somebody&p=secret",
                      "/api/v2/write?bucket=one&org=ignored&orgID=7", "/influx/write?db=one",
@@ -110,12 +148,15 @@ class Rows(Served):
         found = [line["metric"] for line in self.lines(("match[]", "dbs"))]
         self.assertEqual(found, [{"__name__": "dbs", "db": "one"}, {"__name__": "dbs", "db": "own"}])
 
-    def test_extra_labels_are_those_of_series_that_lack_them(self):
+    def test_extra_labels_win_over_those_of_a_line(self):
         self.assertEqual(self.post("/write?db=x&extra_label=zone=z&extra_label=host=h",
                                    "extra v=1 1\nextra,host=own v=1 1\n"), (204, None))
         found = [line["metric"] for line in self.lines(("match[]", "extra"))]
-        self.assertEqual(found, [{"__name__": "extra", "db": "x", "host": "h", "zone": "z"},
-                                 {"__name__": "extra", "db": "x", "host": "own", "zone": "z"}])
+        self.assertEqual(found, [{"__name__": "extra", "db": "x", "host": "h", "zone": "z"}])
+        self.assertEqual(self.post("/write?db=x&extra_label=db=y&extra_label=db=z",
+                                   "extra2,db=own v=1 1\n"), (204, None))
+        found = [line["metric"] for line in self.lines(("match[]", "extra2"))]
+        self.assertEqual(found, [{"__name__": "extra2", "db": "z"}])
         for bad in ("zone", "__name__=cpu"):
             self.assertEqual(self.post(f"/write?extra_label={bad}", "extra v=1 1\n")[0], 400)
 

@@ -150,7 +150,7 @@ static void streams_get_extra_labels(void **state)
     http_reply_free(&reply);
     http_reply_free(&stream);
     reply = everything(f);
-    assert_non_null(strstr(reply.body, "{\"__name__\":\"m\",\"a\":\"x\",\"b\":\"1\"}"));
+    assert_non_null(strstr(reply.body, "{\"__name__\":\"m\",\"a\":\"x\",\"b\":\"2\"}"));
     http_reply_free(&reply);
 }
 

@@ -99,8 +99,9 @@ class Http(unittest.TestCase):
         self.assertEqual(len(self.server.series()), 2)
         # A type that differs is found by the database; that too leaves nothing.
         self.assertEqual(self.server.post('c value="text" 1\n', "/write?precision=ms")[0], 204)
-        code, _, _ = self.server.post("d 1 1\nc 1 2\n", PATH + "?atomic=1")
+        code, _, body = self.server.post("d 1 1\nc 1 2\n", PATH + "?atomic=1")
         self.assertEqual(code, 400)
+        self.assertIn('line 2: field \\"value\\" of \\"c\\"', body)
         self.assertNotIn("__name__=d", self.server.series())
 
     def test_openmetrics_is_good_as_a_whole_or_not_at_all(self):
@@ -129,6 +130,20 @@ class Http(unittest.TestCase):
         self.assertEqual(self.server.post(packed, PATH, **headers)[0], 204)
         self.assertEqual(self.server.series(), {"__name__=a": [(1, 1.0)]})
 
+    def test_a_text_that_ends_badly_tells_how_much_is_stored(self):
+        code, _, body = self.server.post("a 1 1\n\na 2 2\n" + "x" * 70000)
+        self.assertEqual(code, 413)
+        self.assertIn("; 2 rows are stored, of lines 1 to 3", json.loads(body)["error"])
+        self.assertEqual(self.server.series(), {"__name__=a": [(1, 1.0), (2, 2.0)]})
+
+    def test_extra_labels_win_over_those_of_path_and_text(self):
+        target = PATH + "/metrics/job/path/zone/path?extra_label=zone=first&extra_label=zone=last"
+        self.assertEqual(self.server.post('a{job="text",zone="text",own="text"} 1 1\n', target)[0], 204)
+        self.assertEqual(self.server.series(),
+                         {"__name__=a,job=path,own=text,zone=last": [(1, 1.0)]})
+        for bad in ("/metrics/zone/x?extra_label=job=a", "/metrics/zone/x"):
+            self.assertEqual(self.server.post("a 1 1\n", PATH + bad)[0], 400)
+
     def test_labels_of_the_path_win(self):
         encoded = base64.urlsafe_b64encode("/tmp/ü".encode()).decode().rstrip("=")
         target = f"{PATH}/metrics/job/backup/path@base64/{encoded}/empty@base64/="
@@ -148,8 +163,7 @@ class Http(unittest.TestCase):
     def test_parameters(self):
         target = PATH + "?timestamp=5000&extra_label=a=1&extra_label=x=2"
         self.assertEqual(self.server.post('m{x="y"} 1\nm 2 7\n', target)[0], 204)
-        self.assertEqual(self.server.series(), {"__name__=m,a=1,x=2": [(7, 2.0)],
-                                                "__name__=m,a=1,x=y": [(5000, 1.0)]})
+        self.assertEqual(self.server.series(), {"__name__=m,a=1,x=2": [(7, 2.0), (5000, 1.0)]})
         for bad in ("timestamp=now", "timestamp=9223372036854775807", "extra_label=a",
                     "extra_label=__name__=b", "extra_label==b"):
             self.assertEqual(self.server.post("m 1\n", PATH + "?" + bad)[0], 400, bad)

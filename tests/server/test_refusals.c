@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -94,6 +95,109 @@ static void a_line_left_out_for_a_bound_names_it(void **state)
     expect(http_post(f->port, "/write", filled(text, 513 + 11, "a v=1\n", 'm', " v=1\n")), 400,
            "dropped=1\"}");
     expect_count(f, "series_name", 2);
+}
+
+/** Strings of texts; a stream moves what is stored. */
+static void strings_are_bounded(void **state)
+{
+    enum { MOST = 64 * 1024 };
+    server_fixture *f = *state;
+    static char text[MOST + 256];
+    static const struct {
+        const char *target;
+        const char *head;
+        const char *tail;
+    } cases[] = {
+        {"/write", "m s=\"", "\" 1\n"},
+        {"/api/v3/write_lp?db=d", "m s=\"", "\" 1\n"},
+        {"/api/v1/import",
+         "{\"metric\":{\"__name__\":\"m\"},\"timestamps\":[1],\"fields\":{\"s\":[\"", "\"]}}\n"},
+        {"/api/v1/import/csv?format=1:metric:n,2:string:s&metric=m", "1,", "\n"},
+    };
+    server_fixture_start(f);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t around = strlen(cases[i].head) + strlen(cases[i].tail);
+        bool is_influx = i < 2;
+        expect(http_post(f->port, cases[i].target,
+                         filled(text, MOST + around, cases[i].head, 'x', cases[i].tail)),
+               204, NULL);
+        filled(text, MOST + 1 + around, cases[i].head, 'x', cases[i].tail);
+        expect(http_post(f->port, cases[i].target, text), 400,
+               is_influx ? "a string of 65537 bytes; at most 65536"
+                         : "\"limit\":{\"code\":\"limit_value\"}");
+        expect_count(f, "value", (int)i + 1);
+    }
+    http_reply reply = http_get(f->port, "/metrics");
+    assert_non_null(strstr(
+        reply.body, "varve_ingest_rejected_total{protocol=\"influx\",reason=\"limit\"} 2\n"));
+    assert_non_null(strstr(
+        reply.body, "varve_ingest_rejected_total{protocol=\"influx\",reason=\"invalid\"} 0\n"));
+    http_reply_free(&reply);
+}
+
+/** A line with a time that is so many seconds ahead of the clock. */
+static http_reply write_ahead(server_fixture *f, const char *target, int seconds)
+{
+    char text[128];
+    (void)snprintf(text, sizeof text, "good v=1 1\nahead v=1 %lld\n",
+                   (long long)time(NULL) + seconds);
+    return http_post(f->port, target, text);
+}
+
+static void times_ahead_of_the_clock_are_bounded(void **state)
+{
+    server_fixture *f = *state;
+    server_fixture_start(f);
+    /* A day, unless it is set. The clock goes on meanwhile: a minute on either side. */
+    expect(write_ahead(f, "/write?precision=s", 86400 - 60), 204, NULL);
+    expect(write_ahead(f, "/write?precision=s", 86400 + 60), 400,
+           "partial write: line 2: the time");
+    expect_count(f, "future", 1);
+    char text[256];
+    (void)snprintf(
+        text, sizeof text,
+        "{\"metric\":{\"__name__\":\"m\"},\"values\":[1,2],\"timestamps\":[1,%lld000]}\n",
+        (long long)time(NULL) + 86400 + 60);
+    expect(http_post(f->port, "/api/v1/import", text), 400,
+           "\"data\":{\"line\":1,\"written\":1,\"rejected\":1},\"limit\":{\"code\":"
+           "\"limit_future\",\"value\":86400000,\"option\":\"--ingest-max-future\"}");
+    expect_count(f, "future", 2);
+    /* A reload sets another bound, or none. */
+    f->options.future_ms_max = 1;
+    vv_server_reconfigure(f->server, &f->options);
+    expect(write_ahead(f, "/write?precision=s", 60), 400, "--ingest-max-future");
+    expect(write_ahead(f, "/write?precision=s", -60), 204, NULL);
+    f->options.future_ms_max = 0;
+    vv_server_reconfigure(f->server, &f->options);
+    expect(http_post(f->port, "/write", "m v=1 9223372036854775807\n"), 204, NULL);
+}
+
+/** Rows that are left out, behind so many that are good. */
+static http_reply write_bad(server_fixture *f, int good, int bad)
+{
+    char *text = malloc((size_t)(good * 8 + bad * 2 + 1));
+    assert_non_null(text);
+    for (int i = 0; i < good; i++) {
+        memcpy(text + i * 8, "m v=1 1\n", 8);
+    }
+    for (int i = 0; i < bad; i++) {
+        memcpy(text + good * 8 + i * 2, "x\n", 2);
+    }
+    http_reply reply = http_call(f->port, "POST", "/write", "", text, (size_t)(good * 8 + bad * 2));
+    free(text);
+    return reply;
+}
+
+static void a_text_of_rubbish_is_given_up(void **state)
+{
+    server_fixture *f = *state;
+    server_fixture_start(f);
+    expect(write_bad(f, 0, 100000), 400, "{\"error\":\"line 1: missing fields dropped=100000\"}");
+    expect(write_bad(f, 0, 400000), 400,
+           "0 are good: what follows is not read; the first at line 1");
+    expect(write_bad(f, 1000, 400000), 400, "; 1000 rows are stored, of lines 1 to ");
+    /* What is mostly good is read to its end. */
+    expect(write_bad(f, 400000, 399999), 400, "dropped=399999\"}");
 }
 
 static void documents_and_forms_are_bounded(void **state)
@@ -247,6 +351,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(lines_are_bounded, begin, end),
         cmocka_unit_test_setup_teardown(a_line_left_out_for_a_bound_names_it, begin, end),
+        cmocka_unit_test_setup_teardown(strings_are_bounded, begin, end),
+        cmocka_unit_test_setup_teardown(times_ahead_of_the_clock_are_bounded, begin, end),
+        cmocka_unit_test_setup_teardown(a_text_of_rubbish_is_given_up, begin, end),
         cmocka_unit_test_setup_teardown(documents_and_forms_are_bounded, begin, end),
         cmocka_unit_test_setup_teardown(queries_are_bounded, begin, end),
         cmocka_unit_test_setup_teardown(memory_of_queries_is_bounded, begin, end),

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/limit.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "server/ingest.h"
@@ -17,6 +18,7 @@ typedef struct world {
     vv_wire_sink sink;
     vv_decoder_options decoding;
     vv_decoder *decoder;
+    size_t bad_lines_max, string_bytes_max; /* of texts to come */
 } world;
 
 static void begin(world *w)
@@ -39,7 +41,9 @@ static void text_begin(world *w, vv_format format, vv_ingest_unit unit, uint64_t
                                  .batch_rows_max = batch_rows_max,
                                  .batch_bytes = 1 << 20,
                                  .unit = unit,
-                                 .bounds_names = true};
+                                 .bounds_names = true,
+                                 .string_bytes_max = w->string_bytes_max,
+                                 .bad_lines_max = w->bad_lines_max};
     w->decoding.precision = VARVE_PRECISION_NS;
     check_ok(vv_ingest_init(&w->ingest, &options, &err), &err);
     check_ok(vv_ingest_set_origin(&w->ingest, format, &w->decoding, &err), &err);
@@ -131,9 +135,177 @@ static void ingest_names_the_line_of_a_row_that_is_refused(void **state)
     assert_int_equal(w.ingest.first_line, 4);
     assert_string_equal(w.ingest.first_err.message,
                         "field \"v\": its type differs from what is stored");
+    assert_int_equal(w.ingest.reasons[VV_INGEST_CONFLICT], 1);
+    assert_int_equal(w.ingest.reasons[VV_INGEST_INVALID], 1);
     assert_int_equal(w.ingest.cache_misses, 1);
     assert_int_equal(w.ingest.cache_hits, 4);
     text_free(&w);
+    end(&w);
+}
+
+/** "3 <text> why|..." of the lines that are kept. */
+static void expect_bad_lines(const world *w, const char *wanted)
+{
+    char text[2048] = "";
+    size_t size = 0;
+    for (size_t i = 0; i < w->ingest.bad_lines.count; i++) {
+        const vv_ingest_bad *bad = VV_VEC_AT(&w->ingest.bad_lines, vv_ingest_bad, i);
+        size += (size_t)snprintf(text + size, sizeof text - size, "%llu <%.*s> %s|",
+                                 (unsigned long long)bad->line, (int)bad->size, bad->text,
+                                 bad->why.message);
+    }
+    assert_string_equal(text, wanted);
+}
+
+static void ingest_keeps_the_first_lines_that_are_left_out(void **state)
+{
+    (void)state;
+    world w;
+    varve_error err;
+    begin(&w);
+    w.bad_lines_max = 3;
+    text_begin(&w, VV_FORMAT_LP, VV_INGEST_PARTS, 100);
+    check_ok(feed(&w, "m v=1 1\nbad\nm v=\"a\" 2\nm v=2,v=3 3\nm v=\"b\" 4\nworse\n", &err), &err);
+    /* What the decoder and the batch refuse, before the database looks at the rows. */
+    expect_bad_lines(&w, "2 <bad> missing fields|"
+                         "4 <m v=2,v=3 3> the field \"v\" stands twice|"
+                         "6 <worse> missing fields|");
+    check_ok(text_end(&w, &err), &err);
+    expect_bad_lines(&w, "2 <bad> missing fields|"
+                         "3 <m v=\"a\" 2> field \"v\": its type differs from what is stored|"
+                         "4 <m v=2,v=3 3> the field \"v\" stands twice|");
+    assert_int_equal(w.ingest.rows, 1);
+    assert_int_equal(w.ingest.rejected, 5);
+    assert_int_equal(w.ingest.first_line, 2);
+    text_free(&w);
+    end(&w);
+}
+
+static void ingest_keeps_whole_characters_of_long_lines(void **state)
+{
+    (void)state;
+    world w;
+    varve_error err;
+    begin(&w);
+    w.bad_lines_max = 8;
+    text_begin(&w, VV_FORMAT_LP, VV_INGEST_PARTS, 100);
+    for (int blanks = 0; blanks < 3; blanks++) {
+        char line[300];
+        int size = snprintf(line, sizeof line, "%.*s", blanks, "xxx");
+        while (size < 200) {
+            memcpy(line + size, "\xe2\x82\xac", 4);
+            size += 3;
+        }
+        snprintf(line + size, sizeof line - (size_t)size, "\n");
+        check_ok(feed(&w, line, &err), &err);
+        const vv_ingest_bad *bad = VV_VEC_AT(&w.ingest.bad_lines, vv_ingest_bad, (size_t)blanks);
+        assert_int_equal(bad->size,
+                         blanks + (int)(VV_INGEST_BAD_TEXT_BYTES - (unsigned)blanks) / 3 * 3);
+    }
+    /* Bytes that are none are kept as they are. */
+    char rubbish[201];
+    memset(rubbish, '\xff', sizeof rubbish);
+    rubbish[199] = '\n';
+    rubbish[200] = '\0';
+    check_ok(feed(&w, rubbish, &err), &err);
+    assert_int_equal(VV_VEC_AT(&w.ingest.bad_lines, vv_ingest_bad, 3)->size,
+                     VV_INGEST_BAD_TEXT_BYTES);
+    text_free(&w);
+    end(&w);
+}
+
+static void ingest_speaks_of_lines_and_fields(void **state)
+{
+    (void)state;
+    world w;
+    varve_error err;
+    begin(&w);
+    w.bad_lines_max = 8;
+    text_begin(&w, VV_FORMAT_LP, VV_INGEST_PARTS, 100);
+    check_ok(feed(&w, "m v=1,w=2,v=3 1\nm s=\"\xff\" 2\n", &err), &err);
+    check_ok(text_end(&w, &err), &err);
+    expect_bad_lines(&w, "1 <m v=1,w=2,v=3 1> the field \"v\" stands twice|"
+                         "2 <m s=\"\xff\" 2> field \"s\": string is not UTF-8 at byte 1|");
+    text_free(&w);
+    text_begin(&w, VV_FORMAT_LP, VV_INGEST_WHOLE, 100);
+    check_ok(feed(&w, "# one\nm v=1 1\n\nm v=\"x\" 2\n", &err), &err);
+    check_status(VARVE_E_INVALID, text_end(&w, &err));
+    assert_string_equal(err.message,
+                        "line 4: field \"v\" of \"m\" holds f64, and the row gives bytes/string; "
+                        "nothing is stored");
+    assert_int_equal(w.ingest.bad_lines.count, 1);
+    assert_int_equal(w.ingest.reasons[VV_INGEST_CONFLICT], 1);
+    text_free(&w);
+    end(&w);
+}
+
+static void ingest_takes_rows_up_to_a_time(void **state)
+{
+    (void)state;
+    world w;
+    varve_error err;
+    begin(&w);
+    text_begin(&w, VV_FORMAT_JSONL, VV_INGEST_PARTS, 100);
+    w.ingest.latest = 1000;
+    check_ok(feed(&w,
+                  "{\"metric\":{\"__name__\":\"a\"},\"values\":[1,2,3],"
+                  "\"timestamps\":[1001,1000,9223372036854775807]}\n",
+                  &err),
+             &err);
+    check_ok(text_end(&w, &err), &err);
+    assert_int_equal(w.ingest.rows, 1);
+    assert_int_equal(w.ingest.rejected, 2);
+    assert_int_equal(w.ingest.reasons[VV_INGEST_LIMIT], 2);
+    assert_int_equal(vv_error_limit(&w.ingest.first_err), VV_LIMIT_FUTURE);
+    assert_int_equal(w.ingest.limits, 1u << VV_LIMIT_FUTURE);
+    text_free(&w);
+    text_begin(&w, VV_FORMAT_LP, VV_INGEST_PARTS, 100); /* without a bound */
+    check_ok(feed(&w, "m v=1 9223372036854775807\n", &err), &err);
+    check_ok(text_end(&w, &err), &err);
+    assert_int_equal(w.ingest.rows, 1);
+    text_free(&w);
+    end(&w);
+}
+
+static void ingest_bounds_strings_of_every_format(void **state)
+{
+    (void)state;
+    /* 96 bytes are 128 characters of base64, 99 are 132. */
+    static const struct {
+        vv_format format;
+        int fits, exceeds;
+        const char *head, *tail;
+    } cases[] = {
+        {VV_FORMAT_LP, 96, 97, "m s=\"", "\" 1\nm v=1 2\n"},
+        {VV_FORMAT_JSONL, 96, 97,
+         "{\"metric\":{\"__name__\":\"m\"},\"timestamps\":[1,2],\"fields\":{\"s\":[\"",
+         "\",\"x\"]}}\n"},
+        {VV_FORMAT_JSONL, 128, 132,
+         "{\"metric\":{\"__name__\":\"m\"},\"timestamps\":[1,2],\"fields\":{\"s\":[{\"bytes\":\"",
+         "\"},\"x\"]}}\n"},
+        {VV_FORMAT_CSV, 96, 97, "metric:name,time:unix_ns,s:string\nm,1,", "\nm,2,x\n"},
+    };
+    world w;
+    varve_error err;
+    begin(&w);
+    w.string_bytes_max = 96;
+    for (size_t i = 0; i < 2 * VV_ARRAY_COUNT(cases); i++) {
+        char text[512];
+        bool fits = i % 2 == 0;
+        int size = fits ? cases[i / 2].fits : cases[i / 2].exceeds;
+        snprintf(text, sizeof text, "%s%0*d%s", cases[i / 2].head, size, 0, cases[i / 2].tail);
+        text_begin(&w, cases[i / 2].format, VV_INGEST_PARTS, 100);
+        check_ok(feed(&w, text, &err), &err);
+        check_ok(text_end(&w, &err), &err);
+        if (w.ingest.rejected != (fits ? 0 : 1)) {
+            print_error("case %zu: %s\n", i, w.ingest.first_err.message);
+        }
+        assert_int_equal(w.ingest.rejected, fits ? 0 : 1);
+        assert_int_equal(w.ingest.reasons[VV_INGEST_LIMIT], fits ? 0 : 1);
+        assert_int_equal(w.ingest.limits, fits ? 0 : 1u << VV_LIMIT_VALUE);
+        assert_int_equal(w.ingest.rows, fits ? 2 : 1); /* the other row is good */
+        text_free(&w);
+    }
     end(&w);
 }
 
@@ -269,6 +441,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ingest_commits_between_two_lines),
         cmocka_unit_test(ingest_names_the_line_of_a_row_that_is_refused),
+        cmocka_unit_test(ingest_keeps_the_first_lines_that_are_left_out),
+        cmocka_unit_test(ingest_keeps_whole_characters_of_long_lines),
+        cmocka_unit_test(ingest_speaks_of_lines_and_fields),
+        cmocka_unit_test(ingest_takes_rows_up_to_a_time),
+        cmocka_unit_test(ingest_bounds_strings_of_every_format),
         cmocka_unit_test(ingest_bounds_what_names_a_series),
         cmocka_unit_test(ingest_stores_a_whole_or_nothing),
         cmocka_unit_test(ingest_bounds_a_whole),

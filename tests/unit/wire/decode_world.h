@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "support/check.h"
+#include "support/failing_alloc.h"
 #include "wire/decode.h"
 
 typedef struct world {
@@ -24,6 +25,7 @@ typedef struct world {
     vv_buf log;
     uint64_t fails_at; /* rows call that fails; 0: none */
     uint64_t calls;
+    bool notes_texts; /* lines of the text too */
 } world;
 
 static inline void begin(world *w)
@@ -92,15 +94,21 @@ static inline varve_status note_rows(void *context, vv_decoder *decoder, const v
         }
     }
     vv_buf_append_char(&w->log, '\n');
+    if (w->notes_texts) {
+        vv_buf_append_format(&w->log, "<%.*s>\n", VV_TEXT_ARGS(rows->text));
+    }
     (void)out_err;
     return VARVE_OK;
 }
 
-static inline void note_reject(void *context, uint64_t line, uint64_t count, const varve_error *why)
+static inline void note_reject(void *context, const vv_wire_bad *bad)
 {
     world *w = context;
-    vv_buf_append_format(&w->log, "%llu bad %llu: %s\n", (unsigned long long)line,
-                         (unsigned long long)count, why->message);
+    vv_buf_append_format(&w->log, "%llu bad %llu: %s\n", (unsigned long long)bad->line,
+                         (unsigned long long)bad->count, bad->why->message);
+    if (w->notes_texts) {
+        vv_buf_append_format(&w->log, "<%.*s>\n", VV_TEXT_ARGS(bad->text));
+    }
 }
 
 /** Decode in pieces of a size; what the sink saw is in w->log, terminated. */
@@ -154,6 +162,30 @@ static inline void expect(world *w, vv_format format, const vv_decoder_options *
                           const char *text, varve_status wanted, const char *log)
 {
     expect_text(w, format, options, vv_text_from_string(text), wanted, log);
+}
+
+/** Each allocation fails in turn: E_NOMEM every time, and nothing is left behind. */
+static inline void expect_survives_failed_allocations(vv_format format,
+                                                      const vv_decoder_options *options,
+                                                      const char *text)
+{
+    bool is_done = false;
+    for (uint64_t at = 1; !is_done; at++) {
+        world w;
+        vv_alloc alloc;
+        failing_alloc failing;
+        begin(&w);
+        failing_alloc_init(&failing);
+        varve_allocator source = failing_alloc_source(&failing);
+        vv_alloc_init(&alloc, &source);
+        w.decoder_alloc = &alloc;
+        failing_alloc_plan(&failing, at, false);
+        varve_status status = decode(&w, format, options, vv_text_from_string(text), 5, NULL);
+        assert_int_equal(failing.live, 0);
+        end(&w);
+        is_done = failing.failures == 0;
+        assert_int_equal(status, is_done ? VARVE_OK : VARVE_E_NOMEM);
+    }
 }
 
 #endif

@@ -327,13 +327,10 @@ static inline varve_status world_take_rows(void *context, vv_decoder *decoder,
     return vv_buf_check(&w->got, out_err);
 }
 
-static inline void world_reject(void *context, uint64_t line, uint64_t count,
-                                const varve_error *why)
+static inline void world_reject(void *context, const vv_wire_bad *bad)
 {
     stream_world *w = context;
-    (void)line;
-    (void)why;
-    w->rejected += count;
+    w->rejected += bad->count;
 }
 
 static inline void world_lines(void *context, uint64_t line)

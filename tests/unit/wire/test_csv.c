@@ -107,11 +107,12 @@ static varve_status note_rows(void *context, vv_decoder *decoder, const vv_wire_
     return vv_buf_check(&w->log, out_err);
 }
 
-static void note_reject(void *context, uint64_t line, uint64_t count, const varve_error *why)
+static void note_reject(void *context, const vv_wire_bad *bad)
 {
     world *w = context;
-    assert_int_equal(count, 1);
-    vv_buf_append_format(&w->log, "%llu bad: %s\n", (unsigned long long)line, why->message);
+    assert_int_equal(bad->count, 1);
+    vv_buf_append_format(&w->log, "%llu bad: %s\n", (unsigned long long)bad->line,
+                         bad->why->message);
 }
 
 /** Decode in pieces of a size; a failure is the last line of the log. */

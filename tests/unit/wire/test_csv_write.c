@@ -254,10 +254,10 @@ static varve_status compare_rows(void *context, vv_decoder *decoder, const vv_wi
     return VARVE_OK;
 }
 
-static void no_reject(void *context, uint64_t line, uint64_t count, const varve_error *why)
+static void no_reject(void *context, const vv_wire_bad *bad)
 {
     (void)context;
-    fail_msg("line %" PRIu64 ", %" PRIu64 " rows: %s", line, count, why->message);
+    fail_msg("line %" PRIu64 ", %" PRIu64 " rows: %s", bad->line, bad->count, bad->why->message);
 }
 
 static void read_table(world *w, size_t piece)

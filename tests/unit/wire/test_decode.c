@@ -35,6 +35,94 @@ static void decode_gives_the_same_calls_however_the_text_is_cut(void **state)
     end(&w);
 }
 
+/** Text of many kinds of lines that say nothing, behind a good line and before another. */
+static void put_blank_lines(vv_buf *text, bool has_blanks, bool has_comments)
+{
+    for (int i = 0; i < 300; i++) {
+        vv_buf_append_text(text, i % 7 == 0 ? VV_TEXT("\r\n") : VV_TEXT("\n"));
+    }
+    for (int i = 0; i < 40; i++) {
+        vv_buf_append_text(text, VV_TEXT("\r\n"));
+    }
+    for (int i = 0; has_blanks && i < 40; i++) {
+        vv_buf_append_format(text, "%*s\t \r\n%*s\n", i, "", 40 - i, "");
+    }
+    for (int i = 0; has_comments && i < 20; i++) {
+        vv_buf_append_format(text, "#\n  # TY %d\n#%*s\r\n# \xc3\xa9\n", i, i, "");
+    }
+}
+
+static void decode_counts_lines_that_say_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        vv_format format;
+        const char *head;
+        const char *row;
+        bool has_blanks, has_comments;
+        int lines;
+    } cases[] = {
+        {VV_FORMAT_LP, "", "m value=1 5\n", true, true, 500},
+        {VV_FORMAT_PROMETHEUS, "", "m 1 5\n", true, true, 500},
+        {VV_FORMAT_JSONL, "",
+         "{\"metric\":{\"__name__\":\"m\"},\"values\":[1],\"timestamps\":[5]}\n", true, false, 420},
+        {VV_FORMAT_CSV, "metric:name,time:unix_ns,value:f64\n", "m,5,1\n", false, false, 340},
+    };
+    for (size_t i = 0; i < VV_ARRAY_COUNT(cases); i++) {
+        world w;
+        vv_buf text;
+        char log[128];
+        int head = cases[i].head[0] == '\0' ? 0 : 1;
+        begin(&w);
+        vv_buf_init(&text, &w.alloc, SIZE_MAX);
+        vv_buf_append_text(&text, vv_text_from_string(cases[i].head));
+        vv_buf_append_text(&text, vv_text_from_string(cases[i].row));
+        put_blank_lines(&text, cases[i].has_blanks, cases[i].has_comments);
+        vv_buf_append_text(&text, vv_text_from_string(cases[i].row));
+        snprintf(log, sizeof log, "%d m{} @5 value:1\n%d m{} @5 value:1\n", head + 1,
+                 head + 2 + cases[i].lines);
+        vv_decoder_options options = {.precision = VARVE_PRECISION_NS, .unit = VARVE_PRECISION_NS};
+        expect_text(&w, cases[i].format, &options, vv_buf_text(&text), VARVE_OK, log);
+        vv_buf_deinit(&text);
+        end(&w);
+    }
+}
+
+static void decode_tells_the_text_of_lines(void **state)
+{
+    (void)state;
+    world w;
+    begin(&w);
+    w.notes_texts = true;
+    vv_decoder_options options = {.precision = VARVE_PRECISION_NS, .unit = VARVE_PRECISION_NS};
+    expect(&w, VV_FORMAT_LP, &options,
+           "\n m,a=\\\\ v=\"x\ny\" 5 \r\n,bad line\r\nm s=\"never\nm v=2 6", VARVE_OK,
+           "2 m{a=\\\\,} @5 v:type 6\n< m,a=\\\\ v=\"x\ny\" 5 >\n"
+           "4 bad 1: missing measurement\n<,bad line>\n"
+           "5 bad 1: string without an end\n<m s=\"never>\n6 m{} @6 v:2\n<m v=2 6>\n");
+    expect(&w, VV_FORMAT_PROMETHEUS, &options, "m{a=\"b\"}  1 5 \r\n{ 1\n# TYPE\tm x\nm 1",
+           VARVE_OK,
+           "1 m{a=b,} @5 value:1\n<m{a=\"b\"}  1 5 >\n"
+           "2 bad 1: no name of a label at byte 3\n<{ 1>\n"
+           "3 bad 1: no type: counter, gauge, histogram, summary or untyped at byte 11\n"
+           "<# TYPE\tm x>\n"
+           "4 bad 1: the last line does not end in a line feed: it may be cut off\n<m 1>\n");
+    expect(&w, VV_FORMAT_JSONL, &options,
+           "{\"metric\":{\"__name__\":\"m\"},\"values\":[1],\"timestamps\":[5]} \n{}\n", VARVE_OK,
+           "1 m{} @5 value:1\n"
+           "<{\"metric\":{\"__name__\":\"m\"},\"values\":[1],\"timestamps\":[5]}>\n"
+           "2 bad 1: \"metric\" is no object\n<{}>\n");
+    expect(&w, VV_FORMAT_CSV, &options,
+           "metric:name,time:unix_ns,value:f64\r\n\"m\",5,1\r\nm,x,1\nm,\"5\"x,1\n", VARVE_OK,
+           "2 m{} @5 value:1\n<\"m\",5,1>\n"
+           "3 bad 1: column 2: \"x\" is no time as unix_ns\n<m,x,1>\n"
+           "4 bad 1: column 2: text behind the closing quote (a quote inside is doubled)\n"
+           "<m,\"5\"x,1>\n");
+    expect(&w, VV_FORMAT_OPENMETRICS, &options, "m{a=\"b\"} 1 5\n# EOF\n", VARVE_OK,
+           "1 m{a=b,} @5000000000 value:1\n<m{a=\"b\"} 1 5>\n");
+    end(&w);
+}
+
 static void decode_makes_series_of_the_fields_of_a_line(void **state)
 {
     (void)state;
@@ -54,7 +142,7 @@ static void decode_makes_series_of_the_fields_of_a_line(void **state)
            "1 ma{} @5 value:1\n1 mb{} @5 value:2\n2 m{} @6 value:4\n");
     format = (vv_influx_format){.is_strict = true, .unit = VV_INFLUX_AUTO};
     expect(&w, VV_FORMAT_LP, &options, "m a=1 5\nnonsense\nm a=2 6\n", VARVE_E_INVALID,
-           "1 m{} @5000000000 a:1\n! line 2: missing fields\n");
+           "1 m{} @5000000000 a:1\n2 bad 1: missing fields\n! line 2: missing fields\n");
     end(&w);
 }
 
@@ -162,6 +250,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decode_gives_the_same_calls_however_the_text_is_cut),
+        cmocka_unit_test(decode_counts_lines_that_say_nothing),
+        cmocka_unit_test(decode_tells_the_text_of_lines),
         cmocka_unit_test(decode_makes_series_of_the_fields_of_a_line),
         cmocka_unit_test(decode_adds_labels_to_series_that_lack_them),
         cmocka_unit_test(decode_takes_lines_up_to_their_bound),

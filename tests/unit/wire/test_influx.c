@@ -274,10 +274,15 @@ static void influx_lines_are_bounded(void **state)
         parse_pieces(&w, VV_TEXT("m v=1 12345678901\nm v=2 2\n"), piece, &options);
         assert_string_equal((const char *)w.log.data, "1!line is longer than 16 bytes\n");
     }
-    options = plain;
-    options.string_bytes_max = 3;
-    parse_pieces(&w, VV_TEXT("m s=\"abc\" 1\nm s=\"abcd\" 1\n"), 100, &options);
-    assert_string_equal((const char *)w.log.data, "1:m s='abc' @1\n2!string is too long\n");
+    /* One that says nothing is a line like any other. */
+    for (size_t piece = 1; piece <= 40; piece += 13) {
+        parse_pieces(&w, VV_TEXT("#234567890123456\n                \nm v=2 2\n"), piece, &options);
+        assert_string_equal((const char *)w.log.data, "3:m v=2.0 @2\n");
+        parse_pieces(&w, VV_TEXT("\n#2345678901234567\nm v=2 2\n"), piece, &options);
+        assert_string_equal((const char *)w.log.data, "2!line is longer than 16 bytes\n");
+        parse_pieces(&w, VV_TEXT("\n                 \nm v=2 2\n"), piece, &options);
+        assert_string_equal((const char *)w.log.data, "2!line is longer than 16 bytes\n");
+    }
     end(&w);
 }
 

@@ -84,7 +84,7 @@ static void json_lines_refuse_what_does_not_fit(void **state)
         {"{\"metric\":{\"__name__\":1},\"values\":[1],\"timestamps\":[1]}", "is no string"},
         {"{\"metric\":{\"__name__\":\"m\"},\"values\":[1]}", "\"timestamps\" is no array"},
         {"{\"metric\":{\"__name__\":\"m\"},\"values\":[1],\"timestamps\":[1.5]}",
-         "\"timestamps\", element 0 is no whole number"},
+         "\"timestamps\", element 1 is no whole number"},
         {"{\"metric\":{\"__name__\":\"m\"},\"values\":[1],\"timestamps\":[9223372036854775808]}",
          "no JSON: too big integer"},
         {"{\"metric\":{\"__name__\":\"m\"},\"values\":[1,2],\"timestamps\":[1]}",
@@ -97,7 +97,7 @@ static void json_lines_refuse_what_does_not_fit(void **state)
         {"{\"metric\":{\"__name__\":\"m\"},\"fields\":{\"a\":1},\"timestamps\":[1]}",
          "\"a\" is no array as long"},
         {"{\"metric\":{\"__name__\":\"m\"},\"values\":[1,\"x\"],\"timestamps\":[1,2]}",
-         "\"value\", element 0: is no string or bytes"},
+         "\"value\", element 1: is no string or bytes"},
         {"{\"metric\":{\"__name__\":\"m\"},\"values\":[1.5],\"timestamps\":[1],"
          "\"types\":{\"value\":\"i64\"}}",
          "is no 64-bit integer"},

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "decode_world.h"
-#include "support/failing_alloc.h"
 #include "wire/prom_text.h"
 
 static const vv_decoder_options in_ms = {
@@ -337,26 +336,7 @@ static void open_metrics_frees_all_when_memory_is_out(void **state)
     static const char text[] =
         "# TYPE a_s counter\n# UNIT a_s s\na_s_total{b=\"c\\n\"} 1 # {d=\"e\"} "
         "1\na_s_total{b=\"d\"} 2\nb 2\n# EOF\n";
-    for (uint64_t at = 1;; at++) {
-        world w;
-        vv_alloc alloc;
-        failing_alloc failing;
-        begin(&w);
-        failing_alloc_init(&failing);
-        varve_allocator source = failing_alloc_source(&failing);
-        vv_alloc_init(&alloc, &source);
-        w.decoder_alloc = &alloc;
-        failing_alloc_plan(&failing, at, false);
-        varve_status status =
-            decode(&w, VV_FORMAT_OPENMETRICS, &in_ms, vv_text_from_string(text), 5, NULL);
-        assert_int_equal(failing.live, 0);
-        end(&w);
-        if (failing.failures == 0) {
-            assert_int_equal(status, VARVE_OK);
-            break;
-        }
-        assert_int_equal(status, VARVE_E_NOMEM);
-    }
+    expect_survives_failed_allocations(VV_FORMAT_OPENMETRICS, &in_ms, text);
 }
 
 int main(void)

@@ -359,6 +359,27 @@ static void stream_refuses_an_end_that_counts_differently(void **state)
     world_end(&w);
 }
 
+static void stream_with_something_in_its_zero_bytes_is_refused(void **state)
+{
+    (void)state;
+    stream_world w;
+    varve_error err;
+    world_begin(&w);
+    for (size_t at = 17; at < HEADER - 4; at++) {
+        hand_made made;
+        hand_begin(&made, &w.alloc, 1, VARVE_PRECISION_NS);
+        made.bytes.data[at] = 1;
+        made.chain = vv_crc32c(0, made.bytes.data, HEADER - 4);
+        memcpy(made.bytes.data + HEADER - 4, &made.chain, sizeof made.chain);
+        hand_end(&made, 0, 0, 0);
+        check_status(VARVE_E_UNSUPPORTED,
+                     world_read(&w, vv_buf_bytes(&made.bytes), 4096, &world_options, &err));
+        assert_non_null(strstr(err.message, "a later version"));
+        vv_buf_deinit(&made.bytes);
+    }
+    world_end(&w);
+}
+
 static void stream_of_a_later_version_is_refused_as_such(void **state)
 {
     (void)state;
@@ -532,6 +553,7 @@ int main(void)
         cmocka_unit_test(stream_refuses_heads_that_make_no_sense),
         cmocka_unit_test(stream_skips_optional_blocks_of_later_versions),
         cmocka_unit_test(stream_refuses_an_end_that_counts_differently),
+        cmocka_unit_test(stream_with_something_in_its_zero_bytes_is_refused),
         cmocka_unit_test(stream_of_a_later_version_is_refused_as_such),
         cmocka_unit_test(stream_keeps_to_the_bound_of_a_block),
         cmocka_unit_test(stream_converts_times_to_the_precision_asked),
