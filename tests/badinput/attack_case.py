@@ -26,6 +26,7 @@ class Case:
     says: bytes = b""        # part of the answer
     is_ended: bool = False   # the client says that nothing more comes
     leaves: str = ""         # "close" or "reset": the client goes without waiting for an answer
+    is_large: bool = False   # it is work for most of a second: its time is told, not held against it
 
 
 def mutants(name, whole, count, alphabet=None):

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits: at the limit taken, one beyond refused."""
 
+import time
+
 from attack_case import Case
 from attack_target import load, request, rows, write
 
-MINIMUM = 44
+MINIMUM = 50
 LINE_BYTES = 1 << 20
 
 
@@ -40,6 +42,13 @@ def pairs():
            write(line_of(b"bad", fields=b",".join(b"f%d=1" % i for i in range(1001)))), 400)
     yield ("bytes of a string", write(line_of(fields=b's="%s"' % (b"x" * (64 << 10)))), 204,
            write(line_of(b"bad", fields=b's="%s"' % (b"x" * ((64 << 10) + 1)))), 400)
+    yield ("bytes of a string in JSON", load(json_line(b"goodjs", values=b'["%s"]' % (b"x" * (64 << 10)))), 204,
+           load(json_line(b"badj", values=b'["%s"]' % (b"x" * ((64 << 10) + 1)))), 400)
+    yield ("bytes in JSON", load(json_line(b"goodb", values=b'[{"bytes":"%s=="}]' % (b"A" * 87382))), 204,
+           load(json_line(b"badj", values=b'[{"bytes":"%s="}]' % (b"A" * 87383))), 400)
+    day = int(time.time()) + 86400
+    yield ("a time ahead", write(b"limit_t value=1 %d" % (day - 600), target="/write?precision=s"), 204,
+           write(b"badt value=1 %d" % (day + 600), target="/write?precision=s"), 400)
     yield ("header fields", request(headers=[f"X-{i}: y" for i in range(98)]), 200,
            request(headers=[f"X-{i}: y" for i in range(99)]), 431)
     yield "bytes of a target", request(target="/" + "a" * 8191), 404, request(target="/" + "a" * 8192), 414
@@ -59,6 +68,8 @@ def pairs():
 
     yield ("bytes of a line of Prometheus text", post(prometheus, b"# " + b"x" * 65534 + b"\n"), 204,
            post(prometheus, b"# " + b"x" * 65535 + b"\n"), 413)
+    yield ("bytes of a string in CSV", post(csv, b"metric:name,s:string\ngoods,%s\n" % (b"x" * (64 << 10))), 204,
+           post(csv, b"metric:name,s:string\nbads,%s\n" % (b"x" * ((64 << 10) + 1))), 400)
     yield ("labels of a sample", post(prometheus, b"goodp{" + tags(64)[1:].replace(b"=x", b'="x"') + b"} 1\n"), 204,
            post(prometheus, b"badp{" + tags(65)[1:].replace(b"=x", b'="x"') + b"} 1\n"), 400)
     yield ("columns", post(csv, b",".join([b"time:unix_s,metric:name"] + [b"f%d:f64" % i for i in range(998)]) + b"\n"), 204,
