@@ -482,7 +482,8 @@ static varve_status ask_fixed_bucket(const vv_ask_words *words, const vv_span_te
     }
     if (vv_time_convert(span->ns, VARVE_PRECISION_NS, precision, &bucket->width, &has_lost, NULL) !=
             VARVE_OK ||
-        has_lost || bucket->width <= 0) {
+        has_lost || bucket->width <= 0 ||
+        !vv_duration_text_is_exact(vv_text_from_string(words->every))) {
         char why[96];
         vv_text_format(why, sizeof why, "a bucket is a whole number of %s, and at least one",
                        vv_precision_name(precision));

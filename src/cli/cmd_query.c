@@ -15,6 +15,7 @@
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/csv_export.h"
+#include "cli/field_hint.h"
 #include "cli/progress.h"
 #include "cli/remote.h"
 #include "cli/rows_print.h"
@@ -134,7 +135,9 @@ static varve_status query_database(const query_job *job, varve_db *db, varve_tas
     } else if (job->format == VV_ROWS_LINE_PROTOCOL && style.unit == VARVE_PRECISION_STORED) {
         style.unit = VARVE_PRECISION_NS; /* what readers of line protocol expect */
     }
-    return query_to(job, db, &ask, &style, out_err);
+    VV_TRY(query_to(job, db, &ask, &style, out_err));
+    return job->words.fields == NULL ? VARVE_OK
+                                     : vv_field_hint_database(job->verb, &ask, db, arena, out_err);
 }
 
 /** varve export --format csv: rows that import takes back. */

@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "cli/field_hint.h"
 #include "cli/listing.h"
 #include "cli/remote_rows.h"
 #include "model/time_range.h"
@@ -354,6 +355,68 @@ static varve_status remote_ask_fields(const vv_remote_rows *rows, vv_ask_words *
     return VARVE_OK;
 }
 
+/** One column of a listing of fields, each text once. */
+static varve_status remote_cells(const varve_text *cells, size_t count, size_t column,
+                                 vv_arena *arena, const varve_text **out_texts, size_t *out_count,
+                                 varve_error *out_err)
+{
+    varve_text *texts = vv_arena_array(arena, count + 1, sizeof *texts);
+    if (texts == NULL) {
+        return vv_fail_nomem(out_err, "names", count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        texts[i] = cells[3 * i + column];
+    }
+    *out_texts = texts;
+    *out_count = vv_text_sort_unique(texts, count);
+    return VARVE_OK;
+}
+
+/** The columns of an answer, as a directory has them: of all selected series, with rows or not. */
+static varve_status remote_ask_columns(const vv_remote_rows *rows, vv_arena *arena,
+                                       vv_remote_columns *columns, bool *out_is_reached,
+                                       varve_error *out_err)
+{
+    vv_remote_list_request wanted = {
+        .url = rows->url, .what = VV_REMOTE_LABELS, .words = rows->words};
+    varve_text *labels;
+    varve_text *cells;
+    const varve_text *metrics;
+    size_t count;
+    size_t kept = 0;
+    VV_TRY(vv_remote_list(&wanted, arena, &labels, &count, out_is_reached, out_err));
+    for (size_t i = 0; i < count; i++) {
+        if (!vv_text_equal(labels[i], VV_TEXT("__name__"))) {
+            labels[kept] = labels[i];
+            kept += 1;
+        }
+    }
+    *columns = (vv_remote_columns){.labels = labels, .label_count = kept};
+    wanted.what = VV_REMOTE_FIELDS;
+    VV_TRY(vv_remote_list(&wanted, arena, &cells, &count, out_is_reached, out_err));
+    VV_TRY(remote_cells(cells, count, 0, arena, &metrics, &columns->metric_count, out_err));
+    return remote_cells(cells, count, 1, arena, &columns->fields, &columns->field_count, out_err);
+}
+
+/** Tell of fields that no selected series has, at any time. */
+static varve_status remote_hint(const vv_remote_rows *rows, vv_arena *arena, bool *out_is_reached,
+                                varve_error *out_err)
+{
+    vv_ask_words words = {.selectors = rows->words->selectors,
+                          .selector_count = rows->words->selector_count};
+    vv_remote_list_request wanted = {.url = rows->url, .what = VV_REMOTE_FIELDS, .words = &words};
+    varve_text *cells;
+    const varve_text *known;
+    size_t count;
+    vv_ask ask;
+    VV_TRY(vv_remote_list(&wanted, arena, &cells, &count, out_is_reached, out_err));
+    VV_TRY(remote_cells(cells, count, 1, arena, &known, &count, out_err));
+    VV_TRY(vv_ask_parse(rows->words, NULL, VARVE_PRECISION_NS, vv_wall_now_ns(), arena, &ask,
+                        out_err));
+    vv_field_hint("query", &ask, known, count);
+    return VARVE_OK;
+}
+
 static varve_status remote_print_rows(const vv_remote_rows *rows, uint32_t precision,
                                       vv_alloc *alloc, bool *out_is_reached, varve_error *out_err)
 {
@@ -378,9 +441,19 @@ varve_status vv_remote_rows_print(const vv_remote_rows *rows, bool *out_is_reach
     vv_alloc_init(&alloc, NULL);
     VV_TRY(remote_precision(rows->url, &alloc, &precision, out_is_reached, out_err));
     vv_arena_init(&arena, &alloc, REMOTE_DOCUMENT_BYTES_MAX);
+    vv_remote_columns columns;
     varve_status status = remote_ask_fields(rows, &words, &arena, out_is_reached, out_err);
+    bool is_csv_export = rows->is_export && rows->format == VV_ROWS_CSV; /* the server's own */
+    if (status == VARVE_OK && rows->sink == NULL && !is_csv_export &&
+        vv_rows_format_has_columns(rows->format)) {
+        status = remote_ask_columns(&complete, &arena, &columns, out_is_reached, out_err);
+        complete.columns = &columns;
+    }
     if (status == VARVE_OK) {
         status = remote_print_rows(&complete, precision, &alloc, out_is_reached, out_err);
+    }
+    if (status == VARVE_OK && rows->sink == NULL && rows->words->fields != NULL) {
+        status = remote_hint(rows, &arena, out_is_reached, out_err);
     }
     vv_arena_deinit(&arena);
     return status;

@@ -21,6 +21,15 @@
 typedef varve_status (*vv_remote_block_sink)(void *context, const varve_block *block,
                                              varve_error *out_err);
 
+/** What the series of a question have, so that columns are known before the first row. */
+typedef struct vv_remote_columns {
+    const varve_text *labels; /* names, sorted */
+    size_t label_count;
+    const varve_text *fields; /* the same */
+    size_t field_count;
+    size_t metric_count;
+} vv_remote_columns;
+
 typedef struct vv_remote_rows {
     const char *url;
     const vv_ask_words *words;
@@ -32,6 +41,7 @@ typedef struct vv_remote_rows {
     bool is_export;
     vv_remote_block_sink sink; /* NULL: printed; else takes all blocks, and nothing is printed */
     void *sink_context;
+    const vv_remote_columns *columns; /* NULL: those of the rows that come */
 } vv_remote_rows;
 
 /** query and export. */

@@ -461,10 +461,15 @@ static varve_status remote_rows_columns(vv_remote_printer *printer, varve_error 
     const vv_ask *ask = &printer->ask;
     varve_text *names = NULL;
     size_t metrics = 0;
+    const vv_remote_columns *told = printer->rows->columns;
     if (ask->query.grouping != VARVE_GROUP_SERIES) {
         style->labels = ask->query.group_labels;
         style->label_count = ask->query.group_label_count;
         style->has_metric = false;
+    } else if (told != NULL) {
+        style->labels = told->labels;
+        style->label_count = told->label_count;
+        style->has_metric = style->has_metric || told->metric_count > 1;
     } else {
         VV_TRY(remote_rows_names(printer, 0, &names, &style->label_count, out_err));
         style->labels = names;
@@ -473,6 +478,11 @@ static varve_status remote_rows_columns(vv_remote_printer *printer, varve_error 
     }
     if (ask->query.output_count > 0) {
         return vv_ask_output_columns(ask, &printer->words, style, out_err);
+    }
+    if (told != NULL) {
+        style->fields = told->fields;
+        style->field_count = told->field_count;
+        return VARVE_OK;
     }
     VV_TRY(remote_rows_names(printer, 1, &names, &style->field_count, out_err));
     style->fields = names;

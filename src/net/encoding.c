@@ -14,6 +14,7 @@
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/checked.h"
 #include "base/limit.h"
@@ -189,7 +190,7 @@ struct vv_inflate {
     bool has_zlib;
     bool is_in_frame;  /* bytes of a member or frame are missing */
     bool is_raw_tried; /* deflate: the form without a head is being read */
-    bool has_frames;   /* at least one member or frame has ended */
+    uint64_t frames;   /* members or frames that have ended */
     ZSTD_DStream *zstd;
     uint8_t piece[VV_INFLATE_PIECE_BYTES];
 };
@@ -286,10 +287,50 @@ static varve_status encoding_inflate_give(vv_inflate *stream, vv_bytes piece, va
     return stream->sink(stream->context, piece, out_err);
 }
 
-static varve_status encoding_inflate_bad(const vv_inflate *stream, varve_error *out_err)
+/** What is wrong with compressed bytes. */
+typedef enum encoding_fault {
+    ENCODING_NO_HEAD,      /* a member or frame does not begin here */
+    ENCODING_BAD_CHECKSUM, /* it has ended, and is not what was packed */
+    ENCODING_BAD_BYTES,    /* it cannot go on like this */
+} encoding_fault;
+
+/** left: bytes of the piece that the library has not read. */
+static varve_status encoding_inflate_bad(const vv_inflate *stream, encoding_fault fault,
+                                         size_t left, varve_error *out_err)
 {
-    return vv_fail(out_err, VARVE_E_INVALID, "the body is no %s",
-                   vv_encoding_name(stream->encoding));
+    const char *name = vv_encoding_name(stream->encoding);
+    const char *part = stream->encoding == VV_ENCODING_ZSTD ? "frame" : "member";
+    unsigned long long offset = stream->encoded_bytes - left;
+    unsigned long long frames = stream->frames;
+    switch (fault) {
+    case ENCODING_NO_HEAD:
+        return frames == 0 ? vv_fail(out_err, VARVE_E_INVALID, "the body is no %s", name)
+                           : vv_fail(out_err, VARVE_E_INVALID,
+                                     "what follows %s %llu of the %s, before byte %llu, is no %s",
+                                     part, frames, name, offset, name);
+    case ENCODING_BAD_CHECKSUM:
+        return vv_fail(
+            out_err, VARVE_E_INVALID,
+            "the bytes of the %s are damaged: the checksum of %s %llu, before byte %llu, "
+            "does not match",
+            name, part, frames + 1, offset);
+    case ENCODING_BAD_BYTES:
+        return vv_fail(
+            out_err, VARVE_E_INVALID,
+            "the bytes of the %s are damaged: %s %llu cannot be read further at byte %llu", name,
+            part, frames + 1, offset);
+    }
+    return VARVE_E_INTERNAL;
+}
+
+/** What zlib means by its error. The head of a member is ten bytes. */
+static encoding_fault encoding_zlib_fault(const z_stream *zlib)
+{
+    const char *text = zlib->msg != NULL ? zlib->msg : "";
+    if (strcmp(text, "incorrect data check") == 0 || strcmp(text, "incorrect length check") == 0) {
+        return ENCODING_BAD_CHECKSUM;
+    }
+    return zlib->total_out == 0 && zlib->total_in <= 10 ? ENCODING_NO_HEAD : ENCODING_BAD_BYTES;
 }
 
 /** One call of the library; *out_is_more: it wants to be called again with the same input. */
@@ -302,8 +343,8 @@ static varve_status encoding_inflate_step_zlib(vv_inflate *stream, bool *out_is_
             *out_is_more = false;
             return VARVE_OK;
         }
-        if (stream->has_frames && stream->encoding == VV_ENCODING_DEFLATE) {
-            return encoding_inflate_bad(stream, out_err);
+        if (stream->frames > 0 && stream->encoding == VV_ENCODING_DEFLATE) {
+            return encoding_inflate_bad(stream, ENCODING_NO_HEAD, zlib->avail_in, out_err);
         }
         stream->is_in_frame = true;
     }
@@ -312,12 +353,13 @@ static varve_status encoding_inflate_step_zlib(vv_inflate *stream, bool *out_is_
     int result = inflate(zlib, Z_NO_FLUSH);
     if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) {
         return result == Z_MEM_ERROR ? vv_fail_nomem(out_err, "inflating", 1u << 15)
-                                     : encoding_inflate_bad(stream, out_err);
+                                     : encoding_inflate_bad(stream, encoding_zlib_fault(zlib),
+                                                            zlib->avail_in, out_err);
     }
     VV_TRY(encoding_inflate_give(
         stream, vv_bytes_make(stream->piece, sizeof stream->piece - zlib->avail_out), out_err));
     if (result == Z_STREAM_END) {
-        stream->has_frames = true;
+        stream->frames += 1;
         stream->is_in_frame = false;
         VV_IGNORE(inflateReset(zlib)); /* fails for no stream only */
         *out_is_more = zlib->avail_in > 0;
@@ -332,7 +374,7 @@ static varve_status encoding_inflate_feed_zlib(vv_inflate *stream, vv_bytes byte
 {
     /* "deflate" is meant with a zlib head, whose low four bits are 8; some send it without. */
     if (stream->encoding == VV_ENCODING_DEFLATE && !stream->is_raw_tried && !stream->is_in_frame &&
-        !stream->has_frames && bytes.size > 0) {
+        stream->frames == 0 && bytes.size > 0) {
         stream->is_raw_tried = true;
         if ((bytes.data[0] & 0x0F) != 8 || (bytes.data[0] >> 4) > 7) {
             VV_IGNORE(inflateEnd(&stream->zlib)); /* nothing was read yet */
@@ -349,6 +391,14 @@ static varve_status encoding_inflate_feed_zlib(vv_inflate *stream, vv_bytes byte
     return VARVE_OK;
 }
 
+static encoding_fault encoding_zstd_fault(size_t result)
+{
+    ZSTD_ErrorCode code = ZSTD_getErrorCode(result);
+    return code == ZSTD_error_prefix_unknown   ? ENCODING_NO_HEAD
+           : code == ZSTD_error_checksum_wrong ? ENCODING_BAD_CHECKSUM
+                                               : ENCODING_BAD_BYTES;
+}
+
 static varve_status encoding_inflate_feed_zstd(vv_inflate *stream, vv_bytes bytes,
                                                varve_error *out_err)
 {
@@ -358,10 +408,11 @@ static varve_status encoding_inflate_feed_zstd(vv_inflate *stream, vv_bytes byte
         ZSTD_outBuffer output = {.dst = stream->piece, .size = sizeof stream->piece};
         size_t result = ZSTD_decompressStream(stream->zstd, &output, &input);
         if (ZSTD_isError(result)) {
-            return encoding_inflate_bad(stream, out_err);
+            return encoding_inflate_bad(stream, encoding_zstd_fault(result), input.size - input.pos,
+                                        out_err);
         }
         stream->is_in_frame = result != 0;
-        stream->has_frames = stream->has_frames || result == 0;
+        stream->frames += result == 0;
         VV_TRY(encoding_inflate_give(stream, vv_bytes_make(stream->piece, output.pos), out_err));
         is_more = input.pos < input.size || output.pos == output.size;
         if (result == 0 && input.pos == input.size) {

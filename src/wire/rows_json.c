@@ -278,8 +278,10 @@ static varve_status rows_every(const rows_parse *parse, const json_t *value, var
     VV_TRY(rows_text(parse, "every", value, &text));
     VV_TRY(vv_duration_text_parse(text, &ns, parse->err));
     int64_t ns_per_unit = INT64_C(1000000000) / vv_precision_per_second(parse->precision);
-    if (ns <= 0 || ns % ns_per_unit != 0) {
-        return rows_bad(parse, "every", "not above 0, or finer than the database's precision");
+    if (ns <= 0 || ns % ns_per_unit != 0 || !vv_duration_text_is_exact(text)) {
+        return rows_bad(parse, "every",
+                        "a bucket is a whole number of units of the database's precision, and at "
+                        "least one");
     }
     bucket->kind = VARVE_BUCKET_FIXED;
     bucket->width = ns / ns_per_unit;

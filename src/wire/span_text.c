@@ -107,13 +107,18 @@ static bool span_unit(span_scan *scan, vv_span_unit *out_unit)
 }
 
 /** The digits behind a point, as nanoseconds: exact, floored. */
-static int64_t span_fraction(const span_scan *scan, size_t begin, size_t end, int64_t unit_ns)
+static int64_t span_fraction(span_scan *scan, size_t begin, size_t end, int64_t unit_ns)
 {
     int64_t ns = 0;
     int64_t rest = unit_ns;
-    for (size_t at = begin; at < end && rest > 0; at++) {
+    bool is_rest_exact = true;
+    for (size_t at = begin; at < end; at++) {
         /* Units are 2^a 3^b 5^c ns: what a digit leaves over matters below a nanosecond only. */
-        ns += (scan->text.data[at] - '0') * rest / 10;
+        int64_t digit = scan->text.data[at] - '0';
+        bool is_exact = digit == 0 || (is_rest_exact && digit * rest % 10 == 0);
+        scan->span.is_inexact = scan->span.is_inexact || !is_exact;
+        ns += digit * rest / 10;
+        is_rest_exact = is_rest_exact && rest % 10 == 0;
         rest /= 10;
     }
     return ns;

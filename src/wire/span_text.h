@@ -41,6 +41,7 @@ typedef struct vv_span_text {
     bool is_one;       /* a single part with a whole number: the two below */
     vv_span_unit unit; /* of the last part */
     int64_t count;
+    bool is_inexact; /* a fraction goes below the nanosecond, where it was cut */
 } vv_span_text;
 
 /** Errors: E_INVALID "at 3: ...", counted in bytes from 1: the units are ASCII but for one sign. */

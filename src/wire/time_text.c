@@ -7,6 +7,7 @@
 
 #include "wire/time_text.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -473,6 +474,22 @@ varve_status vv_time_text_parse(varve_text text, int64_t now_ns, uint32_t precis
 {
     vv_time_world world = {.now_ns = now_ns};
     return vv_time_text_parse_in(text, &world, precision, out_timestamp, out_err);
+}
+
+bool vv_duration_text_is_exact(varve_text text)
+{
+    double seconds;
+    int64_t ns;
+    vv_span_text span;
+    if (vv_text_parse_duration(text, &ns)) {
+        return true;
+    }
+    if (vv_text_parse_f64(text, &seconds)) {
+        double exact = seconds * 1e9;
+        double off = fabs(exact - nearbyint(exact));
+        return off <= 1e-3 + fabs(exact) * 1e-15; /* the digits of a double are not at fault */
+    }
+    return vv_span_text_parse(text, &span, NULL) == VARVE_OK && !span.is_inexact;
 }
 
 varve_status vv_duration_text_parse(varve_text text, int64_t *out_ns, varve_error *out_err)

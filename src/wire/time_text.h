@@ -52,6 +52,9 @@ VV_MUST_CHECK VV_UNTRUSTED varve_status vv_time_text_parse(varve_text text, int6
 VV_MUST_CHECK VV_UNTRUSTED varve_status vv_duration_text_parse(varve_text text, int64_t *out_ns,
                                                                varve_error *out_err);
 
+/** Whether a text that vv_duration_text_parse takes means a whole number of nanoseconds. */
+VV_MUST_CHECK VV_UNTRUSTED bool vv_duration_text_is_exact(varve_text text);
+
 /** "ns", "us", "ms", "s" (and the empty text: fallback) as VARVE_PRECISION_...; false for another.
  */
 VV_MUST_CHECK VV_UNTRUSTED bool vv_precision_text_parse(varve_text text, uint32_t fallback,

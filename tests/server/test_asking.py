@@ -27,6 +27,35 @@ class Asking(Commands):
                          self.assert_same("query", "cpu", "--agg", "count", "--by", "", "--format", "csv").split())
         self.assertIn("avg(value)", self.assert_same("query", "mem", "--every", "1h"))
 
+    def test_columns_are_the_same_whatever_rows_come(self):
+        for words in (["--fields", "nosuch"], ["--limit", "1"], ["--fields", "note"], ["--start", "2026-01-02T03:05"],
+                      ["--fields", "idle", "--limit", "1"], ["--start", "2030"]):
+            for form in ("csv", "table", "tsv"):
+                here, there = (self.run_varve("query", "cpu", "--format", form, *words, on=on) for on in ("data", "url"))
+                self.assertEqual((0, here.stdout, here.stderr), (there.returncode, there.stdout, there.stderr), words)
+        self.assertEqual("time,dc,host,nosuch", self.run_varve("query", "cpu", "--fields", "nosuch", "--csv").stdout.split()[0])
+
+    def test_fields_that_nothing_has_are_told(self):
+        for fields, said in (("usgae", '"usgae"; did you mean usage?'), ("temperature", "; there are idle, note, usage")):
+            for words in ([], ["--agg", "avg,max"], ["--json"], ["--every", "1h"], ["--start", "2030"]):
+                for on in ("data", "url"):
+                    done = self.run_varve("query", "cpu", "--fields", "usage," + fields, *words, on=on)
+                    self.assertEqual(0, done.returncode)
+                    self.assertRegex(done.stderr, r"^varve query: no selected series has the field [^\n]*\n$")
+                    self.assertIn(said, done.stderr)
+        for words in (["cpu", "--fields", "idle", "--start", "2030"], ["nosuch", "--fields", "x"]):
+            for on in ("data", "url"):
+                self.assertEqual("", self.run_varve("query", *words, on=on).stderr, words)
+
+    def test_buckets_are_whole(self):
+        for every in ("1.5ns", "0.0015us", "0.0000000015", "1e-10", "0s"):
+            for on in ("data", "url"):
+                done = self.run_varve("query", "cpu", "--agg", "count", "--every", every, on=on)
+                self.assertEqual((2, ""), (done.returncode, done.stdout), every)
+                self.assertIn("--every: at 1: a bucket is a whole number of ns, and at least one", done.stderr)
+        for every in ("1.5us", "0.5h", "1.5"):
+            self.assert_same("query", "cpu", "--agg", "count", "--every", every)
+
     def test_ranges_and_zones_mean_the_same_everywhere(self):
         for words, rows in (
                 (["--start", "2026-01-02T03:05"], 2),

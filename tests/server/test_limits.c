@@ -117,6 +117,9 @@ static void bad_encodings_are_refused(void **state)
     size_t size = gzip_text("a v=1 1\nb v=2 2\n", 16, 15 + 16, packed, sizeof packed);
     expect(http_call(f->port, "POST", "/write", "Content-Encoding: gzip\r\n", packed, size - 4),
            400, "ends inside its gzip; 2 rows are stored, of lines 1 to 2\"");
+    packed[size - 8] ^= 1;
+    expect(http_call(f->port, "POST", "/write", "Content-Encoding: gzip\r\n", packed, size), 400,
+           "the bytes of the gzip are damaged: the checksum of member 1, before byte ");
     expect(http_call(f->port, "POST", "/write", "Content-Encoding: gzip\r\n", "plain v=1", 9), 400,
            "no gzip");
     expect(http_call(f->port, "POST", "/write", "Content-Encoding: br\r\n", "x", 1), 415,

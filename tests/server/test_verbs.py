@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every command: help, exit codes, JSON, completion; and the ones that go on until they are stopped."""
 
+import gzip
 import json
 import os
 import shutil
@@ -185,6 +186,17 @@ class Verbs(Commands):
             done = self.run_bare("import", "cut.lp.gz", *words)
             self.assertEqual(1, done.returncode)
             self.assertTrue(done.stderr.startswith("varve import: cut.lp.gz: "), done.stderr)
+
+    def test_damaged_input_is_told_with_its_place(self):
+        packed = bytearray(gzip.compress(b"a v=1 1\n") + gzip.compress(b"a v=2 2\n"))
+        packed[-8] ^= 1
+        Path(self.place.name, "bad.lp.gz").write_bytes(packed)
+        said = (f"the bytes of the gzip are damaged: the checksum of member 2, before byte {len(packed) - 4}, does not "
+                "match")
+        for words in (["--data", "bad"], ["--url", self.url]):
+            done = self.run_bare("import", "bad.lp.gz", *words)
+            self.assertEqual(1, done.returncode)
+            self.assertIn(said, done.stderr)
 
     def test_what_line_protocol_cannot_hold_is_told(self):
         line = '{"metric":{"__name__":"odd","e":"x"},"fields":{"a":[1,"NaN"],"b":["+Inf","-Inf"]},"timestamps":[1,2]}'

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,6 +181,105 @@ static void encodings_survive_every_failed_allocation(void **state)
     }
 }
 
+/** The sentence about bytes that cannot be unpacked, fed one by one and all at once. */
+static void expect_sentence(vv_encoding encoding, vv_bytes bytes, const char *sentence)
+{
+    for (size_t piece = 1; piece <= bytes.size; piece += bytes.size - 1) {
+        vv_alloc alloc;
+        vv_buf out;
+        vv_inflate *inflate;
+        varve_error err;
+        vv_alloc_init(&alloc, NULL);
+        vv_buf_init(&out, &alloc, SIZE_MAX);
+        check_ok(vv_inflate_create(&alloc, encoding, UINT64_MAX, take, &out, &inflate, &err), &err);
+        varve_status status = VARVE_OK;
+        for (size_t at = 0; at < bytes.size && status == VARVE_OK; at += piece) {
+            size_t left = bytes.size - at;
+            status = vv_inflate_feed(
+                inflate, vv_bytes_make(bytes.data + at, left < piece ? left : piece), &err);
+        }
+        check_status(VARVE_E_INVALID, status);
+        assert_string_equal(err.message, sentence);
+        vv_inflate_free(inflate);
+        vv_buf_deinit(&out);
+    }
+}
+
+static void damage_is_told_with_its_place(void **state)
+{
+    (void)state;
+    vv_alloc alloc;
+    vv_buf out;
+    char sentence[200];
+    vv_alloc_init(&alloc, NULL);
+    vv_buf_init(&out, &alloc, SIZE_MAX);
+    for (size_t member = 0; member < 2; member++) {
+        check_ok(pack(&alloc, VV_ENCODING_GZIP, vv_bytes_make("0123456789", 10), &out), NULL);
+    }
+    size_t one = out.size / 2;
+    uint8_t *data = out.data;
+    data[out.size - 8] ^= 1; /* the checksum, behind it the length */
+    snprintf(sentence, sizeof sentence,
+             "the bytes of the gzip are damaged: the checksum of member 2, before byte %zu, does "
+             "not match",
+             out.size - 4);
+    expect_sentence(VV_ENCODING_GZIP, vv_buf_bytes(&out), sentence);
+    data[one - 8] ^= 1;
+    snprintf(sentence, sizeof sentence,
+             "the bytes of the gzip are damaged: the checksum of member 1, before byte %zu, does "
+             "not match",
+             one - 4);
+    expect_sentence(VV_ENCODING_GZIP, vv_buf_bytes(&out), sentence);
+    data[one - 8] ^= 1;
+    memset(data + one, 'x', out.size - one);
+    snprintf(sentence, sizeof sentence,
+             "what follows member 1 of the gzip, before byte %zu, is no gzip", one + 2);
+    expect_sentence(VV_ENCODING_GZIP, vv_buf_bytes(&out), sentence);
+    memset(data + 10, 0xff, 4); /* no kind of block */
+    expect_sentence(VV_ENCODING_GZIP, vv_buf_bytes(&out),
+                    "the bytes of the gzip are damaged: member 1 cannot be read further at byte "
+                    "11");
+    expect_sentence(VV_ENCODING_GZIP, vv_bytes_make("plain text", 10), "the body is no gzip");
+    expect_sentence(VV_ENCODING_ZSTD, vv_bytes_make("plain text", 10), "the body is no zstd");
+    vv_buf_deinit(&out);
+}
+
+static void what_was_flushed_can_be_read(void **state)
+{
+    (void)state;
+    static const vv_encoding encodings[] = {VV_ENCODING_GZIP, VV_ENCODING_ZSTD};
+    vv_alloc alloc;
+    vv_alloc_init(&alloc, NULL);
+    vv_buf text = numbers(&alloc);
+    for (size_t i = 0; i < sizeof encodings / sizeof encodings[0]; i++) {
+        vv_deflate *deflate;
+        vv_inflate *inflate;
+        vv_buf packed;
+        vv_buf back;
+        vv_buf_init(&packed, &alloc, SIZE_MAX);
+        vv_buf_init(&back, &alloc, SIZE_MAX);
+        check_ok(vv_deflate_create(&alloc, encodings[i], &deflate, NULL), NULL);
+        check_ok(vv_inflate_create(&alloc, encodings[i], UINT64_MAX, take, &back, &inflate, NULL),
+                 NULL);
+        for (size_t at = 0; at < text.size; at += 777) {
+            size_t size = text.size - at < 777 ? text.size - at : 777;
+            vv_buf_reset(&packed);
+            check_ok(
+                vv_deflate_feed(deflate, vv_bytes_make(text.data + at, size), false, &packed, NULL),
+                NULL);
+            check_ok(vv_deflate_flush(deflate, &packed, NULL), NULL);
+            check_ok(vv_inflate_feed(inflate, vv_buf_bytes(&packed), NULL), NULL);
+            assert_int_equal(back.size, at + size);
+        }
+        assert_memory_equal(back.data, text.data, text.size);
+        vv_inflate_free(inflate);
+        vv_deflate_free(deflate);
+        vv_buf_deinit(&back);
+        vv_buf_deinit(&packed);
+    }
+    vv_buf_deinit(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +287,8 @@ int main(void)
         cmocka_unit_test(encodings_are_named_by_one_word),
         cmocka_unit_test(encodings_are_chosen_by_weight),
         cmocka_unit_test(encodings_survive_every_failed_allocation),
+        cmocka_unit_test(damage_is_told_with_its_place),
+        cmocka_unit_test(what_was_flushed_can_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

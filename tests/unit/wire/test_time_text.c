@@ -131,6 +131,17 @@ static void time_text_reads_durations(void **state)
 {
     (void)state;
     int64_t ns;
+    static const char *const exact[] = {"1h30m",        "0.1",          "1.5",  "1.5us",
+                                        "0.000000001",  "1.0ns",        "0.5d", "3153600000.5",
+                                        "1.000000001s", "0.0000000000w"};
+    static const char *const cut[] = {"1.5ns",    "0.0000000015",     "1.0000000001s",
+                                      "0.0015us", "1.0000000000001w", "1e-10"};
+    for (size_t i = 0; i < sizeof exact / sizeof exact[0]; i++) {
+        assert_true(vv_duration_text_is_exact(vv_text_make(exact[i], strlen(exact[i]))));
+    }
+    for (size_t i = 0; i < sizeof cut / sizeof cut[0]; i++) {
+        assert_false(vv_duration_text_is_exact(vv_text_make(cut[i], strlen(cut[i]))));
+    }
     check_ok(vv_duration_text_parse(VARVE_STR("1h30m"), &ns, NULL), NULL);
     assert_true(ns == INT64_C(5400000000000));
     check_ok(vv_duration_text_parse(VARVE_STR("15"), &ns, NULL), NULL);
