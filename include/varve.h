@@ -371,6 +371,9 @@ enum {
                                          varve_compact, and in writes that reach a bound */
 };
 
+/** Of min_free_bytes and reserve_bytes: no bound, no ballast. */
+#define VARVE_SPACE_NONE UINT64_MAX
+
 /** Levels of log events. */
 enum { VARVE_LOG_ERROR = 0, VARVE_LOG_WARN = 1, VARVE_LOG_INFO = 2, VARVE_LOG_DEBUG = 3 };
 
@@ -389,7 +392,7 @@ typedef struct varve_options {
     uint32_t sync_interval_ms;   /* INTERVAL: 1000 */
     uint32_t group_delay_us;     /* how long a leader waits for company: 0; at most 10000 */
     uint32_t lock_wait_ms;       /* how long to wait for another writer to leave: 0 */
-    uint32_t write_timeout_ms;   /* how long a write waits for memory: 30000 */
+    uint32_t write_timeout_ms;   /* how long a write waits for memory or log: 30000 */
     uint64_t memory_limit_bytes; /* 1/2 of the machine's memory, at most 16 GiB: head, log, cache */
     uint64_t cache_bytes;        /* decoded and raw blocks: 1/8 of memory_limit_bytes */
     uint64_t flush_bytes;        /* head size that starts a flush: 1/4 of memory_limit_bytes */
@@ -397,11 +400,18 @@ typedef struct varve_options {
                                     after a kill has seconds of log to replay, however small a row */
     uint32_t flush_age_ms;       /* age of the oldest unflushed row that starts a flush: 3600000 */
     uint32_t merge_fan_in;       /* segments of a level that are merged into one: 4; at least 2 */
-    uint64_t log_file_bytes;     /* 64 MiB; 64 KiB..1 GiB */
-    uint64_t log_bytes_max;      /* size of the log that starts a flush: 512 MiB */
+    uint64_t log_file_bytes;     /* 64 MiB, on a disk below 4 GiB 1/64 of it; 64 KiB..1 GiB */
+    uint64_t log_bytes_max;      /* log behind the present file at which writes wait for a flush,
+                                    which begins at half of it: 512 MiB */
     uint64_t batch_bytes_max;    /* encoded size of one atomic batch: 64 MiB, the largest */
     uint64_t series_max;         /* 0: bounded by memory only */
     uint64_t retention_grace_ms; /* running time after which a cut is final: 3600000 */
+    uint64_t min_free_bytes;     /* less free on the disk: rows are refused until half as much again
+                                    is: 256 MiB, two log files or 1 % of it, whatever is most, but at
+                                    most 1/16 of the disk; VARVE_SPACE_NONE */
+    uint64_t reserve_bytes;      /* ballast that a full disk gives up so that a delete can be
+                                    recorded: two log files and 4 MiB, at most 1/16 of the disk;
+                                    VARVE_SPACE_NONE */
     const varve_allocator *allocator; /* NULL: malloc and its kin */
     varve_log_function log;           /* NULL: silent */
     void *log_context;

@@ -340,19 +340,5 @@ uint32_t varve_health(varve_db *db, varve_error *out_reason)
     if (vv_db_check(db, out_reason) != VARVE_OK) {
         return VARVE_HEALTH_WRITE_FAILED; /* a handle of another process */
     }
-    varve_error log_reason = {0};
-    uint32_t log_health =
-        db->wal != NULL ? vv_wal_health(db->wal, &log_reason) : (uint32_t)VARVE_HEALTH_OK;
-    vv_mutex_lock(&db->state_lock);
-    uint32_t health = db->health;
-    varve_error reason = db->health_reason;
-    vv_mutex_unlock(&db->state_lock);
-    if (log_health > health) {
-        health = log_health;
-        reason = log_reason;
-    }
-    if (out_reason != NULL) {
-        *out_reason = reason;
-    }
-    return health;
+    return vv_health_get(db, out_reason);
 }

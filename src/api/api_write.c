@@ -170,6 +170,29 @@ static varve_status api_add_named(varve_db *db, varve_batch *batch, const varve_
     return vv_batch_row(batch, &row, out_err);
 }
 
+/** E_LIMIT before the first series of a batch is made that has too many; what is wrong with a name
+ *  comes first, as without a limit. */
+static varve_status api_check_series(varve_db *db, const varve_named_row *rows, size_t count,
+                                     varve_error *out_err)
+{
+    varve_error limit;
+    varve_status status = vv_catalogue_check_rows(db->catalogue, rows, count, &limit);
+    for (size_t i = 0; i < count && status == VARVE_E_LIMIT; i++) {
+        uint32_t series;
+        varve_error reason;
+        if (vv_catalogue_resolve(db->catalogue, rows[i].metric, rows[i].labels, rows[i].label_count,
+                                 /* existing_only */ true, &series, &reason) == VARVE_E_INVALID) {
+            vv_error_prefix(&reason, "row %zu", i);
+            limit = reason;
+            status = VARVE_E_INVALID;
+        }
+    }
+    if (status != VARVE_OK && out_err != NULL) {
+        *out_err = limit;
+    }
+    return status;
+}
+
 varve_status varve_write(varve_db *db, const varve_named_row *rows, size_t count,
                          const varve_write_options *options, varve_written *out_written,
                          varve_error *out_err)
@@ -178,6 +201,9 @@ varve_status varve_write(varve_db *db, const varve_named_row *rows, size_t count
     VV_TRY(api_check_written(out_written, out_err));
     if (rows == NULL && count > 0) {
         return vv_fail(out_err, VARVE_E_INVALID, "varve_write: rows is NULL");
+    }
+    if (options == NULL || (options->flags & VARVE_WRITE_SKIP_REJECTED) == 0) {
+        VV_TRY(api_check_series(db, rows, count, out_err));
     }
     varve_batch *batch;
     VV_TRY(vv_batch_create(db, &batch, out_err));

@@ -35,7 +35,8 @@
     X(TARGET,         21, "target")          \
     X(OTHER,          22, "other")           \
     X(VALUE,          23, "value")           \
-    X(FUTURE,         24, "future")
+    X(FUTURE,         24, "future")          \
+    X(NAMES_MEMORY,   25, "names_memory")
 /* clang-format on */
 
 typedef enum vv_limit {

@@ -5,6 +5,7 @@
  * output carries one line for each address and nothing else; events go to standard error.
  */
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,26 @@ typedef struct serve_context {
     vv_notify notify;
     vv_alloc alloc;
     vv_life *life;
+    bool ends_on_failure;   /* --on-io-error=exit; fixed before the database is opened */
+    atomic_bool has_failed; /* the database writes no more, and the server is to end */
 } serve_context;
+
+/** Events of the database. One that writes no more is of no use to who wants to write, and opening
+ *  it again decides what was stored: a supervisor starts a new process. */
+static void serve_database_event(void *context, uint32_t level, const char *event,
+                                 const char *message)
+{
+    serve_context *serve = context;
+    varve_text failed = VV_TEXT("write_failed");
+    vv_log_lines_event(NULL, level, event, message);
+    if (serve->ends_on_failure && strcmp(event, "health.changed") == 0 &&
+        vv_text_starts_with(vv_text_from_string(message), failed) &&
+        !atomic_exchange(&serve->has_failed, true)) {
+        vv_log_lines_event(NULL, VARVE_LOG_ERROR, "serve.write_failed",
+                           "the server ends, as --on-io-error asks");
+        vv_signals_ask_stop();
+    }
+}
 
 static void serve_report_collector(void *context, const varve_error *why)
 {
@@ -222,7 +242,9 @@ static int serve_settings(serve_context *serve)
     }
     varve_options_init(&options);
     vv_config_apply(config, NULL, &options);
-    options.log = vv_log_lines_event;
+    options.log = serve_database_event;
+    options.log_context = serve;
+    serve->ends_on_failure = config->values[VV_SETTING_ON_IO_ERROR].number == 0;
     vv_signals_catch();
     vv_signals_catch_reload();
     serve_raise_files(config); /* before the capability to raise them goes */
@@ -240,7 +262,11 @@ static int serve_settings(serve_context *serve)
     if (status == VARVE_OK) {
         status = serve_run(serve, db, &error);
     }
-    return vv_cli_close("serve", db, vv_cli_report("serve", status, &error));
+    int exit_code = vv_cli_report("serve", status, &error);
+    if (exit_code == VV_EXIT_OK && atomic_load(&serve->has_failed)) {
+        exit_code = VV_EXIT_FAILED;
+    }
+    return vv_cli_close("serve", db, exit_code);
 }
 
 int vv_cmd_serve(int argc, char **argv)

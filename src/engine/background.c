@@ -13,9 +13,7 @@
 
 /* How often the age of the oldest row is looked at without being asked; arbitrary, well below any
  * age that makes sense to set. */
-#define VV_BACKGROUND_TICK_NS  (INT64_C(250) * 1000 * 1000)
-#define VV_BACKGROUND_RETRY_NS (INT64_C(1000) * 1000 * 1000)
-enum { VV_BACKGROUND_FLUSH_FAILURES_MAX = 3, VV_BACKGROUND_RETRY_SHIFT_MAX = 6 };
+#define VV_BACKGROUND_TICK_NS (INT64_C(250) * 1000 * 1000)
 
 struct vv_background {
     vv_thread thread;
@@ -27,10 +25,12 @@ struct vv_background {
     uint64_t steps;
 };
 
-/** One look: flush if due, else merge if due. Returns whether something was done. */
-static bool background_step(varve_db *db, uint32_t failures, bool *out_failed)
+/** One look: flush if due, else merge if due. What failed is not due for a while. */
+static bool background_step(varve_db *db)
 {
     varve_error error;
+    vv_space_tick(db);
+    vv_health_note(db);
     if (vv_db_check_writing(db, &error) != VARVE_OK) {
         return false; /* nothing will be due until the database is opened again */
     }
@@ -38,19 +38,13 @@ static bool background_step(varve_db *db, uint32_t failures, bool *out_failed)
         vv_retention_run(db); /* first: on a full disk it is what gives space back */
     }
     if (vv_flush_is_due(db)) {
-        *out_failed = vv_flush(db, NULL, &error) != VARVE_OK;
-        if (*out_failed) {
+        if (vv_flush(db, NULL, &error) != VARVE_OK) {
             vv_db_log(db, VARVE_LOG_WARN, "flush.failed", "%s; tried again later", error.message);
-        }
-        if (*out_failed && error.status == VARVE_E_IO &&
-            failures + 1 >= VV_BACKGROUND_FLUSH_FAILURES_MAX) {
-            vv_db_set_health(db, VARVE_HEALTH_WRITE_FAILED, &error);
         }
         return true;
     }
     if (vv_merge_is_due(db)) {
-        *out_failed = vv_merge(db, false, NULL, &error) != VARVE_OK;
-        if (*out_failed) {
+        if (vv_merge(db, false, NULL, &error) != VARVE_OK) {
             vv_db_log(db, VARVE_LOG_WARN, "merge.failed", "%s; tried again later", error.message);
         }
         return true;
@@ -62,40 +56,23 @@ static void background_main(void *context)
 {
     varve_db *db = context;
     struct vv_background *background = db->background;
-    uint32_t failures = 0;
-    int64_t not_before = 0;
     vv_mutex_lock(&background->lock);
     while (!background->is_stopping) {
-        int64_t now = vv_mono_now_ns();
-        if (!background->is_kicked || now < not_before) {
-            int64_t deadline = now + VV_BACKGROUND_TICK_NS;
-            if (now < not_before && not_before < deadline) {
-                deadline = not_before;
-            }
+        if (!background->is_kicked) {
+            int64_t deadline = vv_deadline_after_ns(VV_BACKGROUND_TICK_NS);
             VV_IGNORE(vv_cond_wait_until(&background->wake, &background->lock, deadline));
             if (background->is_stopping) {
                 break;
             }
-            if (vv_mono_now_ns() < not_before) {
-                continue;
-            }
         }
         background->is_kicked = false;
         vv_mutex_unlock(&background->lock);
-        bool failed = false;
-        bool worked = background_step(db, failures, &failed);
+        bool worked = background_step(db);
         vv_mutex_lock(&background->lock);
-        background->steps++;
-        vv_cond_broadcast(&background->done);
-        if (failed) {
-            uint32_t shift = failures < VV_BACKGROUND_RETRY_SHIFT_MAX
-                                 ? failures
-                                 : (uint32_t)VV_BACKGROUND_RETRY_SHIFT_MAX;
-            not_before = vv_mono_now_ns() + (VV_BACKGROUND_RETRY_NS << shift);
-            failures++;
-        } else if (worked) {
-            failures = 0;
-            background->is_kicked = true; /* look again: more may be due */
+        if (worked) { /* look again: more may be due */
+            background->steps++;
+            background->is_kicked = true;
+            vv_cond_broadcast(&background->done);
         }
     }
     vv_mutex_unlock(&background->lock);

@@ -83,23 +83,6 @@ varve_status vv_db_path(const varve_db *db, const char *name, char out_path[VV_P
     return vv_path_join(db->path, name, out_path, out_err);
 }
 
-void vv_db_set_health(varve_db *db, uint32_t health, const varve_error *reason)
-{
-    vv_mutex_lock(&db->state_lock);
-    bool is_worse = health > db->health;
-    if (is_worse) {
-        db->health = health;
-        db->health_reason = *reason;
-    }
-    vv_mutex_unlock(&db->state_lock);
-    if (is_worse && health == VARVE_HEALTH_WRITE_FAILED && db->wal != NULL) {
-        vv_wal_fail(db->wal, reason); /* what is under way gets no answer either (P8) */
-    }
-    if (is_worse) {
-        vv_db_log(db, VARVE_LOG_ERROR, "health.changed", "%s", reason->message);
-    }
-}
-
 varve_status vv_db_check_writing(varve_db *db, varve_error *out_err)
 {
     varve_error reason;

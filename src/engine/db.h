@@ -31,7 +31,10 @@
 #include <stdatomic.h>
 
 #include "base/alloc.h"
+#include "engine/health.h"
 #include "engine/retention.h"
+#include "engine/retry.h"
+#include "engine/space.h"
 #include "sys/env.h"
 #include "sys/thread.h"
 #include "varve.h"
@@ -63,6 +66,7 @@ typedef struct vv_counters {
     atomic_uint_fast64_t queries, rows_scanned, vectors_decoded, vectors_by_statistics;
     atomic_uint_fast64_t snapshots, scrub_bytes, scrub_damage;
     atomic_uint_fast64_t torn_tails, replayed_rows, precision_lost;
+    atomic_uint_fast64_t writes_delayed, writes_refused, delay_ns;
 } vv_counters;
 
 /** A cursor or a batch, in the list of its database: varve_abandon frees what is left in it. */
@@ -99,9 +103,11 @@ struct varve_db {
     /* guarded by all shard locks for change, by any one of them for reading */
     struct vv_head *head; /* the active generation; NULL: read-only before its first refresh */
 
-    vv_mutex flush_lock;    /* rank FLUSH: one flush at a time */
-    vv_mutex merge_lock;    /* rank MERGE: one merge at a time */
-    bool is_log_sealed;     /* by a close that failed behind it; of the closing thread */
+    vv_mutex flush_lock;               /* rank FLUSH: one flush at a time */
+    vv_mutex merge_lock;               /* rank MERGE: one merge at a time */
+    vv_retry flush_retry, merge_retry; /* each with the lock above */
+    vv_space space;                    /* free space of the disk */
+    bool is_log_sealed;                /* by a close that failed behind it; of the closing thread */
     vv_mutex manifest_lock; /* rank MANIFEST: appends to the manifest; whoever installs a version
                                holds it from reading the base on */
     uint64_t next_file_id;  /* guarded by manifest_lock: see vv_publish_file_id */
@@ -110,8 +116,7 @@ struct varve_db {
     struct vv_version *version; /* segments and tombstones, a reference */
     struct vv_head *frozen[VV_FROZEN_HEADS_MAX]; /* oldest first, references */
     size_t frozen_count;
-    uint32_t health; /* VARVE_HEALTH_... of the engine; the log has its own */
-    varve_error health_reason;
+    vv_health health;
     vv_db_user *cursors, *batches; /* open ones */
     uint64_t open_cursors, open_batches;
     uint64_t readonly_visible; /* read-only: last sequence replayed */
@@ -127,9 +132,6 @@ struct varve_db {
 VV_MUST_CHECK varve_status vv_db_check(varve_db *db, varve_error *out_err);
 /** After a failed sync of log or manifest no file is written any more. E_FENCED. */
 VV_MUST_CHECK varve_status vv_db_check_writing(varve_db *db, varve_error *out_err);
-/** Record a failure that the state of health reports; the worse one stays. WRITE_FAILED fences the
- *  log: nothing is acknowledged any more. */
-void vv_db_set_health(varve_db *db, uint32_t health, const varve_error *reason);
 /** Log an event of this database (level as VARVE_LOG_...). */
 void vv_db_log(const varve_db *db, uint32_t level, const char *event, const char *format, ...)
     VV_PRINTF(4, 5);

@@ -12,6 +12,9 @@
  *   F3  A failed attempt leaves the frozen head readable and the log complete; its file is removed,
  *       and the next attempt takes another number.
  *   F4  Log files go after the edit that says they are not needed is durable.
+ *
+ *   F5  What failed is tried again after 1 s, 2 s, 4 s ..., with a new file; the third failure of
+ *       the disk in a row ends writing. A disk that is full gives its ballast up first.
  */
 
 #include "engine/flush.h"
@@ -24,6 +27,8 @@
 #include "engine/publish.h"
 #include "engine/view.h"
 #include "wal/wal.h"
+
+enum { FLUSH_IO_FAILURES_MAX = 3 }; /* durability.md section 7 */
 
 /* ---- what there is to do ---- */
 
@@ -62,22 +67,23 @@ static bool flush_log_has_more(varve_db *db)
     uint64_t flushed = vv_manifest_get_state(db->manifest)->flush_lsn;
     vv_mutex_unlock(&db->manifest_lock);
     vv_version_unref(db, version);
-    return has_more || (vv_wal_bytes(db->wal) >= db->options.log_bytes_max &&
+    return has_more || (vv_wal_left_bytes(db->wal) >= vv_space_log_bytes(db) &&
                         vv_wal_first_file_above(db->wal, vv_wal_durable_lsn(db->wal)) >
                             vv_wal_first_file_above(db->wal, flushed));
 }
 
 bool vv_flush_is_due(varve_db *db)
 {
-    if (db->is_readonly) {
+    if (db->is_readonly || vv_retry_is_waiting(&db->flush_retry, &db->env)) {
         return false;
     }
+    bool is_log_long = vv_wal_left_bytes(db->wal) >= vv_space_log_bytes(db);
     vv_head *head = flush_active(db);
     uint64_t rows = vv_head_rows(head);
     int64_t begun = vv_head_first_write_ns(head);
     bool is_due = rows >= db->options.flush_rows ||
                   (rows > 0 && vv_head_bytes(head) >= db->options.flush_bytes) ||
-                  (rows > 0 && vv_wal_bytes(db->wal) >= db->options.log_bytes_max);
+                  (rows > 0 && is_log_long);
     if (!is_due && rows > 0 && begun != 0) {
         int64_t age_ms = (vv_env_mono_ns(&db->env) - begun) / VV_NS_PER_MS;
         is_due = age_ms >= (int64_t)db->options.flush_age_ms;
@@ -89,7 +95,7 @@ bool vv_flush_is_due(varve_db *db)
     vv_mutex_lock(&db->state_lock);
     is_due = db->frozen_count > 0;
     vv_mutex_unlock(&db->state_lock);
-    return is_due || (vv_wal_bytes(db->wal) >= db->options.log_bytes_max && flush_log_has_more(db));
+    return is_due || (is_log_long && flush_log_has_more(db));
 }
 
 /* ---- freezing ---- */
@@ -173,6 +179,7 @@ static varve_status flush_frozen(varve_db *db, varve_task *task, varve_error *ou
         }
         varve_status status = flush_write(db, head, task, out_err);
         vv_head_unref(head);
+        vv_space_look(db); /* it took space, and gave some back */
         if (status != VARVE_OK) {
             atomic_fetch_add_explicit(&db->counters.flush_failures, 1, memory_order_relaxed);
             return status;
@@ -207,20 +214,49 @@ static void flush_merge(varve_db *db, varve_task *task)
     }
 }
 
+/** F5 */
+static void flush_note(varve_db *db, varve_status status, const varve_error *error)
+{
+    if (status == VARVE_OK) {
+        vv_retry_note_success(&db->flush_retry);
+        vv_health_mend(db, VV_REASON_FLUSH);
+        return;
+    }
+    if (status == VARVE_E_CANCELLED || status == VARVE_E_FENCED) {
+        return; /* nothing was wrong with it, or nothing more can be */
+    }
+    vv_retry_note_failure(&db->flush_retry, &db->env, status);
+    vv_health_degrade(db, VV_REASON_FLUSH, error);
+    if (db->flush_retry.io_failures >= FLUSH_IO_FAILURES_MAX) {
+        vv_health_fail_writes(db, error);
+    }
+}
+
+static varve_status flush_try(varve_db *db, varve_task *task, varve_error *error)
+{
+    VV_TRY(vv_db_check_writing(db, error));
+    varve_status status = flush_all(db, task, error);
+    if (status == VARVE_E_NOSPACE && vv_space_release(db)) {
+        status = flush_all(db, task, error);
+    }
+    flush_note(db, status, error);
+    return status;
+}
+
 varve_status vv_flush(varve_db *db, varve_task *task, varve_error *out_err)
 {
     VV_TRY(vv_db_check(db, out_err));
     if (db->is_readonly) {
         return vv_fail(out_err, VARVE_E_READONLY, "flush: the database was opened read-only");
     }
+    varve_error error;
     vv_mutex_lock(&db->flush_lock);
-    varve_status status = vv_db_check_writing(db, out_err);
-    if (status == VARVE_OK) {
-        status = flush_all(db, task, out_err);
-    }
+    varve_status status = flush_try(db, task, &error);
     vv_mutex_unlock(&db->flush_lock);
     if (status == VARVE_OK) {
         flush_merge(db, task);
+    } else if (out_err != NULL) {
+        *out_err = error;
     }
     return status;
 }

@@ -14,6 +14,8 @@ struct vv_live_segment {
     atomic_uint refs;
     vv_segment *segment;
     vv_segment_info info;
+    uint64_t applied_sequence;    /* deletes up to it have left nothing here; fixed by its writer,
+                                     0: not known, as after an open */
     atomic_bool unlink_when_free; /* dropped by a merge: the file goes with the last reference */
     /* Retention, under merge_lock but for the atomic: retention_run.c. */
     uint64_t weighed_at;               /* when the rows were counted; 0: never */

@@ -16,6 +16,9 @@
  *   G5  A segment of which at least half lies before recorded cuts is merged with itself, before
  *       others: so what retention keeps on the disk is at most twice what it shows. What lies
  * before a cut is left out by every merge.
+ *
+ *   G6  On a full disk what deletes hide is written out of its segments first, the smallest first,
+ *       one by one, with the last of the space; each gives back more for the next.
  */
 
 #include "engine/merge.h"
@@ -69,6 +72,7 @@ static bool merge_choose_expired(const vv_version *version, merge_choice *out_ch
 static bool merge_concerns(const vv_tombstone *tombstone, const vv_live_segment *segment)
 {
     return segment->info.first_sequence < tombstone->sequence &&
+           segment->applied_sequence < tombstone->sequence &&
            segment->info.last_time >= tombstone->range.start &&
            (segment->info.first_time < tombstone->range.end || tombstone->range.end == INT64_MAX);
 }
@@ -82,6 +86,29 @@ static bool merge_is_concerned(const vv_version *version, const vv_live_segment 
         }
     }
     return false;
+}
+
+/** G6: the smallest segment that a delete concerns, to be written again without what is hidden. */
+static bool merge_choose_concerned(const vv_version *version, merge_choice *out_choice)
+{
+    const vv_live_segment *chosen = NULL;
+    for (size_t i = 0; i < version->segment_count; i++) {
+        const vv_live_segment *segment = version->segments[i];
+        if ((chosen == NULL || segment->info.bytes < chosen->info.bytes) &&
+            merge_is_concerned(version, segment)) {
+            chosen = segment;
+            *out_choice = (merge_choice){.begin = i, .end = i + 1, .level = segment->info.level};
+        }
+    }
+    return chosen != NULL;
+}
+
+/** What is due: first what retention leaves out (G5), on a full disk then what deletes hide. */
+static bool merge_choose_due(varve_db *db, const vv_version *version, merge_choice *out_choice)
+{
+    return merge_choose_expired(version, out_choice) ||
+           (vv_space_is_full(db) && merge_choose_concerned(version, out_choice)) ||
+           merge_choose(version, db->options.merge_fan_in, out_choice);
 }
 
 /** Everything, unless it is one segment already that no tombstone concerns. */
@@ -112,15 +139,14 @@ static varve_status merge_check_space(varve_db *db, const vv_version *version,
                           (expired > 0 && expired >= segment->info.rows - expired);
         needed += gives_back ? 0 : segment->info.bytes;
     }
-    vv_fs_info disk;
-    if (vv_vfs_statvfs(db->env.vfs, db->path, &disk, NULL) != VARVE_OK ||
-        disk.free_bytes >= needed) {
-        return VARVE_OK; /* what the disk does not tell is found out by writing */
+    uint64_t free_bytes;
+    if (vv_space_has_room(db, needed, &free_bytes)) {
+        return VARVE_OK;
     }
     return vv_fail(out_err, VARVE_E_NOSPACE,
                    "merging %zu segments may need %llu bytes, and %llu are free on the disk of %s",
                    choice->end - choice->begin, (unsigned long long)needed,
-                   (unsigned long long)disk.free_bytes, db->path);
+                   (unsigned long long)free_bytes, db->path);
 }
 
 /** A view of the chosen segments alone; the tombstones are those of the version. G2. */
@@ -218,15 +244,16 @@ static varve_status merge_step(varve_db *db, bool all, varve_task *task, bool *o
 {
     merge_choice choice;
     vv_version *version = vv_version_current(db);
-    *out_worked = all ? merge_choose_all(version, &choice)
-                      : merge_choose_expired(version, &choice) ||
-                            merge_choose(version, db->options.merge_fan_in, &choice);
+    *out_worked = all ? merge_choose_all(version, &choice) : merge_choose_due(db, version, &choice);
     varve_status status = VARVE_OK;
     if (*out_worked) {
         status = merge_check_space(db, version, &choice, out_err);
     }
     if (*out_worked && status == VARVE_OK) {
         status = merge_run(db, version, &choice, task, out_err);
+        if (status == VARVE_E_NOSPACE && vv_space_release(db)) {
+            status = merge_run(db, version, &choice, task, out_err);
+        }
     } else if (all && !*out_worked) {
         status = merge_drop_tombstones(db, version, out_err);
     }
@@ -247,16 +274,43 @@ static uint64_t merge_total_rows(varve_db *db)
 
 bool vv_merge_is_due(varve_db *db)
 {
-    if (db->is_readonly) {
+    if (db->is_readonly || vv_retry_is_waiting(&db->merge_retry, &db->env)) {
         return false;
     }
     merge_choice choice;
     vv_version *version = vv_version_current(db);
-    bool is_due = (merge_choose_expired(version, &choice) ||
-                   merge_choose(version, db->options.merge_fan_in, &choice)) &&
+    bool is_due = merge_choose_due(db, version, &choice) &&
                   merge_check_space(db, version, &choice, NULL) == VARVE_OK;
     vv_version_unref(db, version);
     return is_due;
+}
+
+/** A merge that has no room is postponed; one that is stopped was not wrong. */
+static void merge_note(varve_db *db, varve_status status, const varve_error *error)
+{
+    if (status == VARVE_OK) {
+        vv_retry_note_success(&db->merge_retry);
+        vv_health_mend(db, VV_REASON_MERGE);
+    } else if (status != VARVE_E_CANCELLED && status != VARVE_E_FENCED) {
+        vv_retry_note_failure(&db->merge_retry, &db->env, status);
+        if (status != VARVE_E_NOSPACE) {
+            vv_health_degrade(db, VV_REASON_MERGE, error);
+        }
+    }
+}
+
+static varve_status merge_until_done(varve_db *db, bool all, varve_task *task, varve_error *error)
+{
+    VV_TRY(vv_db_check_writing(db, error));
+    varve_status status = VARVE_OK;
+    bool worked = true;
+    while (worked && status == VARVE_OK) {
+        status = merge_step(db, all, task, &worked, error);
+        worked = worked && !all; /* what a flush adds meanwhile is the next call's */
+        vv_space_look(db);
+    }
+    merge_note(db, status, error);
+    return status;
 }
 
 varve_status vv_merge(varve_db *db, bool all, varve_task *task, varve_error *out_err)
@@ -266,14 +320,13 @@ varve_status vv_merge(varve_db *db, bool all, varve_task *task, varve_error *out
         return vv_fail(out_err, VARVE_E_READONLY, "merge: the database was opened read-only");
     }
     vv_retention_run(db); /* gives space back without needing any */
+    varve_error error;
     vv_mutex_lock(&db->merge_lock);
     vv_task_begin(task, merge_total_rows(db));
-    varve_status status = vv_db_check_writing(db, out_err);
-    bool worked = true;
-    while (worked && status == VARVE_OK) {
-        status = merge_step(db, all, task, &worked, out_err);
-        worked = worked && !all; /* what a flush adds meanwhile is the next call's */
-    }
+    varve_status status = merge_until_done(db, all, task, &error);
     vv_mutex_unlock(&db->merge_lock);
+    if (status != VARVE_OK && out_err != NULL) {
+        *out_err = error;
+    }
     return status;
 }

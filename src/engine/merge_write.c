@@ -553,6 +553,18 @@ varve_status vv_merge_write_file(vv_view *view, const vv_merge_target *target, v
     return status;
 }
 
+/** Deletes up to this sequence are applied: those of the version that the view sees. They are in it
+ *  in the order of their sequences, so none below is missing. */
+static uint64_t merge_applied_sequence(const vv_view *view)
+{
+    uint64_t sequence = 0;
+    for (size_t i = 0; i < view->version->tombstone_count; i++) {
+        const vv_tombstone *tombstone = view->version->tombstones[i];
+        sequence = tombstone->sequence <= view->visible ? tombstone->sequence : sequence;
+    }
+    return sequence;
+}
+
 varve_status vv_merge_write(vv_view *view, uint64_t id, uint32_t level, varve_task *task,
                             vv_live_segment **out_segment, varve_error *out_err)
 {
@@ -574,5 +586,6 @@ varve_status vv_merge_write(vv_view *view, uint64_t id, uint32_t level, varve_ta
     }
     (*out_segment)->info.first_sequence = info.first_sequence;
     (*out_segment)->info.last_sequence = info.last_sequence;
+    (*out_segment)->applied_sequence = merge_applied_sequence(view);
     return VARVE_OK;
 }

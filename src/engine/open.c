@@ -46,6 +46,7 @@ enum {
     OPEN_WRITE_TIMEOUT_MS = 30000,   /* the same, section 7 */
     OPEN_FLUSH_AGE_MS = 3600 * 1000, /* an hour of log to replay at most, where nothing else asks */
     OPEN_FLUSH_ROWS = 64 << 20,      /* seconds of replay: about 20 M rows/s by one thread */
+    OPEN_NAMES_QUARTERS = 3,         /* of the memory, for names and postings: rows need some too */
     OPEN_MERGE_FAN_IN = 4,           /* write amplification against files per query; arbitrary */
     OPEN_GROUP_DELAY_US_MAX = 10000
 };
@@ -77,8 +78,10 @@ static varve_status open_check_options(const varve_options *options, varve_error
     VV_TRY(open_check_range("group_delay_us", options->group_delay_us, 0, OPEN_GROUP_DELAY_US_MAX,
                             out_err));
     VV_TRY(open_check_range("merge_fan_in", options->merge_fan_in, 2, 1024, out_err));
-    VV_TRY(open_check_range("log_file_bytes", options->log_file_bytes, 64 * 1024, 1024 * OPEN_MIB,
-                            out_err));
+    if (options->log_file_bytes != 0) { /* else as the disk allows: engine/space.h */
+        VV_TRY(open_check_range("log_file_bytes", options->log_file_bytes, 64 * 1024,
+                                1024 * OPEN_MIB, out_err));
+    }
     VV_TRY(open_check_range("batch_bytes_max", options->batch_bytes_max, 1024, 64 * OPEN_MIB,
                             out_err));
     VV_TRY(open_check_range("memory_limit_bytes", options->memory_limit_bytes, OPEN_MIB, UINT64_MAX,
@@ -117,7 +120,6 @@ static varve_status open_fill_options(const varve_options *given, varve_options 
     options->flush_rows = open_default(options->flush_rows, OPEN_FLUSH_ROWS);
     options->flush_age_ms = (uint32_t)open_default(options->flush_age_ms, OPEN_FLUSH_AGE_MS);
     options->merge_fan_in = (uint32_t)open_default(options->merge_fan_in, OPEN_MERGE_FAN_IN);
-    options->log_file_bytes = open_default(options->log_file_bytes, 64 * OPEN_MIB);
     options->log_bytes_max = open_default(options->log_bytes_max, 512 * OPEN_MIB);
     options->batch_bytes_max = open_default(options->batch_bytes_max, 64 * OPEN_MIB);
     options->sync_interval_ms =
@@ -136,6 +138,7 @@ static varve_status open_init_locks(varve_db *db, varve_error *out_err)
     VV_TRY(vv_mutex_init(&db->flush_lock, VV_RANK_FLUSH, 0, out_err));
     VV_TRY(vv_mutex_init(&db->merge_lock, VV_RANK_MERGE, 0, out_err));
     VV_TRY(vv_mutex_init(&db->manifest_lock, VV_RANK_MANIFEST, 0, out_err));
+    VV_TRY(vv_mutex_init(&db->space.lock, VV_RANK_SPACE, 0, out_err));
     VV_TRY(vv_mutex_init(&db->state_lock, VV_RANK_VERSION, 0, out_err));
     for (uint32_t i = 0; i < VV_SHARD_COUNT; i++) {
         VV_TRY(vv_mutex_init(&db->shards[i].lock, VV_RANK_SHARD, i, out_err));
@@ -218,6 +221,7 @@ static void open_free_handle(varve_db *db, bool is_child)
         vv_mutex_deinit(&db->shards[i].lock);
     }
     vv_mutex_deinit(&db->state_lock);
+    vv_mutex_deinit(&db->space.lock);
     vv_mutex_deinit(&db->manifest_lock);
     vv_mutex_deinit(&db->merge_lock);
     vv_mutex_deinit(&db->flush_lock);
@@ -402,11 +406,20 @@ static varve_status open_create_parts(varve_db *db, varve_error *out_err)
 {
     uint64_t seed;
     VV_TRY(vv_entropy_fill(&db->env.entropy, &seed, sizeof seed, out_err));
-    VV_TRY(vv_catalogue_create(&db->alloc, seed, db->options.series_max, &db->catalogue, out_err));
+    VV_TRY(vv_catalogue_create(&db->alloc, seed, /* series_max */ 0, &db->catalogue, out_err));
     VV_TRY(vv_block_cache_create(&db->alloc, db->options.cache_bytes, &db->cache, out_err));
     VV_TRY(vv_version_create(db, &db->version, out_err));
     VV_TRY(vv_retention_create(db, 1, &db->retention.table, out_err));
     return vv_head_create(db, &db->head, out_err);
+}
+
+/** Bytes that names and postings may take: three quarters of what nothing else holds from the
+ *  start. */
+static uint64_t open_names_bytes(const varve_db *db)
+{
+    uint64_t limit = db->options.memory_limit_bytes;
+    uint64_t others = vv_alloc_bytes(&db->alloc) - vv_catalogue_bytes(db->catalogue);
+    return others < limit ? (limit - others) / 4 * OPEN_NAMES_QUARTERS + 1 : 1;
 }
 
 /* ---- a database with files that may be written ---- */
@@ -423,12 +436,15 @@ static varve_status open_writable(varve_db *db, varve_error *out_err)
         VV_TRY(open_lock(db, out_err));
     }
     VV_TRY(open_identify(db, &is_new, out_err));
+    VV_TRY(vv_space_open(db, out_err));
     VV_TRY(open_make_directories(db, out_err));
     VV_TRY(open_clear_tmp(db, out_err));
     VV_TRY(open_manifest(db, out_err));
     VV_TRY(open_create_parts(db, out_err));
     VV_TRY(vv_db_adopt(db, vv_manifest_get_state(db->manifest), out_err));
     VV_TRY(vv_db_load(db, out_err));
+    vv_catalogue_set_limits(db->catalogue, db->options.series_max, open_names_bytes(db));
+    vv_space_look(db);
     if ((db->options.flags & VARVE_OPEN_NO_BACKGROUND) == 0) {
         VV_TRY(vv_background_start(db, out_err));
     }
@@ -442,6 +458,7 @@ static varve_status open_readonly(varve_db *db, varve_error *out_err)
         return vv_fail(out_err, VARVE_E_INVALID, "a database in memory cannot be read-only");
     }
     VV_TRY(open_identify(db, &is_new, out_err));
+    VV_TRY(vv_space_open(db, out_err));
     VV_TRY(open_create_parts(db, out_err));
     return vv_db_load(db, out_err);
 }
@@ -557,7 +574,8 @@ static bool open_is_free(vv_mutex *lock)
 static bool open_is_quiet(varve_db *db)
 {
     bool is_quiet = open_is_free(&db->flush_lock) && open_is_free(&db->merge_lock) &&
-                    open_is_free(&db->manifest_lock) && open_is_free(&db->state_lock);
+                    open_is_free(&db->manifest_lock) && open_is_free(&db->space.lock) &&
+                    open_is_free(&db->state_lock);
     for (size_t i = 0; i < VV_SHARD_COUNT && is_quiet; i++) {
         is_quiet = open_is_free(&db->shards[i].lock);
     }

@@ -139,6 +139,7 @@ static bool publish_is_needed(const publish_plan *plan, const vv_tombstone *tomb
         const vv_live_segment *segment = base->segments[i];
         if (!publish_is_dropped(change, segment) &&
             segment->info.first_sequence < tombstone->sequence &&
+            segment->applied_sequence < tombstone->sequence &&
             publish_meets(tombstone->range, segment->info.first_time, segment->info.last_time)) {
             return true;
         }
@@ -352,7 +353,11 @@ static varve_status publish_append_edit(publish_plan *plan, varve_error *out_err
         edit.log_start = vv_wal_first_file_above(db->wal, edit.flush_lsn);
         edit.next_sequence = vv_head_last_sequence(change->flushed) + 1;
     }
-    return vv_manifest_append(db->manifest, &edit, out_err);
+    varve_status status = vv_manifest_append(db->manifest, &edit, out_err);
+    if (status == VARVE_E_NOSPACE && vv_space_release(db)) { /* what it drops gives more back */
+        status = vv_manifest_append(db->manifest, &edit, out_err);
+    }
+    return status;
 }
 
 /** The frozen head leaves the list when its rows are in the version (E1). */
@@ -430,7 +435,7 @@ static varve_status publish_locked(publish_plan *plan, bool *out_in_doubt, varve
         if (out_err != NULL) {
             reason = *out_err;
         }
-        vv_db_set_health(plan->db, VARVE_HEALTH_WRITE_FAILED, &reason);
+        vv_health_fail_writes(plan->db, &reason);
         return status;
     }
     if (status != VARVE_OK) {

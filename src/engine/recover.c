@@ -667,7 +667,11 @@ static void recover_report(recover_state *state)
             vv_fail(&reason, VARVE_E_CORRUPT, "the log had %llu holes; LSN %llu to %llu are lost",
                     (unsigned long long)result->holes, (unsigned long long)result->lost_first_lsn,
                     (unsigned long long)result->lost_last_lsn));
-        vv_db_set_health(db, VARVE_HEALTH_DEGRADED, &reason);
+        if (result->end == VV_END_DAMAGED) {
+            vv_health_set_corrupt(db, &reason); /* read-only, and what is behind is not shown */
+        } else {
+            vv_health_degrade(db, VV_REASON_LOG_HOLES, &reason);
+        }
         db->is_damaged = true;
     }
 }

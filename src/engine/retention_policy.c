@@ -94,8 +94,13 @@ bool vv_retention_is_unnamed_locked(varve_db *db)
 
 static varve_status retention_log(varve_db *db, vv_bytes payload, varve_error *out_err)
 {
-    VV_TRY(
-        vv_wal_reserve(db->wal, payload.size, 1, vv_deadline_after_ns(RETENTION_WAIT_NS), out_err));
+    int64_t deadline_ns = vv_deadline_after_ns(RETENTION_WAIT_NS);
+    varve_status status = vv_wal_reserve(db->wal, payload.size, 1, deadline_ns, out_err);
+    if (status == VARVE_E_NOSPACE && vv_space_release(db)) {
+        vv_wal_retry_space(db->wal);
+        status = vv_wal_reserve(db->wal, payload.size, 1, deadline_ns, out_err);
+    }
+    VV_TRY(status);
     vv_wal_record record = {
         .type = VV_WAL_POLICY,
         .payload = payload,
@@ -121,13 +126,16 @@ static varve_status retention_name(varve_db *db, const vv_retention *table, varv
     if (status == VARVE_OK) {
         edit.retention = entries;
         status = vv_manifest_append(db->manifest, &edit, &error);
+        if (status == VARVE_E_NOSPACE && vv_space_release(db)) {
+            status = vv_manifest_append(db->manifest, &edit, &error);
+        }
     }
     bool in_doubt =
         status != VARVE_OK && status != VARVE_E_FENCED && vv_manifest_has_failed(db->manifest);
     vv_mutex_unlock(&db->manifest_lock);
     vv_arena_deinit(&arena);
     if (in_doubt) { /* the edit may be there or not */
-        vv_db_set_health(db, VARVE_HEALTH_WRITE_FAILED, &error);
+        vv_health_fail_writes(db, &error);
     }
     if (status != VARVE_OK && out_err != NULL) {
         *out_err = error;

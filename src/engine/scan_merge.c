@@ -27,6 +27,10 @@
 #include "base/status.h"
 #include "engine/scan_priv.h"
 
+/* Blobs that are put together at once: four vectors of them. Wide rows would else take a thousand
+ * times their size, and a flush that is to give memory back needs as much first. */
+enum { SCAN_MERGE_BLOB_BYTES = 256 * 1024 };
+
 /** Where the next row of a source lies at the earliest (descending: at the latest); false: no more.
  */
 static bool scan_merge_peek(const vv_scan *scan, const vv_scan_source *source, int64_t *out_time)
@@ -234,7 +238,7 @@ static varve_status scan_merge_unite(vv_scan *scan, int64_t time, varve_error *o
 /** Put rows together until the part is full, the end is reached, or a vector can pass. */
 static varve_status scan_merge_gather(vv_scan *scan, varve_error *out_err)
 {
-    while (scan->out.count < VV_VECTOR_ROWS_MAX) {
+    while (scan->out.count < VV_VECTOR_ROWS_MAX && scan->out.blob_bytes < SCAN_MERGE_BLOB_BYTES) {
         scan_merge_lead lead = scan_merge_find(scan);
         if (lead.source == NULL || (scan->out.count > 0 && scan_merge_can_pass(scan, &lead))) {
             break;

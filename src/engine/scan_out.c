@@ -78,6 +78,7 @@ varve_status vv_scan_out_begin(vv_scan *scan, varve_error *out_err)
 {
     VV_TRY(scan_out_grow(scan, out_err));
     scan->out.count = 0;
+    scan->out.blob_bytes = 0;
     vv_arena_reset(&scan->out.blobs);
     for (size_t i = 0; i < scan->column_count; i++) {
         scan->out.columns[i].type = VARVE_TYPE_NONE;
@@ -136,6 +137,7 @@ static varve_status scan_out_put(vv_scan *scan, size_t index, size_t to,
         if (text.size > 0) {
             copy.data = vv_arena_copy_bytes(&out->blobs, text.data, text.size);
             copy.size = text.size;
+            out->blob_bytes += text.size;
             if (copy.data == NULL) {
                 return vv_arena_fail(&out->blobs, text.size, out_err);
             }

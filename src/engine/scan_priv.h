@@ -68,6 +68,7 @@ typedef struct vv_scan_out {
     varve_column *result;
     uint32_t *result_fields;
     vv_arena blobs;
+    size_t blob_bytes; /* copied into it for these rows */
 } vv_scan_out;
 
 struct vv_scan {

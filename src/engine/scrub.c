@@ -142,7 +142,7 @@ static void scrub_tell(scrub_state *state, const varve_damage *damage)
     atomic_fetch_add_explicit(&state->db->counters.scrub_damage, 1, memory_order_relaxed);
     state->is_file_damaged = true;
     vv_db_log(state->db, VARVE_LOG_ERROR, "scrub.damage", "%s", damage->error->message);
-    vv_db_set_health(state->db, VARVE_HEALTH_DEGRADED, damage->error);
+    vv_health_degrade(state->db, VV_REASON_DAMAGE, damage->error);
     if (state->options->visit != NULL) {
         state->options->visit(state->options->context, damage);
     }

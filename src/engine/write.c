@@ -22,6 +22,7 @@
 #include "base/checked.h"
 #include "base/crc.h"
 #include "base/status.h"
+#include "engine/admission.h"
 #include "engine/background.h"
 #include "engine/flush.h"
 #include "engine/write_priv.h"
@@ -41,34 +42,7 @@ typedef enum write_outcome {
     WRITE_FAILED
 } write_outcome;
 
-/* ---- waiting before anything is locked ---- */
-
-/** Wait until memory is below its bound; flushing frees it. */
-static varve_status write_wait_memory(vv_write *write, varve_error *out_err)
-{
-    varve_db *db = write->db;
-    uint64_t limit = db->options.memory_limit_bytes;
-    bool was_flushed = false;
-    while (vv_alloc_bytes(&db->alloc) >= limit) {
-        VV_TRY(vv_db_check_writing(db, out_err)); /* no flush will free any */
-        if (vv_mono_now_ns() >= write->deadline_ns || (was_flushed && db->background == NULL)) {
-            return vv_fail(out_err, VARVE_E_BUSY,
-                           "memory stays at %zu bytes, memory_limit_bytes is %llu",
-                           vv_alloc_bytes(&db->alloc), (unsigned long long)limit);
-        }
-        if (db->background != NULL && vv_flush_is_due(db)) {
-            vv_background_wait(db, write->deadline_ns);
-        } else if (!was_flushed) {
-            VV_TRY(vv_flush(db, NULL, out_err));
-            was_flushed = true;
-        } else {
-            /* What is left is held by cursors and batches of others: look again in a while. */
-            int64_t soon = vv_deadline_after_ns(INT64_C(10) * VV_NS_PER_MS);
-            vv_background_wait(db, soon < write->deadline_ns ? soon : write->deadline_ns);
-        }
-    }
-    return VARVE_OK;
-}
+/* ---- room, before anything is locked ---- */
 
 static size_t write_record_count(const vv_write *write)
 {
@@ -80,14 +54,16 @@ static size_t write_log_bytes(const vv_write *write)
     return write->memory->payload.size + write->memory->definitions.size;
 }
 
-static varve_status write_reserve_log(vv_write *write, varve_error *out_err)
+static varve_status write_reserve_room(vv_write *write, varve_error *out_err)
 {
-    varve_status status = vv_wal_reserve(write->db->wal, write_log_bytes(write),
-                                         write_record_count(write), write->deadline_ns, out_err);
-    /* A log that has no room in time is busy; the caller's own timeouts are another thing. */
-    return status == VARVE_E_TIMEOUT
-               ? vv_fail(out_err, VARVE_E_BUSY, "the log had no room for the batch in time")
-               : status;
+    const vv_admission admission = {
+        .has_rows = write->memory->runs.count > 0,
+        .is_logged = write->is_logged,
+        .deadline_ns = write->deadline_ns,
+    };
+    VV_TRY(vv_admission_wait(write->db, &admission, out_err));
+    return vv_admission_reserve(write->db, &admission, write_log_bytes(write),
+                                write_record_count(write), out_err);
 }
 
 /* ---- locks ---- */
@@ -383,8 +359,7 @@ static write_outcome write_attempt(vv_write *write, varve_error *out_err)
     vv_wal_record *records = NULL;
     if (vv_write_make_tombstones(write, out_err) != VARVE_OK ||
         write_list_records(write, &records, out_err) != VARVE_OK ||
-        write_wait_memory(write, out_err) != VARVE_OK ||
-        write_reserve_log(write, out_err) != VARVE_OK) {
+        write_reserve_room(write, out_err) != VARVE_OK) {
         return WRITE_FAILED;
     }
     uint64_t shards = write_shards(write);
@@ -444,6 +419,7 @@ static varve_status write_try_part(vv_write *write, varve_error *error)
 /** After a part: what a bound asks for. */
 static void write_after(varve_db *db)
 {
+    vv_space_note_log(db);
     if (!vv_flush_is_due(db)) {
         return;
     }
@@ -583,6 +559,9 @@ static varve_status write_wait(vv_write *write, varve_error *out_err)
     }
     varve_status status = vv_wal_wait(write->db->wal, write->written.ticket, UINT64_MAX,
                                       &write->written.ack, out_err);
+    if (status != VARVE_OK) {
+        vv_health_note(write->db); /* the log has failed */
+    }
     if (status != VARVE_OK && status != VARVE_E_IO) {
         vv_error_prefix(out_err, "the outcome of the write is unknown");
         if (out_err != NULL) {

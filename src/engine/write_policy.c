@@ -9,6 +9,7 @@
 #include "base/crc.h"
 #include "base/status.h"
 #include "codec/vector.h"
+#include "engine/admission.h"
 #include "engine/scan.h"
 #include "engine/view.h"
 #include "engine/write.h"
@@ -139,8 +140,12 @@ static varve_status policy_try(policy_change *change, varve_error *out_err)
         VV_TRY(policy_check_rows(change, out_err));
     }
     int64_t wait_ns = (int64_t)db->options.write_timeout_ms * VV_NS_PER_MS;
-    VV_TRY(
-        vv_wal_reserve(db->wal, change->payload.size, 1, vv_deadline_after_ns(wait_ns), out_err));
+    const vv_admission admission = {
+        .is_logged = change->is_logged,
+        .deadline_ns = vv_deadline_after_ns(wait_ns),
+    };
+    VV_TRY(vv_admission_wait(db, &admission, out_err));
+    VV_TRY(vv_admission_reserve(db, &admission, change->payload.size, 1, out_err));
     vv_db_lock_shards(db);
     change->is_again = !is_same && policy_has_newer_locked(change);
     vv_wal_ticket ticket = {0};

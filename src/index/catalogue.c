@@ -29,7 +29,6 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
-#include "base/limit.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "index/catalogue_priv.h"
@@ -254,21 +253,6 @@ uint32_t vv_catalogue_find_term(const vv_catalogue *catalogue, varve_text name, 
 
 /* ---- creating a series ---- */
 
-static varve_status catalogue_check_room(const vv_catalogue *catalogue, varve_error *out_err)
-{
-    uint32_t count = vv_catalogue_series_count(catalogue);
-    uint64_t limit = catalogue->series_max;
-    if (limit != 0 && count >= limit) {
-        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_SERIES,
-                             "no more series: series_max is %llu", (unsigned long long)limit);
-    }
-    if (count == VV_IDSET_ID_MAX) {
-        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_SERIES,
-                             "no more series: %u are known", count);
-    }
-    return VARVE_OK;
-}
-
 /* The last step of a creation: memory for the entry, membership in the sets, publication. */
 static varve_status catalogue_publish_locked(vv_catalogue *catalogue, const catalogue_key *key,
                                              const vv_postings_place *place, uint32_t *out_series)
@@ -314,7 +298,7 @@ static varve_status catalogue_create_locked(vv_catalogue *catalogue, const catal
         .terms = terms,
         .label_count = key->label_count,
     };
-    VV_TRY(catalogue_check_room(catalogue, out_err));
+    VV_TRY(vv_catalogue_check_room(catalogue, out_err));
     VV_TRY(catalogue_add_metric_locked(catalogue, key->metric, &place.metric, out_err));
     for (size_t index = 0; index < key->label_count; index++) {
         const varve_label *label = &key->labels[index];
@@ -408,7 +392,10 @@ varve_status vv_catalogue_field(vv_catalogue *catalogue, varve_text name, bool e
         return vv_fail(out_err, VARVE_E_NOT_FOUND, "no such field '%.*s'", VV_TEXT_ARGS(name));
     }
     vv_rwlock_write_lock(&catalogue->lock);
-    varve_status status = vv_symbols_intern(&catalogue->fields, 0, name, out_field, out_err);
+    varve_status status = vv_catalogue_check_bytes(catalogue, out_err);
+    if (status == VARVE_OK) {
+        status = vv_symbols_intern(&catalogue->fields, 0, name, out_field, out_err);
+    }
     vv_rwlock_write_unlock(&catalogue->lock);
     return status;
 }

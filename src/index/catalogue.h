@@ -111,6 +111,12 @@ VV_MUST_CHECK varve_status vv_catalogue_visit_names(vv_catalogue *catalogue,
 VV_MUST_CHECK varve_status vv_catalogue_visit_values(vv_catalogue *catalogue, varve_text name,
                                                      vv_catalogue_visit visit, void *context,
                                                      varve_error *out_err);
+/** Bounds of what may be added from now on; 0: none. What is known stays. */
+void vv_catalogue_set_limits(vv_catalogue *catalogue, uint64_t series_max, uint64_t bytes_max);
+/** Whether the series of all these rows together are known or may be made. E_LIMIT, E_NOMEM. */
+VV_MUST_CHECK varve_status vv_catalogue_check_rows(const vv_catalogue *catalogue,
+                                                   const varve_named_row *rows, size_t count,
+                                                   varve_error *out_err);
 /** Everything the catalogue has allocated. */
 size_t vv_catalogue_bytes(const vv_catalogue *catalogue);
 

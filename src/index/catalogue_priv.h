@@ -29,7 +29,8 @@ struct vv_catalogue {
     vv_alloc *outer; /* the caller's: owns this struct and what is handed out */
     vv_alloc alloc;  /* everything inside; counts it, and takes it from outer */
     uint64_t seed;
-    uint64_t series_max; /* 0: no limit */
+    uint64_t series_max; /* 0: no limit; changed with the lock held, before there are writers */
+    uint64_t bytes_max;  /* the same, of everything here */
     uint32_t generation; /* of the process that created it */
 
     vv_rwlock lock; /* writer: new names and series; reader: sets of series */
@@ -57,6 +58,15 @@ static inline vv_series_entry *vv_catalogue_entry(const vv_catalogue *catalogue,
 /** The id of an existing series with sorted labels, or 0. */
 uint32_t vv_catalogue_find(const vv_catalogue *catalogue, varve_text metric,
                            const varve_label *labels, size_t label_count);
+/* catalogue_room.c; with the lock held as writer */
+
+/** Whether a series may be added: E_LIMIT. */
+VV_MUST_CHECK varve_status vv_catalogue_check_room(const vv_catalogue *catalogue,
+                                                   varve_error *out_err);
+/** Whether names may take more memory: E_LIMIT. */
+VV_MUST_CHECK varve_status vv_catalogue_check_bytes(const vv_catalogue *catalogue,
+                                                    varve_error *out_err);
+
 /** The term of a label, or 0. */
 uint32_t vv_catalogue_find_term(const vv_catalogue *catalogue, varve_text name, varve_text value);
 

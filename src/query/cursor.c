@@ -207,7 +207,7 @@ static varve_status cursor_advance(varve_cursor *cursor, varve_error *out_err)
             varve_status status =
                 vv_fail(&reason, VARVE_E_CORRUPT, "damaged parts were left out of an answer");
             VV_IGNORE(status); /* the answer goes on without them */
-            vv_db_set_health(cursor->db, VARVE_HEALTH_DEGRADED, &reason);
+            vv_health_degrade(cursor->db, VV_REASON_DAMAGE, &reason);
         }
         cursor->told_partial = true;
     }
@@ -225,7 +225,7 @@ static varve_status cursor_fail(varve_cursor *cursor, varve_status status, varve
     cursor->error = *error;
     cursor->has_block = false;
     if (status == VARVE_E_CORRUPT) {
-        vv_db_set_health(cursor->db, VARVE_HEALTH_DEGRADED, error);
+        vv_health_degrade(cursor->db, VV_REASON_DAMAGE, error);
     }
     return status;
 }

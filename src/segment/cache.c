@@ -153,10 +153,10 @@ static void cache_drop_locked(vv_block_cache *cache, cache_shard *shard, vv_bloc
 }
 
 /* K2. Two rounds: the first takes the marks away, the second finds what is free. */
-static void cache_evict_locked(vv_block_cache *cache, cache_shard *shard)
+static void cache_evict_locked(vv_block_cache *cache, cache_shard *shard, uint64_t bytes_max)
 {
     size_t steps_left = 2 * shard->ring_count;
-    while (shard->bytes > cache->shard_bytes_max && steps_left > 0 && shard->hand != NULL) {
+    while (shard->bytes > bytes_max && steps_left > 0 && shard->hand != NULL) {
         vv_block_entry *entry = shard->hand;
         steps_left -= 1;
         shard->hand = entry->next;
@@ -258,7 +258,7 @@ void vv_block_cache_add(vv_block_cache *cache, vv_block_entry *entry, vv_block_p
         cache_ring_add_locked(shard, entry);
     }
     cache_pin_locked(entry, out_pin);
-    cache_evict_locked(cache, shard);
+    cache_evict_locked(cache, shard, cache->shard_bytes_max);
     vv_mutex_unlock(&shard->lock);
 }
 
@@ -282,7 +282,7 @@ void vv_block_unpin(vv_block_cache *cache, vv_block_pin *pin)
     if (entry->is_private && entry->pins == 0) {
         cache_free_entry_locked(cache, shard, entry);
     } else if (shard->bytes > cache->shard_bytes_max) {
-        cache_evict_locked(cache, shard);
+        cache_evict_locked(cache, shard, cache->shard_bytes_max);
     }
     vv_mutex_unlock(&shard->lock);
 }
@@ -370,6 +370,16 @@ void vv_block_cache_free(vv_block_cache *cache)
     }
     vv_alloc_free(cache->alloc, cache->shards, cache->shard_count * sizeof *cache->shards);
     vv_alloc_free(cache->alloc, cache, sizeof *cache);
+}
+
+void vv_block_cache_trim(vv_block_cache *cache)
+{
+    for (uint32_t index = 0; index < cache->shard_count; ++index) {
+        cache_shard *shard = &cache->shards[index];
+        vv_mutex_lock(&shard->lock);
+        cache_evict_locked(cache, shard, 0);
+        vv_mutex_unlock(&shard->lock);
+    }
 }
 
 void vv_block_cache_get_stats(const vv_block_cache *cache, vv_block_cache_stats *out_stats)

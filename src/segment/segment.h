@@ -80,6 +80,8 @@ VV_MUST_CHECK varve_status vv_block_cache_create(vv_alloc *alloc, uint64_t bytes
 void vv_block_cache_free(vv_block_cache *cache);
 /* In a forked child: whether nobody was changing it when the process forked. */
 bool vv_block_cache_is_quiet(vv_block_cache *cache);
+/** Let go what nobody looks at: memory is wanted elsewhere. */
+void vv_block_cache_trim(vv_block_cache *cache);
 typedef struct vv_block_cache_stats {
     uint64_t hits, misses, evictions, bytes;
 } vv_block_cache_stats;

@@ -21,28 +21,31 @@ void vv_serve_healthy(vv_call *call)
     vv_http_respond(call->request, 200, DOOR_TEXT, VV_TEXT("ok\n"));
 }
 
-/** Empty when reads and writes are served, else why not. */
-static const char *door_not_ready(vv_call *call, varve_error *reason)
+/** Empty when reads and writes are served, else the state and what it means. The error behind it
+ *  may name files: it is in the log, and in /metrics as a reason. */
+static const char *door_not_ready(uint32_t health)
 {
-    switch (varve_health(call->server->db, reason)) {
+    switch (health) {
     case VARVE_HEALTH_OK:
     case VARVE_HEALTH_DEGRADED:
         return "";
     case VARVE_HEALTH_NOSPACE:
-        return "no space left: writes are refused";
+        return "nospace: no space left, writes are refused";
     case VARVE_HEALTH_WRITE_FAILED:
-        return "a write to the disk failed: writes are refused until the next start";
+        return "write_failed: a write to the disk failed, writes are refused until the next start";
     default:
-        return "stored bytes are damaged";
+        return "corrupt: stored bytes are damaged";
     }
 }
 
 void vv_serve_ready(vv_call *call)
 {
-    varve_error reason = {.message = ""};
-    const char *text = door_not_ready(call, &reason);
+    uint32_t health = varve_health(call->server->db, NULL);
+    const char *text = door_not_ready(health);
     if (text[0] == '\0') {
-        vv_http_respond(call->request, 200, DOOR_TEXT, VV_TEXT("ready\n"));
+        vv_http_respond(call->request, 200, DOOR_TEXT,
+                        health == VARVE_HEALTH_OK ? VV_TEXT("ready\n")
+                                                  : VV_TEXT("ready, degraded\n"));
         return;
     }
     vv_http_add_header(call->request, "Retry-After", "1");
@@ -71,8 +74,7 @@ static void door_send(vv_call *call, uint32_t code, const char *type, vv_buf *bu
 
 void vv_serve_health(vv_call *call)
 {
-    varve_error reason = {.message = ""};
-    const char *text = door_not_ready(call, &reason);
+    const char *text = door_not_ready(varve_health(call->server->db, NULL));
     bool is_ready = text[0] == '\0';
     vv_buf buf;
     vv_buf_init(&buf, &call->server->alloc, SIZE_MAX);

@@ -38,6 +38,7 @@ static vv_setting_id limits_setting(const vv_call *call, vv_limit limit)
         {VV_LIMIT_BODIES, VV_SETTING_REQUEST_MEMORY_MAX},
         {VV_LIMIT_REQUEST_MEMORY, VV_SETTING_REQUEST_MEMORY_MAX},
         {VV_LIMIT_CONNECTIONS, VV_SETTING_CONNECTIONS_MAX},
+        {VV_LIMIT_NAMES_MEMORY, VV_SETTING_MEMORY_LIMIT},
     };
     bool is_fixed =
         limit == VV_LIMIT_LINE && limits_line(call) < call->server->live.text_line_bytes_max;

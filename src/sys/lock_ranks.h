@@ -21,6 +21,7 @@
     X(FLUSH,      140, "one flush at a time")                                                \
     X(MERGE,      150, "which segments are being merged")                                    \
     X(MANIFEST,   160, "manifest log and the current version")                               \
+    X(SPACE,      170, "one look at the free space of the disk; its ballast")                \
     X(SHARD,      180, "heads of one shard; several in ascending order")                     \
     X(SCHEMA,     185, "sets of typed fields; taken with shards held")                      \
     X(RING,       190, "pages of ring files")                                                \

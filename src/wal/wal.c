@@ -160,6 +160,7 @@ static void wal_switch_file(vv_wal *wal)
     vv_wal_file *file = vv_wal_find_file_locked(wal, wal->append_seq);
     file->used = wal->append_offset;
     file->last_lsn = wal->next_lsn - 1;
+    atomic_fetch_add_explicit(&wal->left_bytes, (uint64_t)file->used, memory_order_relaxed);
     const vv_wal_file *next = vv_wal_next_file_locked(wal);
     VV_ASSERT(next != NULL);
     wal->append_seq = next->seq;
@@ -501,6 +502,26 @@ uint64_t vv_wal_first_file(const vv_wal *wal)
 uint64_t vv_wal_bytes(const vv_wal *wal)
 {
     return atomic_load_explicit(&wal->file_bytes, memory_order_relaxed);
+}
+
+uint64_t vv_wal_left_bytes(const vv_wal *wal)
+{
+    return atomic_load_explicit(&wal->left_bytes, memory_order_relaxed);
+}
+
+bool vv_wal_is_nospace(const vv_wal *wal)
+{
+    return atomic_load_explicit(&wal->is_nospace, memory_order_relaxed);
+}
+
+void vv_wal_retry_space(vv_wal *wal)
+{
+    vv_mutex_lock(&wal->lock);
+    if (wal->is_short) {
+        wal->space_tried_ns = vv_wal_now(wal) - VV_WAL_SPACE_RETRY_NS;
+        vv_wal_wake_locked(wal, vv_wal_now(wal));
+    }
+    vv_mutex_unlock(&wal->lock);
 }
 
 uint32_t vv_wal_health(vv_wal *wal, varve_error *out_reason)

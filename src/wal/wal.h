@@ -139,9 +139,16 @@ uint64_t vv_wal_first_file(const vv_wal *wal);
 uint64_t vv_wal_first_file_above(vv_wal *wal, uint64_t lsn);
 /** Bytes of files that hold records, buffer included. */
 uint64_t vv_wal_bytes(const vv_wal *wal);
+/** The same without the file that appends go to: what a flush of everything lets go. */
+uint64_t vv_wal_left_bytes(const vv_wal *wal);
 /** Health: OK, NOSPACE (the next file cannot be made: reservations are refused once the present one
  *  is full, and each tries again) or WRITE_FAILED, with its error. */
 uint32_t vv_wal_health(vv_wal *wal, varve_error *out_reason);
+
+/** Whether that is its state. Relaxed. */
+bool vv_wal_is_nospace(const vv_wal *wal);
+/** Space was freed: the next file may be tried at once. */
+void vv_wal_retry_space(vv_wal *wal);
 
 /** The engine met a failure after which nothing may be acknowledged (a sync of the manifest): as
  *  after a failed write of the log itself. */

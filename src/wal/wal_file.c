@@ -206,7 +206,7 @@ static void wal_file_note_outcome(vv_wal *wal, varve_status status, bool is_fata
                                   const varve_error *error)
 {
     wal->is_short = status != VARVE_OK && !is_fatal;
-    wal->is_nospace = wal->is_short && status == VARVE_E_NOSPACE;
+    atomic_store(&wal->is_nospace, wal->is_short && status == VARVE_E_NOSPACE);
     wal->space_tried_ns = vv_wal_now(wal);
     if (wal->is_short) {
         wal->space_error = *error;
@@ -286,6 +286,7 @@ static uint64_t wal_file_take_released(vv_wal *wal, uint64_t lsn)
     if (wal->files.count > 1 && oldest->is_sealed && oldest->last_lsn <= lsn) {
         seq = oldest->seq;
         atomic_fetch_sub_explicit(&wal->file_bytes, (uint64_t)oldest->used, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&wal->left_bytes, (uint64_t)oldest->used, memory_order_relaxed);
         vv_vec_remove(&wal->files, 0);
         atomic_store(&wal->first_file_seq, VV_VEC_AT(&wal->files, vv_wal_file, 0)->seq);
     }

@@ -165,9 +165,9 @@ struct vv_wal {
     int64_t append_offset; /* where the next record will lie */
     int64_t append_size;   /* of the append file */
     uint64_t next_file_seq;
-    bool is_preparing; /* a thread makes or grows the next file */
-    bool is_short;     /* the last attempt failed in a way that may pass */
-    bool is_nospace;   /* and it was for want of space */
+    bool is_preparing;      /* a thread makes or grows the next file */
+    bool is_short;          /* the last attempt failed in a way that may pass */
+    atomic_bool is_nospace; /* and it was for want of space; changed with the lock held */
     int64_t space_tried_ns;
     varve_error space_error;
 
@@ -195,6 +195,7 @@ struct vv_wal {
     _Atomic uint64_t durable_lsn;
     _Atomic uint64_t first_file_seq;
     _Atomic uint64_t file_bytes; /* sum of used, append file included */
+    _Atomic uint64_t left_bytes; /* the same without the append file: what a flush lets go */
     _Atomic uint64_t edit_seq;
     _Atomic uint32_t arrivals; /* batches ever appended, modulo 2^32; changed under lock */
     _Atomic uint64_t stat_records, stat_groups, stat_syncs, stat_bytes, stat_rotations,

@@ -26,6 +26,8 @@ void engine_fixture_create(engine_fixture *f)
     f->options.flags = VARVE_OPEN_NO_BACKGROUND;
     f->options.memory_limit_bytes = 64 * 1024 * 1024;
     f->options.log_file_bytes = 64 * 1024;
+    f->options.min_free_bytes = VARVE_SPACE_NONE; /* tests of full disks say their own */
+    f->options.reserve_bytes = VARVE_SPACE_NONE;
     engine_fixture_open(f);
 }
 

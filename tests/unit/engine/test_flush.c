@@ -151,6 +151,18 @@ static void bounds_make_a_flush_due(void **state)
     f->db->options.flush_age_ms = 0;
     assert_true(vv_flush_is_due(f->db));
     f->db->options.flush_age_ms = 3600000;
+    f->db->options.flush_rows = UINT64_MAX;
+    f->db->options.log_bytes_max = 2 * 1024;
+    assert_false(vv_flush_is_due(f->db)); /* the present file cannot go */
+    for (int64_t i = 0; vv_wal_left_bytes(f->db->wal) == 0; i++) {
+        f->db->options.log_bytes_max = UINT64_MAX;
+        engine_fixture_write(f, 1, 1000 * i, 1, 1000, 0.1);
+    }
+    assert_false(vv_flush_is_due(f->db));
+    f->db->options.log_bytes_max = 2 * vv_wal_left_bytes(f->db->wal);
+    assert_true(vv_flush_is_due(f->db)); /* half of it */
+    f->db->options.log_bytes_max += 2;
+    assert_false(vv_flush_is_due(f->db));
     f->db->options.log_bytes_max = 1;
     assert_true(vv_flush_is_due(f->db));
     flush(f);
