@@ -179,7 +179,7 @@ typedef struct inspect_log {
     uint64_t definitions;
     uint64_t first_lsn;
     uint64_t last_lsn;
-    uint64_t record_rows; /* of the record under way */
+    uint64_t record_rows; /* of the record under way: written, or deleted one by one */
 } inspect_log;
 
 static varve_status inspect_definitions(inspect_log *log, vv_bytes payload, varve_error *out_err)
@@ -210,11 +210,28 @@ static varve_status inspect_runs(inspect_log *log, vv_bytes payload, varve_error
     return VARVE_OK;
 }
 
-static varve_status inspect_payload(inspect_log *log, uint8_t type, vv_bytes payload,
-                                    varve_error *out_err)
+static varve_status inspect_delete(inspect_log *log, vv_bytes payload, varve_error *out_err)
 {
     varve_range range;
     vv_selection *selection;
+    if (!vv_payload_is_row_tombstone(payload)) {
+        VV_TRY(vv_payload_read_tombstone(payload, log->alloc, &range, &selection, out_err));
+        vv_selection_free(selection);
+        return VARVE_OK;
+    }
+    vv_payload_row_walk walk = {.left = payload};
+    vv_row_address row;
+    bool has_more = true;
+    while (has_more) {
+        VV_TRY(vv_payload_next_row(&walk, &row, &has_more, out_err));
+        log->record_rows += has_more ? 1 : 0;
+    }
+    return VARVE_OK;
+}
+
+static varve_status inspect_payload(inspect_log *log, uint8_t type, vv_bytes payload,
+                                    varve_error *out_err)
+{
     varve_text metric;
     uint32_t duplicates;
     bool has_row_ids;
@@ -231,9 +248,7 @@ static varve_status inspect_payload(inspect_log *log, uint8_t type, vv_bytes pay
     case VV_WAL_ROWS:
         return inspect_runs(log, payload, out_err);
     case VV_WAL_TOMBSTONE:
-        VV_TRY(vv_payload_read_tombstone(payload, log->alloc, &range, &selection, out_err));
-        vv_selection_free(selection);
-        return VARVE_OK;
+        return inspect_delete(log, payload, out_err);
     case VV_WAL_POLICY:
         if (vv_payload_policy_kind(payload) == VV_POLICY_RETENTION ||
             vv_payload_policy_kind(payload) == VV_POLICY_CUTS) {
@@ -256,7 +271,7 @@ static void inspect_tell_record(const inspect_log *log, const vv_frame *frame, i
     vv_facts_text(facts, "type", vv_text_from_string(inspect_types[frame->type]));
     vv_facts_u64(facts, "lsn", frame->lsn);
     vv_facts_u64(facts, "bytes", frame->payload_size);
-    if (frame->type == VV_WAL_ROWS) {
+    if (frame->type == VV_WAL_ROWS || log->record_rows > 0) {
         vv_facts_u64(facts, "rows", log->record_rows);
     }
     vv_reader reader = vv_reader_of(payload.data, payload.size);
@@ -297,7 +312,7 @@ static varve_status inspect_log_record(void *context, const vv_frame *frame, int
     if (status != VARVE_OK) {
         vv_facts_damage(log->facts, "record", number, (uint64_t)offset, err.message);
     }
-    log->rows += log->record_rows;
+    log->rows += frame->type == VV_WAL_ROWS ? log->record_rows : 0;
     if (log->facts->has_details) {
         inspect_tell_record(log, frame, offset, number, payload);
     }

@@ -3,7 +3,7 @@
 /*
  * Tombstones in memory, and in del/<id>.vtb (docs/formats/tombstones.md):
  *
- *   [header 40][sequence, range, size, selection]...[crc32c]
+ *   [header 40][sequence, range, size, selection]...[lists of rows: row_list.c]...[crc32c]
  *
  *   F1  The whole file is checked before anything of it is believed.
  *   F2  A file that fails is an error of opening: a delete must not be forgotten.
@@ -19,6 +19,7 @@
 #include "base/reader.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "engine/row_list.h"
 #include "index/catalogue.h"
 
 enum {
@@ -26,7 +27,8 @@ enum {
     TOMBSTONE_VERSION = 1,
     TOMBSTONE_HEADER_BYTES = 40,
     TOMBSTONE_CRC_BYTES = 4,
-    TOMBSTONE_ITEM_BYTES_MIN = 3 * 8 + 1 /* with an empty selection */
+    TOMBSTONE_ITEM_BYTES_MIN = 3 * 8 + 1, /* with an empty selection */
+    TOMBSTONE_LIST_BYTES_MIN = 8 + 1 + 10 /* with one row of a series without labels */
 };
 static const char tombstone_magic[8] = {'V', 'A', 'R', 'V', 'E', 'D', 'E', 'L'};
 
@@ -68,6 +70,7 @@ void vv_tombstone_unref(varve_db *db, vv_tombstone *tombstone)
         return;
     }
     vv_idset_deinit(&tombstone->series, &db->alloc);
+    vv_alloc_free(&db->alloc, tombstone->rows, tombstone->row_capacity * sizeof *tombstone->rows);
     vv_selection_free(tombstone->selection);
     vv_alloc_free(&db->alloc, tombstone, sizeof *tombstone);
 }
@@ -104,9 +107,31 @@ static varve_status tombstone_put(vv_buf *out, vv_buf *selection, const vv_tombs
     return vv_buf_check(out, out_err);
 }
 
+/** Those of one kind, in order. */
+static varve_status tombstone_put_all(varve_db *db, vv_tombstone *const *tombstones, size_t count,
+                                      bool of_rows, vv_buf *out, varve_error *out_err)
+{
+    vv_buf selection;
+    vv_buf_init(&selection, &db->alloc, VV_TOMBSTONE_FILE_BYTES_MAX);
+    varve_status status = VARVE_OK;
+    for (size_t i = 0; i < count && status == VARVE_OK; i++) {
+        if (vv_tombstone_is_of_rows(tombstones[i]) != of_rows) {
+            continue;
+        }
+        status = of_rows ? vv_row_list_put(db, tombstones[i], out, out_err)
+                         : tombstone_put(out, &selection, tombstones[i], out_err);
+    }
+    vv_buf_deinit(&selection);
+    return status;
+}
+
 static varve_status tombstone_encode(varve_db *db, uint64_t id, vv_tombstone *const *tombstones,
                                      size_t count, vv_buf *out, varve_error *out_err)
 {
+    uint32_t list_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        list_count += vv_tombstone_is_of_rows(tombstones[i]) ? 1 : 0;
+    }
     vv_buf_append(out, tombstone_magic, sizeof tombstone_magic);
     vv_buf_append_u16(out, TOMBSTONE_VERSION);
     vv_buf_append_u16(out, TOMBSTONE_HEADER_BYTES);
@@ -114,17 +139,11 @@ static varve_status tombstone_encode(varve_db *db, uint64_t id, vv_tombstone *co
     vv_buf_append_u64(out, id);
     size_t size_offset = out->size;
     vv_buf_append_u64(out, 0);
-    vv_buf_append_u32(out, (uint32_t)count);
-    vv_buf_append_u32(out, 0);
+    vv_buf_append_u32(out, (uint32_t)count - list_count);
+    vv_buf_append_u32(out, list_count);
     VV_TRY(vv_buf_check(out, out_err));
-    vv_buf selection;
-    vv_buf_init(&selection, &db->alloc, VV_TOMBSTONE_FILE_BYTES_MAX);
-    varve_status status = VARVE_OK;
-    for (size_t i = 0; i < count && status == VARVE_OK; i++) {
-        status = tombstone_put(out, &selection, tombstones[i], out_err);
-    }
-    vv_buf_deinit(&selection);
-    VV_TRY(status);
+    VV_TRY(tombstone_put_all(db, tombstones, count, /* of_rows */ false, out, out_err));
+    VV_TRY(tombstone_put_all(db, tombstones, count, /* of_rows */ true, out, out_err));
     vv_buf_patch_u64(out, size_offset, out->size + TOMBSTONE_CRC_BYTES);
     vv_buf_append_u32(out, vv_crc32c(0, out->data, out->size));
     return vv_buf_check(out, out_err);
@@ -197,9 +216,14 @@ static varve_status tombstone_check_whole(const vv_reader *reader, const char *p
                : tombstone_corrupt(path, reader, "the checksum of the file is wrong", out_err);
 }
 
+/** What the header counts. */
+typedef struct tombstone_counts {
+    uint32_t selections, lists;
+} tombstone_counts;
+
 /** Of a file that tombstone_check_whole has seen, or that is long enough. */
 static varve_status tombstone_read_header(vv_reader *reader, const char *path, uint64_t id,
-                                          uint32_t *out_count, varve_error *out_err)
+                                          tombstone_counts *out_counts, varve_error *out_err)
 {
     vv_reader_skip(reader, sizeof tombstone_magic);
     uint32_t version = vv_reader_u16(reader);
@@ -213,11 +237,14 @@ static varve_status tombstone_read_header(vv_reader *reader, const char *path, u
     }
     uint64_t stored_id = vv_reader_u64(reader);
     uint64_t size = vv_reader_u64(reader);
-    *out_count = vv_reader_u32(reader);
-    uint32_t zero = vv_reader_u32(reader);
+    tombstone_counts counts = {.selections = vv_reader_u32(reader)};
+    counts.lists = vv_reader_u32(reader);
+    *out_counts = counts;
+    uint64_t count = (uint64_t)counts.selections + counts.lists;
     if (version == 0 || header_size != TOMBSTONE_HEADER_BYTES || stored_id != id ||
-        size != reader->size || zero != 0 || *out_count == 0 ||
-        *out_count > vv_reader_left(reader) / TOMBSTONE_ITEM_BYTES_MIN) {
+        size != reader->size || count == 0 ||
+        count > vv_reader_left(reader) / TOMBSTONE_LIST_BYTES_MIN ||
+        counts.selections > vv_reader_left(reader) / TOMBSTONE_ITEM_BYTES_MIN) {
         return tombstone_corrupt(path, reader, "the header is of another file", out_err);
     }
     return VARVE_OK;
@@ -268,23 +295,48 @@ static varve_status tombstone_read_item(varve_db *db, vv_reader *reader, const c
     return VARVE_OK;
 }
 
+static varve_status tombstone_keep(varve_db *db, vv_tombstone *tombstone, vv_vec *out,
+                                   varve_error *out_err)
+{
+    varve_status status = vv_vec_push(out, &tombstone);
+    if (status != VARVE_OK) {
+        vv_tombstone_unref(db, tombstone);
+        return vv_vec_fail(out, status, out_err);
+    }
+    return VARVE_OK;
+}
+
+/** A list of rows. */
+static varve_status tombstone_read_list(varve_db *db, vv_reader *reader, const char *path,
+                                        uint64_t id, vv_vec *out, varve_error *out_err)
+{
+    vv_row_list_facts facts;
+    vv_tombstone *tombstone;
+    varve_status status = vv_row_list_read(db, &db->alloc, reader, &facts, &tombstone, out_err);
+    if (status == VARVE_E_CORRUPT) {
+        return tombstone_corrupt(path, reader, "a list of rows", out_err);
+    }
+    VV_TRY(status);
+    tombstone->file_id = id;
+    return tombstone_keep(db, tombstone, out, out_err);
+}
+
 static varve_status tombstone_read_items(varve_db *db, vv_reader *reader, const char *path,
                                          uint64_t id, vv_vec *out, varve_error *out_err)
 {
-    uint32_t count;
+    tombstone_counts counts;
     uint64_t sequence = 0;
     VV_TRY(tombstone_check_whole(reader, path, out_err));
-    VV_TRY(tombstone_read_header(reader, path, id, &count, out_err));
+    VV_TRY(tombstone_read_header(reader, path, id, &counts, out_err));
     vv_reader items = vv_reader_sub(reader, vv_reader_left(reader) - TOMBSTONE_CRC_BYTES);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < counts.selections; i++) {
         vv_tombstone *tombstone;
         VV_TRY(tombstone_read_item(db, &items, path, id, sequence, &tombstone, out_err));
         sequence = tombstone->sequence;
-        varve_status status = vv_vec_push(out, &tombstone);
-        if (status != VARVE_OK) {
-            vv_tombstone_unref(db, tombstone);
-            return vv_vec_fail(out, status, out_err);
-        }
+        VV_TRY(tombstone_keep(db, tombstone, out, out_err));
+    }
+    for (uint32_t i = 0; i < counts.lists; i++) {
+        VV_TRY(tombstone_read_list(db, &items, path, id, out, out_err));
     }
     if (!vv_reader_is_done(&items)) {
         return tombstone_corrupt(path, &items, "bytes are left over", out_err);
@@ -313,10 +365,13 @@ varve_status vv_tombstone_file_read(varve_db *db, uint64_t id, vv_vec *out, varv
 
 /* ---- telling ---- */
 
-static varve_status tombstone_tell_items(vv_alloc *alloc, vv_reader *reader, uint32_t count,
-                                         vv_facts *facts, varve_error *out_err)
+/** *out_goes_on false: what follows cannot be read. */
+static varve_status tombstone_tell_selections(vv_alloc *alloc, vv_reader *reader, uint32_t count,
+                                              vv_facts *facts, bool *out_goes_on,
+                                              varve_error *out_err)
 {
     uint64_t sequence = 0;
+    *out_goes_on = false;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t offset = TOMBSTONE_HEADER_BYTES + vv_reader_position(reader);
         tombstone_parts parts;
@@ -341,9 +396,47 @@ static varve_status tombstone_tell_items(vv_alloc *alloc, vv_reader *reader, uin
         }
         vv_selection_free(parts.selection);
     }
-    if (!vv_reader_is_done(reader)) {
-        vv_facts_damage(facts, "tombstone", count,
-                        TOMBSTONE_HEADER_BYTES + vv_reader_position(reader), "bytes are left over");
+    *out_goes_on = true;
+    return VARVE_OK;
+}
+
+static varve_status tombstone_tell_lists(vv_alloc *alloc, vv_reader *reader, uint32_t count,
+                                         vv_facts *facts, bool *out_goes_on, varve_error *out_err)
+{
+    *out_goes_on = false;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t offset = TOMBSTONE_HEADER_BYTES + vv_reader_position(reader);
+        vv_row_list_facts list;
+        vv_tombstone *none;
+        varve_status status = vv_row_list_read(NULL, alloc, reader, &list, &none, out_err);
+        if (status == VARVE_E_CORRUPT) {
+            vv_facts_damage(facts, "row list", i, offset, "a list of rows makes no sense");
+            return VARVE_OK;
+        }
+        VV_TRY(status);
+        if (facts->has_details) {
+            vv_facts_begin(facts, "row list", i, offset);
+            vv_facts_u64(facts, "sequence", list.sequence);
+            vv_facts_u64(facts, "series", list.series);
+            vv_facts_u64(facts, "rows", list.rows);
+        }
+    }
+    *out_goes_on = true;
+    return VARVE_OK;
+}
+
+static varve_status tombstone_tell_items(vv_alloc *alloc, vv_reader *reader,
+                                         tombstone_counts counts, vv_facts *facts,
+                                         varve_error *out_err)
+{
+    bool goes_on;
+    VV_TRY(tombstone_tell_selections(alloc, reader, counts.selections, facts, &goes_on, out_err));
+    if (goes_on) {
+        VV_TRY(tombstone_tell_lists(alloc, reader, counts.lists, facts, &goes_on, out_err));
+    }
+    if (goes_on && !vv_reader_is_done(reader)) {
+        vv_facts_damage(facts, "file", 0, TOMBSTONE_HEADER_BYTES + vv_reader_position(reader),
+                        "bytes are left over");
     }
     return VARVE_OK;
 }
@@ -351,7 +444,7 @@ static varve_status tombstone_tell_items(vv_alloc *alloc, vv_reader *reader, uin
 varve_status vv_tombstone_file_inspect(vv_alloc *alloc, vv_bytes bytes, vv_facts *facts,
                                        varve_error *out_err)
 {
-    uint32_t count;
+    tombstone_counts counts;
     varve_error err;
     vv_reader reader = vv_reader_of(bytes.data, bytes.size);
     vv_reader id_reader = reader;
@@ -365,14 +458,15 @@ varve_status vv_tombstone_file_inspect(vv_alloc *alloc, vv_bytes bytes, vv_facts
     }
     vv_reader_skip(&id_reader, 16);
     uint64_t id = vv_reader_u64(&id_reader);
-    if (tombstone_read_header(&reader, "tombstones", id, &count, &err) != VARVE_OK) {
+    if (tombstone_read_header(&reader, "tombstones", id, &counts, &err) != VARVE_OK) {
         vv_facts_damage(facts, "header", 0, 0, err.message);
         return VARVE_OK;
     }
     vv_facts_begin(facts, "header", 0, 0);
     vv_facts_u64(facts, "version", TOMBSTONE_VERSION);
     vv_facts_u64(facts, "id", id);
-    vv_facts_u64(facts, "tombstones", count);
+    vv_facts_u64(facts, "tombstones", counts.selections);
+    vv_facts_u64(facts, "row_lists", counts.lists);
     vv_reader items = vv_reader_sub(&reader, vv_reader_left(&reader) - TOMBSTONE_CRC_BYTES);
-    return tombstone_tell_items(alloc, &items, count, facts, out_err);
+    return tombstone_tell_items(alloc, &items, counts, facts, out_err);
 }

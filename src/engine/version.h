@@ -12,23 +12,38 @@
 
 #include "base/bitmap.h"
 #include "engine/db.h"
+#include "model/rows.h"
 #include "model/selection.h"
 
 /** A segment with its translation to the catalogue; counted, shared by versions. Its inside:
  *  engine/live_segment_priv.h. */
 typedef struct vv_live_segment vv_live_segment;
 
+/** A row that was deleted or replaced: hides what lies at this address with a sequence below. */
+typedef struct vv_row_hide {
+    vv_row_address row;
+    uint64_t sequence;
+} vv_row_hide;
+
 /** A delete: hides rows of `series` in `range` with a sequence below `sequence`. Counted,
- * immutable. */
+ * immutable. Or the deletes by row of one flush (engine/row_list.h): then it hides just `rows`,
+ * each by its own sequence; selection is NULL, and sequence and range are bounds over them. */
 typedef struct vv_tombstone {
     atomic_uint refs;
     uint64_t sequence;
     varve_range range;
     vv_selection *selection; /* as stored */
     vv_idset series;         /* resolved when made (reopened: when loaded) */
-    uint64_t file_id;        /* del/ file that holds it; 0: only in the log so far; guarded by
-                                manifest_lock */
+    vv_row_hide *rows;       /* ascending by address, each once */
+    size_t row_count, row_capacity;
+    uint64_t file_id; /* del/ file that holds it; 0: only in the log so far; guarded by
+                         manifest_lock */
 } vv_tombstone;
+
+static inline bool vv_tombstone_is_of_rows(const vv_tombstone *tombstone)
+{
+    return tombstone->selection == NULL;
+}
 
 /** Resolves the selection; takes it on success. */
 VV_MUST_CHECK varve_status vv_tombstone_create(varve_db *db, uint64_t sequence, varve_range range,

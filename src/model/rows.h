@@ -59,7 +59,28 @@ typedef struct vv_run {
         *vector; /* not NULL: the same rows as an encoded vector of one series, ascending in
                     time and, under `last`, strictly; times and columns are then NULL */
     size_t vector_size;
+    const uint64_t *row_ids; /* count; NULL: each row is new, its id is its sequence. A replacement
+                                keeps the id of what it replaces; never with a vector */
 } vv_run;
+
+/** Where a row of a metric with row ids is. */
+typedef struct vv_row_address {
+    uint32_t series;
+    int64_t time;
+    uint64_t row_id;
+} vv_row_address;
+
+/** Order of addresses: series, time, row id. */
+static inline int vv_row_address_compare(const vv_row_address *a, const vv_row_address *b)
+{
+    if (a->series != b->series) {
+        return a->series < b->series ? -1 : 1;
+    }
+    if (a->time != b->time) {
+        return a->time < b->time ? -1 : 1;
+    }
+    return a->row_id == b->row_id ? 0 : a->row_id < b->row_id ? -1 : 1;
+}
 
 /** Family of a type: F64, I64, U64, BOOL, HISTOGRAM themselves; BYTES and STRING are STRING. */
 static inline uint32_t vv_type_family(uint32_t type)

@@ -16,6 +16,8 @@
 enum {
     PAYLOAD_KIND_SERIES = 0,
     PAYLOAD_KIND_FIELD = 1,
+    PAYLOAD_DELETE_RANGE = 0, /* kinds of delete */
+    PAYLOAD_DELETE_ROWS = 1,
 };
 
 static void payload_append_text(vv_buf *payload, varve_text text)
@@ -57,6 +59,7 @@ varve_status vv_payload_tombstone(vv_buf *payload, varve_range range, const vv_s
                                   varve_error *out_err)
 {
     size_t size_before = payload->size;
+    (void)vv_buf_append_u8(payload, PAYLOAD_DELETE_RANGE);
     (void)vv_buf_append_i64(payload, range.start);
     (void)vv_buf_append_i64(payload, range.end);
     varve_status status = payload_end(payload, size_before, out_err);
@@ -68,6 +71,45 @@ varve_status vv_payload_tombstone(vv_buf *payload, varve_range range, const vv_s
         vv_buf_truncate(payload, size_before);
     }
     return status;
+}
+
+/** Rows of one series: the time as its distance to the one before, the row id likewise. */
+static void payload_append_addresses(vv_buf *payload, const vv_row_address *rows, size_t count)
+{
+    int64_t time = 0;
+    uint64_t row_id = 0;
+    for (size_t i = 0; i < count; ++i) {
+        VV_DEBUG_ASSERT(i == 0 || vv_row_address_compare(&rows[i - 1], &rows[i]) < 0);
+        if (i == 0) {
+            (void)vv_buf_append_zigzag(payload, rows[i].time);
+        } else {
+            (void)vv_buf_append_varint(payload, (uint64_t)rows[i].time - (uint64_t)time);
+        }
+        (void)vv_buf_append_zigzag(payload, (int64_t)(rows[i].row_id - row_id));
+        time = rows[i].time;
+        row_id = rows[i].row_id;
+    }
+}
+
+varve_status vv_payload_row_tombstone(vv_buf *payload, const vv_row_address *rows, size_t count,
+                                      varve_error *out_err)
+{
+    VV_ASSERT(count > 0);
+    size_t size_before = payload->size;
+    (void)vv_buf_append_u8(payload, PAYLOAD_DELETE_ROWS);
+    uint32_t series = 0;
+    for (size_t begin = 0; begin < count;) {
+        size_t end = begin + 1;
+        while (end < count && rows[end].series == rows[begin].series) {
+            end++;
+        }
+        (void)vv_buf_append_varint(payload, rows[begin].series - series);
+        (void)vv_buf_append_varint(payload, end - begin);
+        payload_append_addresses(payload, rows + begin, end - begin);
+        series = rows[begin].series;
+        begin = end;
+    }
+    return payload_end(payload, size_before, out_err);
 }
 
 varve_status vv_payload_policy(vv_buf *payload, varve_text metric, uint32_t duplicates,
@@ -151,16 +193,76 @@ varve_status vv_payload_read_tombstone(vv_bytes payload, vv_alloc *alloc, varve_
 {
     *out_selection = NULL;
     vv_reader reader = vv_reader_of(payload.data, payload.size);
+    uint8_t kind = vv_reader_u8(&reader);
     varve_range range = {.start = vv_reader_i64(&reader)};
     range.end = vv_reader_i64(&reader);
     size_t left = vv_reader_left(&reader);
     const uint8_t *selection = vv_reader_bytes(&reader, left);
-    if (vv_reader_is_bad(&reader) || range.start >= range.end) {
+    if (vv_reader_is_bad(&reader) || kind != PAYLOAD_DELETE_RANGE || range.start >= range.end) {
         return vv_fail(out_err, VARVE_E_CORRUPT, "a delete of %zu bytes in the log makes no sense",
                        payload.size);
     }
     VV_TRY(vv_selection_decode(vv_bytes_make(selection, left), alloc, out_selection, out_err));
     *out_range = range;
+    return VARVE_OK;
+}
+
+bool vv_payload_is_row_tombstone(vv_bytes payload)
+{
+    vv_reader reader = vv_reader_of(payload.data, payload.size);
+    return vv_reader_u8(&reader) == PAYLOAD_DELETE_ROWS;
+}
+
+/** The head of the rows of the next series. */
+static void payload_begin_series(vv_payload_row_walk *walk, vv_reader *reader)
+{
+    uint64_t series = walk->row.series + vv_reader_varint_max(reader, UINT32_MAX);
+    walk->series_rows = vv_reader_varint(reader);
+    if (series <= walk->row.series || series > UINT32_MAX || walk->series_rows == 0) {
+        vv_reader_spoil(reader);
+    }
+    walk->row = (vv_row_address){.series = (uint32_t)series};
+}
+
+static void payload_read_address(vv_payload_row_walk *walk, vv_reader *reader, bool is_first)
+{
+    vv_row_address row = walk->row;
+    row.time = is_first ? vv_reader_zigzag(reader)
+                        : (int64_t)((uint64_t)row.time + vv_reader_varint(reader));
+    row.row_id += (uint64_t)vv_reader_zigzag(reader);
+    if (row.row_id == 0 || (!is_first && vv_row_address_compare(&walk->row, &row) >= 0)) {
+        vv_reader_spoil(reader);
+    }
+    walk->row = row;
+    walk->series_rows -= 1;
+}
+
+varve_status vv_payload_next_row(vv_payload_row_walk *walk, vv_row_address *out_row, bool *out_more,
+                                 varve_error *out_err)
+{
+    if (walk->left.size == 0 && walk->has_begun && walk->series_rows == 0) {
+        *out_more = false;
+        return VARVE_OK;
+    }
+    vv_reader reader = vv_reader_of(walk->left.data, walk->left.size);
+    if (!walk->has_begun && vv_reader_u8(&reader) != PAYLOAD_DELETE_ROWS) {
+        vv_reader_spoil(&reader);
+    }
+    bool is_first = walk->series_rows == 0;
+    if (is_first) {
+        payload_begin_series(walk, &reader);
+    }
+    payload_read_address(walk, &reader, is_first);
+    if (vv_reader_is_bad(&reader)) {
+        return vv_fail(out_err, VARVE_E_CORRUPT,
+                       "a delete of rows in the log makes no sense %zu bytes before its end",
+                       walk->left.size);
+    }
+    size_t used = vv_reader_position(&reader);
+    walk->left = vv_bytes_make(walk->left.data + used, walk->left.size - used);
+    walk->has_begun = true;
+    *out_row = walk->row;
+    *out_more = true;
     return VARVE_OK;
 }
 

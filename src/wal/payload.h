@@ -40,6 +40,10 @@ VV_MUST_CHECK varve_status vv_payload_add_run(vv_buf *payload, const vv_run *run
 VV_MUST_CHECK varve_status vv_payload_tombstone(vv_buf *payload, varve_range range,
                                                 const vv_selection *selection,
                                                 varve_error *out_err);
+/** The other form of a TOMBSTONE: these rows, at least one, ascending and distinct. A failure
+ * leaves the payload as it was. */
+VV_MUST_CHECK varve_status vv_payload_row_tombstone(vv_buf *payload, const vv_row_address *rows,
+                                                    size_t count, varve_error *out_err);
 VV_MUST_CHECK varve_status vv_payload_policy(vv_buf *payload, varve_text metric,
                                              uint32_t duplicates, bool has_row_ids,
                                              varve_error *out_err);
@@ -76,6 +80,18 @@ VV_MUST_CHECK VV_UNTRUSTED varve_status vv_payload_read_tombstone(vv_bytes paylo
                                                                   varve_range *out_range,
                                                                   vv_selection **out_selection,
                                                                   varve_error *out_err);
+/** Whether a TOMBSTONE is about rows one by one; the other function reads it then. */
+bool vv_payload_is_row_tombstone(vv_bytes payload);
+/** A walk over its rows: log ids of series, ascending. Begins zeroed but for the bytes. */
+typedef struct vv_payload_row_walk {
+    vv_bytes left;
+    bool has_begun;
+    uint64_t series_rows; /* of the present series still to come */
+    vv_row_address row;   /* the last one */
+} vv_payload_row_walk;
+VV_MUST_CHECK VV_UNTRUSTED varve_status vv_payload_next_row(vv_payload_row_walk *walk,
+                                                            vv_row_address *out_row, bool *out_more,
+                                                            varve_error *out_err);
 VV_MUST_CHECK VV_UNTRUSTED varve_status vv_payload_read_policy(vv_bytes payload,
                                                                varve_text *out_metric,
                                                                uint32_t *out_duplicates,

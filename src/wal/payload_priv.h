@@ -10,7 +10,8 @@ enum {
     VV_RUN_VECTOR = 2,
     VV_RUN_SHAPE_MASK = 3,
     VV_RUN_ONE_TIME = 4,
-    VV_RUN_HEAD_MAX = 7,
+    VV_RUN_ROW_IDS = 8,
+    VV_RUN_HEAD_MAX = 15,
 
     VV_COLUMN_TYPE_MASK = 7,
     VV_COLUMN_HAS_PRESENT = 8,

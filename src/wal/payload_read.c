@@ -122,6 +122,18 @@ static const uint32_t *payload_read_ids(payload_source *source, size_t count)
     return ids;
 }
 
+static const uint64_t *payload_read_row_ids(payload_source *source, size_t count)
+{
+    uint64_t *row_ids = payload_new(source, count, sizeof *row_ids);
+    payload_read_deltas(source, row_ids, /* u32 */ false, count);
+    for (size_t i = 0; i < count && !vv_reader_is_bad(&source->bytes); ++i) {
+        if (row_ids[i] == 0) {
+            vv_reader_spoil(&source->bytes);
+        }
+    }
+    return row_ids;
+}
+
 /* ---- columns of 8-byte values --------------------------------------------------------------- */
 
 /* Sum of the 4-bit sizes; SIZE_MAX when one is above 8 or the unused half byte is not zero. */
@@ -423,6 +435,9 @@ static void payload_read_run(payload_source *source, vv_run *run)
     }
     run->time_count = (head & VV_RUN_ONE_TIME) != 0 ? 1 : run->count;
     run->times = payload_read_times(source, run->time_count);
+    if ((head & VV_RUN_ROW_IDS) != 0) {
+        run->row_ids = payload_read_row_ids(source, run->count);
+    }
     if (!vv_reader_is_bad(bytes)) {
         payload_read_columns(source, run);
     }

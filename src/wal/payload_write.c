@@ -120,6 +120,11 @@ static varve_status payload_append_times(vv_buf *payload, const int64_t *times, 
     return payload_append_deltas(payload, times, /* u32 */ false, count);
 }
 
+static varve_status payload_append_row_ids(vv_buf *payload, const uint64_t *row_ids, size_t count)
+{
+    return payload_append_deltas(payload, row_ids, /* u32 */ false, count);
+}
+
 static varve_status payload_append_ids(vv_buf *payload, const uint32_t *ids, size_t count)
 {
     return payload_append_deltas(payload, ids, /* u32 */ true, count);
@@ -438,6 +443,7 @@ static varve_status payload_append_run(vv_buf *payload, const vv_run *run)
     bool is_one_time = run->time_count == 1;
     unsigned head = run->vector != NULL ? VV_RUN_VECTOR : is_scrape ? VV_RUN_SCRAPE : VV_RUN_PLAIN;
     head |= run->vector == NULL && is_one_time ? VV_RUN_ONE_TIME : 0u;
+    head |= run->row_ids != NULL ? VV_RUN_ROW_IDS : 0u;
     VV_TRY(vv_buf_append_u8(payload, (uint8_t)head));
     VV_TRY(vv_buf_append_varint(payload, run->count));
     if (is_scrape) {
@@ -454,13 +460,17 @@ static varve_status payload_append_run(vv_buf *payload, const vv_run *run)
     } else {
         VV_TRY(payload_append_times(payload, run->times, run->count));
     }
+    if (run->row_ids != NULL) {
+        VV_TRY(payload_append_row_ids(payload, run->row_ids, run->count));
+    }
     return payload_append_columns(payload, run);
 }
 
 varve_status vv_payload_add_run(vv_buf *payload, const vv_run *run, varve_error *out_err)
 {
     VV_ASSERT(run->count > 0 && (run->series_count == 1 || run->series_count == run->count));
-    VV_ASSERT(run->vector == NULL || (run->series_count == 1 && run->count <= VV_VECTOR_ROWS_MAX));
+    VV_ASSERT(run->vector == NULL ||
+              (run->series_count == 1 && run->count <= VV_VECTOR_ROWS_MAX && run->row_ids == NULL));
     if (run->count > VV_PAYLOAD_RUN_ROWS_MAX ||
         (run->vector == NULL && run->column_count > VV_RUN_VALUES_MAX / run->count)) {
         return vv_fail(out_err, VARVE_E_LIMIT, "a run of %zu rows and %zu columns in the log",

@@ -42,6 +42,10 @@ static void write_again(vv_alloc *alloc, const vv_run *run)
     require(has_more && reader.left.size == 0);
     require(again.count == run->count && again.column_count == run->column_count &&
             again.vector_size == run->vector_size);
+    require((again.row_ids == NULL) == (run->row_ids == NULL));
+    for (size_t i = 0; run->row_ids != NULL && i < run->count; ++i) {
+        require(run->row_ids[i] != 0 && run->row_ids[i] == again.row_ids[i]);
+    }
     for (size_t i = 0; i < run->column_count; ++i) {
         const varve_column *a = &run->columns[i];
         const varve_column *b = &again.columns[i];
@@ -142,6 +146,23 @@ static void fuzz_retention(vv_alloc *alloc, vv_bytes bytes)
     vv_arena_deinit(&arena);
 }
 
+static void fuzz_rows(vv_bytes bytes)
+{
+    vv_payload_row_walk walk = {.left = bytes};
+    vv_row_address before = {0};
+    vv_row_address row;
+    bool has_more = true;
+    varve_status status = VARVE_OK;
+    while (status == VARVE_OK && has_more) {
+        status = vv_payload_next_row(&walk, &row, &has_more, NULL);
+        require_answer(status);
+        if (status == VARVE_OK && has_more) {
+            require(row.row_id > 0 && vv_row_address_compare(&before, &row) < 0);
+            before = row;
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0) {
@@ -154,6 +175,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_runs(&alloc, bytes);
     } else if (data[0] % 4 == 1) {
         fuzz_definitions(&alloc, bytes);
+    } else if (data[0] % 4 == 2 && vv_payload_is_row_tombstone(bytes)) {
+        fuzz_rows(bytes);
     } else if (data[0] % 4 == 2) {
         varve_range range;
         vv_selection *selection = NULL;

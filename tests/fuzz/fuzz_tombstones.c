@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as a tombstone file: vv_tombstone_file_read, as they are and with the checksum made
- * right.
+ * right; and as a list of rows alone, which is looked at by vv_row_list_read as inspect does.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/crc.h"
+#include "engine/row_list.h"
 #include "engine/tombstone.h"
 #include "index/catalogue.h"
 #include "sys/vfs_memory.h"
@@ -61,8 +62,23 @@ static void read_file(const uint8_t *data, size_t size)
     free(db);
 }
 
+static void look_at_list(const uint8_t *data, size_t size)
+{
+    vv_alloc alloc;
+    vv_row_list_facts facts;
+    vv_tombstone *none;
+    varve_error err;
+    vv_alloc_init_limited(&alloc, NULL, MEMORY_BYTES_MAX);
+    vv_reader reader = vv_reader_of(data, size);
+    varve_status status = vv_row_list_read(NULL, &alloc, &reader, &facts, &none, &err);
+    need(none == NULL && vv_alloc_bytes(&alloc) == 0);
+    need((status == VARVE_E_CORRUPT) == vv_reader_is_bad(&reader));
+    need(status != VARVE_OK || (facts.series > 0 && facts.rows >= facts.series));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    look_at_list(data, size);
     read_file(data, size);
     if (size >= 44) {
         uint8_t *copy = malloc(size);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/row_list.h"
 #include "engine/tombstone.h"
 #include "index/catalogue.h"
 #include "support/check.h"
@@ -18,14 +19,14 @@
 #define GOLDEN VARVE_TESTS_DIR "/compat/tombstones_v1.vtb"
 #define PATH   "db/del/00000000000000000005.vtb"
 
-enum { COUNT = 3 };
+enum { COUNT = 3, ALL = COUNT + 1 /* the last one is a list of rows */ };
 
 /* As much of a database as tombstones need. */
 typedef struct fixture {
     failing_alloc source;
     varve_db db;
     vv_vfs *vfs;
-    vv_tombstone *tombstones[COUNT];
+    vv_tombstone *tombstones[ALL];
 } fixture;
 
 static char db_path[] = "db";
@@ -59,6 +60,22 @@ static uint32_t resolve(fixture *f, const char *metric, const char *host)
     return series;
 }
 
+/* In no order, and one address twice. */
+static vv_tombstone *list_rows(fixture *f)
+{
+    varve_error err;
+    vv_tombstone *list;
+    uint32_t a = resolve(f, "cpu", "a1");
+    uint32_t b = resolve(f, "cpu", "b");
+    const vv_row_hide rows[] = {
+        {.row = {b, 7, 3}, .sequence = 90},   {.row = {a, INT64_MAX, 5}, .sequence = 100},
+        {.row = {a, -4, 70}, .sequence = 91}, {.row = {b, 7, 3}, .sequence = 95},
+        {.row = {a, -4, 8}, .sequence = 92},  {.row = {a, INT64_MIN, 1}, .sequence = 2},
+    };
+    check_ok(vv_row_list_create(&f->db, rows, VV_ARRAY_COUNT(rows), &list, &err), &err);
+    return list;
+}
+
 static int setup(void **state)
 {
     varve_error err;
@@ -82,6 +99,7 @@ static int setup(void **state)
                                      compile(f, deletes[i].selector), &f->tombstones[i], &err),
                  &err);
     }
+    f->tombstones[COUNT] = list_rows(f);
     *state = f;
     return 0;
 }
@@ -89,7 +107,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     fixture *f = *state;
-    for (size_t i = 0; i < COUNT; i++) {
+    for (size_t i = 0; i < ALL; i++) {
         vv_tombstone_unref(&f->db, f->tombstones[i]);
     }
     vv_catalogue_free(f->db.catalogue);
@@ -102,7 +120,7 @@ static int teardown(void **state)
 static void write_file(fixture *f)
 {
     varve_error err;
-    check_ok(vv_tombstone_file_write(&f->db, 5, f->tombstones, COUNT, &err), &err);
+    check_ok(vv_tombstone_file_write(&f->db, 5, f->tombstones, ALL, &err), &err);
 }
 
 static varve_status read_file(fixture *f, vv_vec *found, varve_error *err)
@@ -121,7 +139,19 @@ static void forget(fixture *f, vv_vec *found)
 
 static void check_same(fixture *f, const vv_vec *found)
 {
-    assert_int_equal(found->count, COUNT);
+    assert_int_equal(found->count, ALL);
+    const vv_tombstone *list = *VV_VEC_AT(found, vv_tombstone *, COUNT);
+    const vv_tombstone *given = f->tombstones[COUNT];
+    assert_true(vv_tombstone_is_of_rows(list) && list->file_id == 5);
+    assert_int_equal(list->row_count, 5);
+    assert_true(list->sequence == 100 && list->range.start == INT64_MIN &&
+                list->range.end == INT64_MAX);
+    for (size_t i = 0; i < list->row_count; i++) {
+        assert_true(vv_row_address_compare(&list->rows[i].row, &given->rows[i].row) == 0);
+        assert_true(list->rows[i].sequence == given->rows[i].sequence);
+        assert_true(i == 0 ||
+                    vv_row_address_compare(&list->rows[i - 1].row, &list->rows[i].row) < 0);
+    }
     for (size_t i = 0; i < COUNT; i++) {
         const vv_tombstone *tombstone = *VV_VEC_AT(found, vv_tombstone *, i);
         assert_true(tombstone->sequence == deletes[i].sequence);
@@ -163,6 +193,59 @@ static void series_that_came_later_are_found_when_read(void **state)
     check_ok(read_file(f, &found, &err), &err);
     assert_true(vv_idset_contains(&(*VV_VEC_AT(&found, vv_tombstone *, 0))->series, later));
     forget(f, &found);
+}
+
+static void of_an_address_the_greatest_sequence_counts(void **state)
+{
+    fixture *f = *state;
+    const vv_tombstone *list = f->tombstones[COUNT];
+    size_t begin;
+    size_t end;
+    vv_row_list_find(list, resolve(f, "cpu", "b"), &begin, &end);
+    assert_int_equal(end - begin, 1);
+    assert_true(list->rows[begin].sequence == 95);
+    vv_row_list_find(list, resolve(f, "mem", "a1"), &begin, &end);
+    assert_int_equal(begin, end);
+    vv_row_list_find(list, UINT32_MAX, &begin, &end);
+    assert_int_equal(begin, end);
+}
+
+static void rows_of_unknown_series_are_left_out(void **state)
+{
+    fixture *f = *state;
+    varve_error err;
+    vv_vec found;
+    write_file(f);
+    vv_catalogue_free(f->db.catalogue);
+    check_ok(vv_catalogue_create(&f->db.alloc, 1, 0, &f->db.catalogue, &err), &err);
+    check_ok(read_file(f, &found, &err), &err);
+    assert_int_equal(found.count, ALL);
+    const vv_tombstone *list = *VV_VEC_AT(&found, vv_tombstone *, COUNT);
+    assert_int_equal(list->row_count, 0); /* there for its file to be dropped with it */
+    assert_true(list->sequence == 100 && list->file_id == 5);
+    forget(f, &found);
+    (void)resolve(f, "cpu", "b");
+    check_ok(read_file(f, &found, &err), &err);
+    list = *VV_VEC_AT(&found, vv_tombstone *, COUNT);
+    assert_int_equal(list->row_count, 1);
+    assert_int_equal(list->rows[0].row.row_id, 3);
+    forget(f, &found);
+}
+
+static void a_row_id_lies_below_its_sequence(void **state)
+{
+    fixture *f = *state;
+    for (uint64_t row_id = 98; row_id < 102; row_id++) {
+        varve_error err;
+        vv_vec found;
+        vv_tombstone *list;
+        vv_row_hide row = {.row = {resolve(f, "cpu", "b"), 7, row_id}, .sequence = 100};
+        check_ok(vv_row_list_create(&f->db, &row, 1, &list, &err), &err);
+        check_ok(vv_tombstone_file_write(&f->db, 5, &list, 1, &err), &err);
+        check_status(row_id < 100 ? VARVE_OK : VARVE_E_CORRUPT, read_file(f, &found, &err));
+        forget(f, &found);
+        vv_tombstone_unref(&f->db, list);
+    }
 }
 
 static void a_flip_of_any_byte_and_any_truncation_are_found(void **state)
@@ -238,7 +321,7 @@ static void each_failed_call_leaves_no_file(void **state)
         size_t rule = vv_fault_add(
             fault, &(vv_fault_rule){
                        .first_call = n, .call_count = 1, .kind = VV_FAULT_ERRNO, .os_errno = 5});
-        varve_status status = vv_tombstone_file_write(&f->db, 5, f->tombstones, COUNT, &err);
+        varve_status status = vv_tombstone_file_write(&f->db, 5, f->tombstones, ALL, &err);
         bool is_done = vv_fault_fired(fault, rule) == 0;
         bool exists;
         vv_fault_clear(fault);
@@ -305,6 +388,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(tombstones_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(series_that_came_later_are_found_when_read, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(of_an_address_the_greatest_sequence_counts, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(rows_of_unknown_series_are_left_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_row_id_lies_below_its_sequence, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flip_of_any_byte_and_any_truncation_are_found, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_missing_file_is_not_found, setup, teardown),

@@ -117,6 +117,14 @@ static inline vv_run run_random(vv_random *random, vv_arena *arena)
         times[i] = time;
     }
     run.times = times;
+    if (kind == 1 || kind == 2) {
+        uint64_t *row_ids = vv_arena_array(arena, run.count, sizeof *row_ids);
+        assert_non_null(row_ids);
+        for (size_t i = 0; i < run.count; ++i) {
+            row_ids[i] = 1 + (kind == 1 ? 1000 + i : vv_random_u64(random) >> 1);
+        }
+        run.row_ids = row_ids;
+    }
     run.column_count = 1 + (size_t)vv_random_below(random, 6);
     uint32_t *fields = vv_arena_array(arena, run.column_count, sizeof *fields);
     varve_column *columns = vv_arena_array(arena, run.column_count, sizeof *columns);
@@ -166,6 +174,11 @@ static inline bool run_is_equal(const vv_run *a, const vv_run *b)
 {
     if (a->count != b->count || a->series_count != b->series_count ||
         memcmp(a->series, b->series, a->series_count * sizeof *a->series) != 0) {
+        return false;
+    }
+    if ((a->row_ids == NULL) != (b->row_ids == NULL) ||
+        (a->row_ids != NULL &&
+         memcmp(a->row_ids, b->row_ids, a->count * sizeof *a->row_ids) != 0)) {
         return false;
     }
     if (a->vector != NULL) {

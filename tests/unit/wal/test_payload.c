@@ -171,15 +171,15 @@ static void a_delete_comes_back(void **state)
     vv_buf_init(&again, &payload_alloc, SIZE_MAX);
     check_ok(vv_selection_encode(read, &again, &err), &err);
     assert_true(
-        vv_bytes_equal(vv_bytes_make(payload.data + 16, payload.size - 16), vv_buf_bytes(&again)));
+        vv_bytes_equal(vv_bytes_make(payload.data + 17, payload.size - 17), vv_buf_bytes(&again)));
     for (size_t size = 0; size < payload.size; ++size) {
         vv_selection *none = NULL;
         varve_status status = vv_payload_read_tombstone(vv_bytes_make(payload.data, size),
                                                         &payload_alloc, &read_range, &none, &err);
         assert_true(status == VARVE_E_CORRUPT && none == NULL);
     }
-    memset(payload.data, 0xff, 8); /* start -1 ... */
-    memset(payload.data + 8, 0xff, 8);
+    memset(payload.data + 1, 0xff, 8); /* start -1 ... */
+    memset(payload.data + 9, 0xff, 8);
     vv_selection *none = NULL;
     check_status(VARVE_E_CORRUPT, vv_payload_read_tombstone(vv_buf_bytes(&payload), &payload_alloc,
                                                             &read_range, &none, &err));
@@ -201,12 +201,119 @@ static void a_delete_without_memory_leaves_the_payload_alone(void **state)
     check_status(VARVE_E_LIMIT, vv_payload_tombstone(&payload, range, selection, &err));
     assert_int_equal(0, payload.size);
     vv_buf_deinit(&payload);
-    vv_buf_init(&payload, &payload_alloc, 16);
+    vv_buf_init(&payload, &payload_alloc, 17);
     check_status(VARVE_E_LIMIT, vv_payload_tombstone(&payload, range, selection, &err));
     assert_int_equal(0, payload.size);
     assert_int_equal(VARVE_OK, payload.status);
     vv_buf_deinit(&payload);
     vv_selection_free(selection);
+}
+
+static const vv_row_address payload_rows[] = {
+    {.series = 1, .time = INT64_MIN, .row_id = 1},
+    {.series = 1, .time = INT64_MIN, .row_id = INT64_MAX},
+    {.series = 1, .time = 0, .row_id = 7},
+    {.series = 1, .time = INT64_MAX, .row_id = 3},
+    {.series = 300, .time = -5, .row_id = 1000000},
+    {.series = UINT32_MAX, .time = 9, .row_id = 2},
+};
+
+/* All rows of a payload; those before a failure are compared too. */
+static varve_status payload_walk_rows(vv_bytes payload, size_t *out_count)
+{
+    vv_payload_row_walk walk = {.left = payload};
+    vv_row_address before = {0};
+    vv_row_address row;
+    bool has_more = true;
+    varve_status status = VARVE_OK;
+    *out_count = 0;
+    while (status == VARVE_OK && has_more) {
+        status = vv_payload_next_row(&walk, &row, &has_more, NULL);
+        if (status == VARVE_OK && has_more) {
+            assert_true(vv_row_address_compare(&before, &row) < 0);
+            assert_true(row.row_id > 0 && row.series > 0);
+            before = row;
+            *out_count += 1;
+        }
+    }
+    return status;
+}
+
+static void deletes_of_rows_come_back(void **state)
+{
+    (void)state;
+    size_t count = VV_ARRAY_COUNT(payload_rows);
+    vv_buf payload;
+    varve_error err;
+    vv_buf_init(&payload, &payload_alloc, SIZE_MAX);
+    check_ok(vv_payload_row_tombstone(&payload, payload_rows, count, &err), &err);
+    assert_true(vv_payload_is_row_tombstone(vv_buf_bytes(&payload)));
+    vv_payload_row_walk walk = {.left = vv_buf_bytes(&payload)};
+    vv_row_address row;
+    bool has_more;
+    for (size_t i = 0; i < count; ++i) {
+        check_ok(vv_payload_next_row(&walk, &row, &has_more, &err), &err);
+        assert_true(has_more && vv_row_address_compare(&row, &payload_rows[i]) == 0);
+    }
+    check_ok(vv_payload_next_row(&walk, &row, &has_more, &err), &err);
+    assert_false(has_more);
+    vv_selection *none;
+    varve_range range;
+    check_status(VARVE_E_CORRUPT, vv_payload_read_tombstone(vv_buf_bytes(&payload), &payload_alloc,
+                                                            &range, &none, &err));
+    vv_buf_deinit(&payload);
+}
+
+static void damaged_deletes_of_rows_are_refused(void **state)
+{
+    (void)state;
+    size_t count;
+    varve_error err;
+    vv_buf payload;
+    vv_buf_init(&payload, &payload_alloc, SIZE_MAX);
+    check_ok(vv_payload_row_tombstone(&payload, payload_rows, VV_ARRAY_COUNT(payload_rows), &err),
+             &err);
+    for (size_t size = 0; size < payload.size; ++size) {
+        uint8_t *copy = malloc(size + 1);
+        assert_non_null(copy);
+        memcpy(copy, payload.data, size);
+        varve_status status = payload_walk_rows(vv_bytes_make(copy, size), &count);
+        /* Cut between two series it is a shorter list. */
+        assert_true(status == VARVE_E_CORRUPT || count == 4 || count == 5);
+        free(copy);
+    }
+    for (size_t at = 0; at < 8 * payload.size; ++at) { /* any bit: refused, or still in order */
+        payload.data[at / 8] ^= (uint8_t)(1u << (at % 8));
+        (void)payload_walk_rows(vv_buf_bytes(&payload), &count);
+        payload.data[at / 8] ^= (uint8_t)(1u << (at % 8));
+    }
+    vv_buf_deinit(&payload);
+    static const uint8_t bad[][8] = {
+        {0, 1, 1, 0, 2},          /* a delete by selection */
+        {1, 0, 1, 0, 2},          /* series 0 */
+        {1, 1, 0, 0, 2},          /* no row */
+        {1, 1, 1, 0, 0},          /* row id 0 */
+        {1, 1, 2, 0, 2, 0, 0},    /* the same row twice */
+        {1, 1, 2, 0, 4, 0, 1},    /* descending row ids of one time */
+        {1, 1, 1, 0, 2, 0, 1, 0}, /* a series again */
+    };
+    static const size_t sizes[] = {5, 5, 5, 5, 7, 7, 8};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(bad); ++i) {
+        check_status(VARVE_E_CORRUPT, payload_walk_rows(vv_bytes_make(bad[i], sizes[i]), &count));
+    }
+}
+
+static void deletes_of_rows_without_memory_leave_the_payload_alone(void **state)
+{
+    (void)state;
+    varve_error err;
+    vv_buf payload;
+    vv_buf_init(&payload, &payload_alloc, 10);
+    check_status(VARVE_E_LIMIT, vv_payload_row_tombstone(&payload, payload_rows,
+                                                         VV_ARRAY_COUNT(payload_rows), &err));
+    assert_int_equal(0, payload.size);
+    assert_int_equal(VARVE_OK, payload.status);
+    vv_buf_deinit(&payload);
 }
 
 static void a_policy_comes_back(void **state)
@@ -248,6 +355,9 @@ int main(void)
         payload_test(definitions_survive_failing_memory),
         payload_test(a_delete_comes_back),
         payload_test(a_delete_without_memory_leaves_the_payload_alone),
+        payload_test(deletes_of_rows_come_back),
+        payload_test(damaged_deletes_of_rows_are_refused),
+        payload_test(deletes_of_rows_without_memory_leave_the_payload_alone),
         payload_test(a_policy_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
