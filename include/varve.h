@@ -548,13 +548,17 @@ VARVE_API void varve_write_options_init(varve_write_options *options);
 typedef struct varve_written {
     uint32_t struct_size;
     uint32_t ack;            /* VARVE_ACK_...; of the weakest part */
-    uint64_t rows;           /* stored */
+    uint64_t rows;           /* stored, replacements included */
     uint64_t rows_rejected;  /* left out */
     uint64_t rows_late;      /* older than the newest row of their series */
     uint64_t series_deleted; /* series that a delete matched */
-    uint64_t first_row_id;   /* id of the first row; stored row i has first_row_id + i, and one more
-                                for each delete before it in the batch (SPLIT: of the first part) */
+    uint64_t first_row_id;   /* id of the first new row; stored row i has first_row_id + i, and one
+                                more for each delete by selection before it in the batch (SPLIT: of
+                                the first part). A batch that changes rows one by one has gaps. */
     uint64_t ticket;         /* for varve_wait */
+    uint64_t rows_deleted;   /* by varve_batch_delete_row */
+    uint64_t rows_replaced;  /* by varve_batch_replace */
+    uint64_t rows_missing; /* to be deleted or replaced, and not there: nothing was done to them */
 } varve_written;
 
 VARVE_API void varve_written_init(varve_written *written);
@@ -591,8 +595,9 @@ typedef struct varve_columns {
 VARVE_API void varve_columns_init(varve_columns *columns);
 
 /**
- * A batch: appends and deletes of any number of series in order, committed as one. It may be used
- * again after commit, submit or clear; release it with varve_batch_free before varve_close.
+ * A batch: appends, replacements and deletes of any number of series in order, committed as one. It
+ * may be used again after commit, submit or clear; release it with varve_batch_free before
+ * varve_close.
  */
 VARVE_API varve_status varve_batch_create(varve_db *db, varve_batch **out_batch,
                                           varve_error *out_err);
@@ -621,11 +626,27 @@ VARVE_API varve_status varve_batch_columns(varve_batch *batch, const varve_colum
 VARVE_API varve_status varve_batch_delete(varve_batch *batch, const varve_selection *selections,
                                           size_t count, varve_range range, varve_error *out_err);
 
-/** Delete one row. Needs row ids, else E_UNSUPPORTED. In this version: E_UNSUPPORTED for all. */
+/**
+ * Delete one row of a metric with row ids. Whether it is there is found out when the batch is
+ * committed, after what the batch does before; one that is not (never was, deleted already,
+ * replaced to another time or series) is no error: it is counted in rows_missing. Errors:
+ * E_UNSUPPORTED (the metric has no row ids), E_INVALID, E_NOMEM.
+ */
 VARVE_API varve_status varve_batch_delete_row(varve_batch *batch, const varve_row_id *id,
                                               varve_error *out_err);
 
-/** Replace one row, which keeps its id. Needs row ids. In this version: E_UNSUPPORTED for all. */
+/**
+ * Replace one row of a metric with row ids: the new one has the id of the old one, and with it its
+ * place in the order of arrival; no query after_row_id gives it again. Time, fields and series may
+ * be others; the series must be of a metric with row ids too. All fields are replaced: one that is
+ * not given is gone. Where the old row is not there nothing is written, and rows_missing counts it.
+ * Rows that the batch itself adds have no id before it is committed.
+ *
+ * The row is borrowed and checked as that of varve_batch_row, and counts among the rows of the
+ * batch. The types of its fields must fit those that visible rows hold when all the batch changes
+ * is left out of account.
+ * Errors: E_UNSUPPORTED (one of the metrics has no row ids), E_INVALID, E_NOMEM, E_LIMIT.
+ */
 VARVE_API varve_status varve_batch_replace(varve_batch *batch, const varve_row_id *id,
                                            const varve_row *row, varve_error *out_err);
 

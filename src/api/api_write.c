@@ -98,19 +98,21 @@ varve_status varve_batch_delete(varve_batch *batch, const varve_selection *selec
 varve_status varve_batch_delete_row(varve_batch *batch, const varve_row_id *id,
                                     varve_error *out_err)
 {
-    (void)batch;
-    (void)id;
-    return vv_fail(out_err, VARVE_E_UNSUPPORTED,
-                   "this version deletes by selection and range, not by row");
+    if (batch == NULL || id == NULL) {
+        return vv_fail(out_err, VARVE_E_INVALID, "varve_batch_delete_row: a pointer is NULL");
+    }
+    VV_TRY(vv_db_check(vv_batch_db(batch), out_err));
+    return vv_batch_delete_row(batch, id, out_err);
 }
 
 varve_status varve_batch_replace(varve_batch *batch, const varve_row_id *id, const varve_row *row,
                                  varve_error *out_err)
 {
-    (void)batch;
-    (void)id;
-    (void)row;
-    return vv_fail(out_err, VARVE_E_UNSUPPORTED, "this version does not replace rows");
+    if (batch == NULL || id == NULL || row == NULL) {
+        return vv_fail(out_err, VARVE_E_INVALID, "varve_batch_replace: a pointer is NULL");
+    }
+    VV_TRY(vv_db_check(vv_batch_db(batch), out_err));
+    return vv_batch_replace(batch, id, row, out_err);
 }
 
 varve_status varve_batch_commit(varve_batch *batch, const varve_write_options *options,

@@ -65,6 +65,7 @@ void vv_batch_clear(varve_batch *batch)
     vv_vec_clear(&batch->refusals);
     vv_arena_reset(&batch->arena);
     batch->open = (vv_batch_open){0};
+    batch->open_deletes = (vv_batch_deletes){0};
     batch->row_count = 0;
 }
 
@@ -138,9 +139,24 @@ static varve_status batch_check_count(const varve_batch *batch, size_t count, va
 
 /* ---- the open run ---- */
 
+static varve_status batch_close_deletes(varve_batch *batch, varve_error *out_err)
+{
+    vv_batch_deletes *open = &batch->open_deletes;
+    if (open->count > 0) {
+        vv_batch_op op = {.targets = open->targets, .target_count = open->count};
+        varve_status status = vv_vec_push(&batch->ops, &op);
+        if (status != VARVE_OK) {
+            return vv_vec_fail(&batch->ops, status, out_err);
+        }
+    }
+    *open = (vv_batch_deletes){0};
+    return VARVE_OK;
+}
+
 varve_status vv_batch_close_run(varve_batch *batch, varve_error *out_err)
 {
     vv_batch_open *open = &batch->open;
+    VV_TRY(batch_close_deletes(batch, out_err));
     if (open->count > 0) {
         vv_batch_op op = {
             .run =
@@ -154,6 +170,8 @@ varve_status vv_batch_close_run(varve_batch *batch, varve_error *out_err)
                     .columns = open->columns,
                     .column_count = open->column_count,
                 },
+            .targets = open->targets,
+            .target_count = open->targets == NULL ? 0 : open->count,
             .first_row = batch->row_count - open->count,
         };
         varve_status status = vv_vec_push(&batch->ops, &op);
@@ -166,10 +184,10 @@ varve_status vv_batch_close_run(varve_batch *batch, varve_error *out_err)
 }
 
 /** Whether a row has the fields and types of the open run, in the order of its first row. */
-static bool batch_fits_open(const vv_batch_open *open, const varve_row *row)
+static bool batch_fits_open(const vv_batch_open *open, const varve_row *row, bool is_replacement)
 {
     if (open->capacity == 0 || open->column_count != row->count ||
-        open->count >= VV_PAYLOAD_RUN_ROWS_MAX ||
+        open->is_replacing != is_replacement || open->count >= VV_PAYLOAD_RUN_ROWS_MAX ||
         memcmp(open->given, row->fields, row->count * sizeof *row->fields) != 0) {
         return false;
     }
@@ -188,7 +206,12 @@ static varve_status batch_grow_open(varve_batch *batch, varve_error *out_err)
     uint32_t *series = vv_arena_array(&batch->arena, capacity, sizeof *series);
     int64_t *times = vv_arena_array(&batch->arena, capacity, sizeof *times);
     void **values = vv_arena_array(&batch->arena, open->column_count, sizeof *values);
+    vv_row_address *targets = NULL;
     bool has_all = series != NULL && times != NULL && values != NULL;
+    if (open->is_replacing) {
+        targets = vv_arena_array(&batch->arena, capacity, sizeof *targets);
+        has_all = has_all && targets != NULL;
+    }
     for (size_t i = 0; i < open->column_count && has_all; i++) {
         values[i] = vv_arena_array(&batch->arena, capacity, vv_type_width(open->columns[i].type));
         has_all = values[i] != NULL;
@@ -200,6 +223,9 @@ static varve_status batch_grow_open(varve_batch *batch, varve_error *out_err)
         memcpy(series, open->series, open->count * sizeof *series);
         memcpy(times, open->times, open->count * sizeof *times);
     }
+    if (open->count > 0 && open->is_replacing) {
+        memcpy(targets, open->targets, open->count * sizeof *targets);
+    }
     for (size_t i = 0; i < open->column_count; i++) {
         if (open->count > 0) {
             memcpy(values[i], open->values[i], open->count * vv_type_width(open->columns[i].type));
@@ -208,13 +234,15 @@ static varve_status batch_grow_open(varve_batch *batch, varve_error *out_err)
     }
     open->series = series;
     open->times = times;
+    open->targets = targets;
     open->values = values;
     open->capacity = capacity;
     return VARVE_OK;
 }
 
 /** Open a run of the shape of a row, whose values are checked. */
-static varve_status batch_open_run(varve_batch *batch, const varve_row *row, varve_error *out_err)
+static varve_status batch_open_run(varve_batch *batch, const varve_row *row, bool is_replacement,
+                                   varve_error *out_err)
 {
     VV_TRY(vv_batch_close_run(batch, out_err));
     size_t count = row->count;
@@ -243,6 +271,7 @@ static varve_status batch_open_run(varve_batch *batch, const varve_row *row, var
         .places = places,
         .fields = fields,
         .columns = columns,
+        .is_replacing = is_replacement,
     };
     batch->open = open;
     varve_status status = batch_grow_open(batch, out_err);
@@ -305,12 +334,13 @@ static varve_status batch_check_row(const varve_batch *batch, const varve_row *r
     return VARVE_OK;
 }
 
-varve_status vv_batch_row(varve_batch *batch, const varve_row *row, varve_error *out_err)
+/** A checked row; target not NULL: it replaces that one. */
+static varve_status batch_add_row(varve_batch *batch, const varve_row *row,
+                                  const vv_row_address *target, varve_error *out_err)
 {
-    VV_TRY(batch_check_row(batch, row, out_err));
     vv_batch_open *open = &batch->open;
-    if (!batch_fits_open(open, row)) {
-        VV_TRY(batch_open_run(batch, row, out_err));
+    if (!batch_fits_open(open, row, target != NULL)) {
+        VV_TRY(batch_open_run(batch, row, target != NULL, out_err));
     } else if (open->count == open->capacity) {
         VV_TRY(batch_grow_open(batch, out_err));
     }
@@ -320,8 +350,78 @@ varve_status vv_batch_row(varve_batch *batch, const varve_row *row, varve_error 
     }
     open->series[open->count] = (uint32_t)row->series.id;
     open->times[open->count] = row->timestamp;
+    if (target != NULL) {
+        open->targets[open->count] = *target;
+    }
     open->count++;
     batch->row_count++;
+    return VARVE_OK;
+}
+
+varve_status vv_batch_row(varve_batch *batch, const varve_row *row, varve_error *out_err)
+{
+    VV_TRY(batch_check_row(batch, row, out_err));
+    return batch_add_row(batch, row, NULL, out_err);
+}
+
+/* ---- rows that are there ---- */
+
+static varve_status batch_check_row_ids(const varve_batch *batch, varve_series series,
+                                        varve_error *out_err)
+{
+    VV_TRY(batch_check_series(batch, series, out_err));
+    return vv_write_check_row_ids(batch->db, (uint32_t)series.id, out_err);
+}
+
+/** The address of a row, checked. */
+static varve_status batch_target(const varve_batch *batch, const varve_row_id *id,
+                                 vv_row_address *out_target, varve_error *out_err)
+{
+    VV_TRY(batch_check_row_ids(batch, id->series, out_err));
+    if (id->row_id == 0 || id->row_id > INT64_MAX) {
+        return vv_fail(out_err, VARVE_E_INVALID, "%llu is not the id of a row",
+                       (unsigned long long)id->row_id);
+    }
+    *out_target = (vv_row_address){
+        .series = (uint32_t)id->series.id,
+        .time = id->timestamp,
+        .row_id = id->row_id,
+    };
+    return VARVE_OK;
+}
+
+varve_status vv_batch_replace(varve_batch *batch, const varve_row_id *id, const varve_row *row,
+                              varve_error *out_err)
+{
+    vv_row_address target;
+    VV_TRY(batch_target(batch, id, &target, out_err));
+    VV_TRY(batch_check_row(batch, row, out_err));
+    VV_TRY(batch_check_row_ids(batch, row->series, out_err));
+    return batch_add_row(batch, row, &target, out_err);
+}
+
+varve_status vv_batch_delete_row(varve_batch *batch, const varve_row_id *id, varve_error *out_err)
+{
+    vv_batch_deletes *open = &batch->open_deletes;
+    vv_row_address target;
+    VV_TRY(batch_target(batch, id, &target, out_err));
+    if (open->count == 0) {
+        VV_TRY(vv_batch_close_run(batch, out_err));
+    }
+    if (open->count == open->capacity) {
+        size_t capacity = open->capacity == 0 ? BATCH_ROWS_MIN : 2 * open->capacity;
+        vv_row_address *targets = vv_arena_array(&batch->arena, capacity, sizeof *targets);
+        if (targets == NULL) {
+            return vv_fail_nomem(out_err, "batch", capacity * sizeof *targets);
+        }
+        if (open->count > 0) {
+            memcpy(targets, open->targets, open->count * sizeof *targets);
+        }
+        open->targets = targets;
+        open->capacity = capacity;
+    }
+    open->targets[open->count] = target;
+    open->count++;
     return VARVE_OK;
 }
 

@@ -17,9 +17,12 @@
 #include "codec/vector.h"
 #include "engine/write.h"
 
-/** One operation: a run, or a delete where selection is not NULL. */
+/** One operation: a run, or a delete where selection is not NULL. With targets it changes rows that
+ *  are there: row i of the run replaces target i; without a run the targets are deleted. */
 typedef struct vv_batch_op {
     vv_run run;
+    const vv_row_address *targets;
+    size_t target_count;
     uint64_t first_row;      /* index in the batch of the run's first row */
     vv_selection *selection; /* owned by the batch; LIST items are EXACT ones already */
     varve_range range;
@@ -37,7 +40,15 @@ typedef struct vv_batch_open {
     uint32_t *fields;
     varve_column *columns;
     void **values; /* of the columns, to write to */
+    bool is_replacing;
+    vv_row_address *targets; /* is_replacing: what the rows replace */
 } vv_batch_open;
+
+/** Rows being deleted one by one; not open while a run is. */
+typedef struct vv_batch_deletes {
+    vv_row_address *targets;
+    size_t count, capacity;
+} vv_batch_deletes;
 
 /** A row that could not be added, kept for VARVE_WRITE_SKIP_REJECTED. */
 typedef struct vv_batch_refusal {
@@ -52,6 +63,7 @@ typedef struct vv_batch_memory {
     vv_buf vectors, payload, definitions;
     vv_vec items, rejected;                 /* of the call */
     vv_vec runs, deletes, records, retypes; /* of the part */
+    vv_vec targets, found, hides;           /* of the part: rows changed one by one */
     vv_codec_scratch *scratch;              /* NULL until a bulk run or a scan needs it */
 } vv_batch_memory;
 
@@ -61,12 +73,13 @@ struct varve_batch {
     vv_arena arena; /* arrays of the operations */
     vv_vec ops;     /* vv_batch_op */
     vv_batch_open open;
+    vv_batch_deletes open_deletes;
     uint64_t row_count; /* in all runs, the open one included */
     vv_vec refusals;    /* vv_batch_refusal, ascending by row */
     vv_batch_memory memory;
 };
 
-/** End the open run, so that every row is in an operation. */
+/** End the open run and the open deletes, so that everything is in an operation. */
 VV_MUST_CHECK varve_status vv_batch_close_run(varve_batch *batch, varve_error *out_err);
 
 /** A caller's column of `rows` rows as one that obeys R1 to R5, borrowed where it does already.

@@ -101,7 +101,8 @@ struct varve_db {
     vv_shard shards[VV_SHARD_COUNT];
 
     /* guarded by all shard locks for change, by any one of them for reading */
-    struct vv_head *head; /* the active generation; NULL: read-only before its first refresh */
+    struct vv_head *head;      /* the active generation; NULL: read-only before its first refresh */
+    uint64_t deletes_sequence; /* of the last delete by selection since the open; 0: none */
 
     vv_mutex flush_lock;               /* rank FLUSH: one flush at a time */
     vv_mutex merge_lock;               /* rank MERGE: one merge at a time */
@@ -116,6 +117,7 @@ struct varve_db {
     struct vv_version *version; /* segments and tombstones, a reference */
     struct vv_head *frozen[VV_FROZEN_HEADS_MAX]; /* oldest first, references */
     size_t frozen_count;
+    uint64_t flushed_sequence; /* up to which rows have left the heads since the open */
     vv_health health;
     vv_db_user *cursors, *batches; /* open ones */
     uint64_t open_cursors, open_batches;

@@ -79,7 +79,7 @@ bool vv_flush_is_due(varve_db *db)
     }
     bool is_log_long = vv_wal_left_bytes(db->wal) >= vv_space_log_bytes(db);
     vv_head *head = flush_active(db);
-    uint64_t rows = vv_head_rows(head);
+    uint64_t rows = vv_head_rows(head) + vv_head_hide_count(head);
     int64_t begun = vv_head_first_write_ns(head);
     bool is_due = rows >= db->options.flush_rows ||
                   (rows > 0 && vv_head_bytes(head) >= db->options.flush_bytes) ||
@@ -191,7 +191,7 @@ static varve_status flush_all(varve_db *db, varve_task *task, varve_error *out_e
 {
     VV_TRY(flush_frozen(db, task, out_err));
     vv_head *active = flush_active(db);
-    bool has_rows = vv_head_rows(active) > 0;
+    bool has_rows = vv_head_rows(active) > 0 || vv_head_hide_count(active) > 0;
     vv_head_unref(active);
     if (!has_rows && !flush_log_has_more(db)) {
         return VARVE_OK;

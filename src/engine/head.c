@@ -206,8 +206,9 @@ static bool head_list_has_rows(const vv_head_list *list)
 
 bool vv_head_series_has_rows(const vv_head_series *series)
 {
-    /* A late row follows an in-order one. */
-    return series->tail.count > 0 || head_list_has_rows(&series->blocks);
+    /* A late row follows an in-order one, but where it is a replacement. */
+    return series->tail.count > 0 || head_list_has_rows(&series->blocks) ||
+           (series->late != NULL && series->late->row_id_count > 0);
 }
 
 bool vv_head_has_series(const vv_head *head, uint32_t series)

@@ -17,10 +17,11 @@
  *       bulk call, which are blocks of one batch from the start.
  *   H3  An encoded block never changes; its bytes live as long as the generation. Beside it lie the
  *       sequences of its rows, so that a view older than the block leaves out what it must not see.
- *   H4  A late block is sorted by (time, sequence) and keeps rows of equal time: who reads
- *       resolves them. Late blocks follow each other in order of arrival, the side buffer last; at
- *       equal times a late row is newer than every in-order row.
- *   H5  Nothing is removed from a generation; deletes are tombstones in the version.
+ *   H4  A late block is sorted by (time, row id) and keeps rows of equal time: who reads resolves
+ *       them. Late blocks follow each other in order of arrival, the side buffer last; at equal
+ *       times a late row is newer than every in-order row.
+ *   H5  Nothing is removed from a generation; deletes are tombstones in the version, and rows
+ *       deleted or replaced one by one are entries of the generation of that moment (hides).
  *   H6  Plain rows carry a 32-bit sequence delta to a base of their buffer; a buffer whose delta
  *       would overflow is sealed first.
  *
@@ -29,7 +30,8 @@
  * a single-valued one in 12 bytes while its times keep a step, in 16 while they jitter around it,
  * else in 20. A field that appears later starts where it appears (rows before lack it).
  *
- * The row id of a row in a head is its sequence.
+ * The row id of a row in a head is its sequence, but for replacements: these are always late rows,
+ * and beside them lies which id each sequence has. So in-order rows ascend by row id as well.
  *
  * Threads: writing and reading a series needs its shard's lock. A frozen generation is written no
  * more; reading it needs no lock.
@@ -41,6 +43,7 @@
 #include "model/rows.h"
 
 struct vv_codec_scratch;
+struct vv_vec;
 
 typedef struct vv_head vv_head;
 
@@ -86,7 +89,7 @@ typedef struct vv_head_reserve_options {
 
 /** What a reservation found. */
 typedef struct vv_head_reserved {
-    uint64_t late_rows;
+    uint64_t late_rows;      /* replacements included */
     uint64_t undefined_rows; /* rows of series that the log of this generation does not define */
     /* Of a conflict (E_CONFLICT): the row, the field, the family it holds, the type given. */
     size_t row;
@@ -111,6 +114,35 @@ void vv_head_append(vv_head *head, const vv_run *run, uint64_t first_sequence, u
 /** The same for the rows of some shards, which were reserved alone. Not for vectors. */
 void vv_head_append_part(vv_head *head, const vv_run *run, uint64_t first_sequence,
                          uint64_t late_rows, uint64_t shards);
+
+/* --- rows deleted or replaced one by one: they hide rows wherever these are --- */
+
+/** A row of one series is hidden below a sequence. */
+typedef struct vv_head_hide {
+    int64_t time;
+    uint64_t row_id, sequence;
+} vv_head_hide;
+
+/** A late row that is a replacement: its row id is not its sequence. */
+typedef struct vv_head_row_id {
+    uint64_t sequence, row_id;
+} vv_head_row_id;
+
+/** Make room for `count` hides of a series; there is nothing to give back. *out_is_defined: the log
+ *  of this generation defines the series. Shard lock. */
+VV_MUST_CHECK varve_status vv_head_reserve_hides(vv_head *head, uint32_t series, size_t count,
+                                                 bool *out_is_defined, varve_error *out_err);
+/** Hide a row; room was made. Sequences of a series ascend. Shard lock. */
+void vv_head_hide_row(vv_head *head, const vv_row_address *row, uint64_t sequence);
+/** How many there are; relaxed. */
+uint64_t vv_head_hide_count(const vv_head *head);
+/** Whether a row of this id was hidden or put into place after a sequence. Shard lock, or frozen.
+ */
+bool vv_head_is_row_changed(const vv_head *head, uint32_t series, uint64_t row_id, uint64_t after);
+/** Append the hides up to a sequence to a list of vv_row_hide (engine/version.h); takes the shard
+ *  locks itself when the head is not frozen. */
+VV_MUST_CHECK varve_status vv_head_list_hides(vv_head *head, uint64_t visible, struct vv_vec *out,
+                                              varve_error *out_err);
 
 /** The greatest sequence of a series in this head; 0: none. Shard lock, or frozen. */
 uint64_t vv_head_series_sequence(const vv_head *head, uint32_t series);
@@ -145,6 +177,8 @@ typedef struct vv_head_piece {
     const uint64_t *sequences; /* of the rows; plain only: see vv_head_piece_sequences */
     vv_bytes encoded_sequences;
     uint64_t sequence_step;
+    const vv_head_row_id *row_ids; /* late: of replacements, ascending by sequence */
+    size_t row_id_count;
 } vv_head_piece;
 
 typedef struct vv_head_pieces {
@@ -152,6 +186,8 @@ typedef struct vv_head_pieces {
     size_t in_order_count;
     vv_head_piece *late;
     size_t late_count;
+    const vv_head_hide *hides; /* of the whole series, up to visible; ascending by sequence */
+    size_t hide_count;
 } vv_head_pieces;
 
 /** Collect; takes the shard lock itself when the head is not frozen. Only pieces that touch range;
@@ -165,5 +201,7 @@ VV_MUST_CHECK varve_status vv_head_read(vv_head *head, uint32_t series, uint64_t
 VV_MUST_CHECK varve_status vv_head_piece_sequences(const vv_head_piece *piece,
                                                    struct vv_codec_scratch *scratch,
                                                    uint64_t *out_sequences, varve_error *out_err);
+/** The row id of the row with a sequence, among replacements. */
+uint64_t vv_head_row_id_of(const vv_head_row_id *row_ids, size_t count, uint64_t sequence);
 
 #endif

@@ -142,11 +142,9 @@ static VV_NOINLINE varve_status append_change_types(append_run *ctx, vv_head_sha
         /* A buffer with this field and its old type would pass for one that was checked. */
         uint64_t visible = ctx->options->visible;
         series->has_staged = true;
-        VV_TRY(vv_head_close(shard, &series->tail, &series->blocks, visible, /* late */ false,
-                             out_err));
+        VV_TRY(vv_head_close(shard, series, visible, out_err));
         if (series->late != NULL) {
-            VV_TRY(vv_head_close(shard, &series->late->side, &series->late->blocks, visible,
-                                 /* late */ true, out_err));
+            VV_TRY(vv_head_close_late(shard, series->late, visible, out_err));
         }
     }
     return vv_catalogue_set_types(ctx->head->db->catalogue, series->id, changes, count, out_err);
@@ -209,9 +207,9 @@ static uint32_t append_next_capacity(const vv_head_buffer *buffer, const vv_head
 /** Seal what a full buffer may: a vector's worth of visible rows, or whatever is visible before the
  * buffer grows beyond bounds. */
 static varve_status append_seal(append_run *ctx, vv_head_shard *shard, vv_head_buffer *buffer,
-                                vv_head_list *list, bool is_late, varve_error *out_err)
+                                vv_head_list *list, const vv_head_late *late, varve_error *out_err)
 {
-    uint32_t wanted = is_late ? buffer->layout->late_rows : buffer->layout->seal_rows;
+    uint32_t wanted = late != NULL ? buffer->layout->late_rows : buffer->layout->seal_rows;
     bool is_heavy = buffer->blob_units > APPEND_BLOB_UNITS_MAX;
     bool is_old = ctx->options->visible > buffer->base_sequence &&
                   ctx->options->visible - buffer->base_sequence >= APPEND_DELTA_MAX;
@@ -223,7 +221,7 @@ static varve_status append_seal(append_run *ctx, vv_head_shard *shard, vv_head_b
     if (visible < wanted && !is_heavy && !is_old && !is_long) {
         return VARVE_OK;
     }
-    VV_TRY(vv_head_seal(shard, buffer, list, visible, is_late, out_err));
+    VV_TRY(vv_head_seal(shard, buffer, list, visible, late, out_err));
     size_t piece_bytes = (size_t)buffer->capacity * buffer->record_bytes;
     if (buffer->count + buffer->pending == 0 && piece_bytes <= VV_SLAB_PIECE_BYTES_MAX) {
         /* Begin small again; pieces beyond the slab are kept, asking for them anew costs more. */
@@ -245,13 +243,14 @@ static varve_status append_make_room(append_run *ctx, vv_head_shard *shard, vv_h
     vv_head_buffer *buffer = is_late ? &series->late->side : &series->tail;
     vv_head_list *list = is_late ? &series->late->blocks : &series->blocks;
     if (buffer->layout != NULL) {
-        VV_TRY(append_seal(ctx, shard, buffer, list, is_late, out_err));
+        VV_TRY(append_seal(ctx, shard, buffer, list, is_late ? series->late : NULL, out_err));
     }
     vv_head_fit fit =
         buffer->layout == NULL ? VV_HEAD_FIT_CONFLICT : vv_head_layout_fit(buffer->layout, shape);
     if (fit == VV_HEAD_FIT_CONFLICT && buffer->layout != NULL) {
         series->has_staged = true; /* reserved rows of the buffer are in a closed block now */
-        VV_TRY(vv_head_close(shard, buffer, list, ctx->options->visible, is_late, out_err));
+        VV_TRY(is_late ? vv_head_close_late(shard, series->late, ctx->options->visible, out_err)
+                       : vv_head_close(shard, series, ctx->options->visible, out_err));
     }
     uint32_t rows = buffer->count + buffer->pending;
     vv_head_form form = {
@@ -425,9 +424,14 @@ static varve_status append_place(append_run *ctx, size_t row, varve_error *out_e
     vv_head_series *series;
     VV_TRY(vv_head_series_for(shard, id, &series, out_err));
     ctx->result->undefined_rows += series->is_defined ? 0 : 1;
-    bool is_late = append_is_late(series, time);
+    bool is_replacement = ctx->run->row_ids != NULL;
+    bool is_late = is_replacement || append_is_late(series, time);
     if (is_late) {
         VV_TRY(append_late_for(shard, series, out_err));
+    }
+    if (is_replacement) {
+        series->has_staged = true;
+        VV_TRY(vv_head_reserve_row_id(shard, series->late, out_err));
     }
     vv_head_buffer *buffer = is_late ? &series->late->side : &series->tail;
     const vv_head_layout *known = ctx->layouts[id % VV_SHARD_COUNT];
@@ -547,16 +551,14 @@ static varve_status append_place_vector(append_run *ctx, varve_error *out_err)
         append_is_late(series, vector.first_time) || (series->is_last && !vector.is_strict);
     series->has_staged = true;
     if (!is_late) {
-        VV_TRY(vv_head_close(shard, &series->tail, &series->blocks, ctx->options->visible,
-                             /* late */ false, out_err));
+        VV_TRY(vv_head_close(shard, series, ctx->options->visible, out_err));
         VV_TRY(vv_head_stage_vector(shard, &series->blocks, &vector, out_err));
         append_set_newest(series, vector.last_time);
         return VARVE_OK;
     }
     VV_TRY(append_late_for(shard, series, out_err));
     VV_TRY(append_count_late(series, shard, &vector, &ctx->result->late_rows, out_err));
-    VV_TRY(vv_head_close(shard, &series->late->side, &series->late->blocks, ctx->options->visible,
-                         /* late */ true, out_err));
+    VV_TRY(vv_head_close_late(shard, series->late, ctx->options->visible, out_err));
     VV_TRY(vv_head_stage_vector(shard, &series->late->blocks, &vector, out_err));
     vv_head_late *late = series->late;
     if (!late->has_vector || vector.last_time > late->vector_limit) {
@@ -582,7 +584,7 @@ static void append_begin(append_run *ctx)
         ctx->is_dense = ctx->is_dense && run->columns[i].present == NULL;
         ctx->is_cells = ctx->is_cells && vv_type_width(type) == 8;
     }
-    ctx->is_cells = ctx->is_cells && ctx->is_dense;
+    ctx->is_cells = ctx->is_cells && ctx->is_dense && run->row_ids == NULL; /* those are late */
     memset(ctx->layouts, 0, sizeof ctx->layouts);
 }
 
@@ -680,6 +682,7 @@ void vv_head_unreserve(vv_head *head, const vv_run *run)
         if (series->late != NULL) {
             vv_head_buffer_unreserve(shard, &series->late->side);
             vv_head_list_unreserve(shard, &series->late->blocks);
+            series->late->row_id_pending = 0;
         }
         series->has_staged = false;
         append_renew_newest(series);
@@ -699,11 +702,9 @@ varve_status vv_head_set_policy(vv_head *head, uint32_t metric_id, uint64_t visi
             continue;
         }
         /* What is there is hidden, and was ordered by the old rule: it stays apart. */
-        VV_TRY(vv_head_close(shard, &series->tail, &series->blocks, visible, /* late */ false,
-                             out_err));
+        VV_TRY(vv_head_close(shard, series, visible, out_err));
         if (series->late != NULL) {
-            VV_TRY(vv_head_close(shard, &series->late->side, &series->late->blocks, visible,
-                                 /* late */ true, out_err));
+            VV_TRY(vv_head_close_late(shard, series->late, visible, out_err));
         }
         series->is_last = is_last;
         append_renew_newest(series);
@@ -742,6 +743,16 @@ static void append_settle(vv_head_series *series)
                           (series->late->side.pending > 0 || series->late->blocks.staged != NULL));
 }
 
+/** Stamp the next reserved late row. */
+static void append_late_row(vv_head_series *series, uint64_t sequence)
+{
+    VV_ASSERT(series->late != NULL);
+    vv_head_block *block = series->late->blocks.staged;
+    VV_ASSERT(block == NULL || block->kind == VV_HEAD_PLAIN);
+    append_stamp(block != NULL ? &block->buffer : &series->late->side, sequence);
+    append_advance(&series->late->blocks);
+}
+
 /** Stamp one row where rows of its series are reserved in several places. A row is the next one in
  *  order when it has that one's time: reserved late rows are older than it (head.h, H1). */
 static void append_row(vv_head *head, const vv_run *run, size_t row, uint64_t sequence)
@@ -754,15 +765,14 @@ static void append_row(vv_head *head, const vv_run *run, size_t row, uint64_t se
     vv_head_buffer *next = closed != NULL && closed->kind == VV_HEAD_PLAIN ? &closed->buffer
                            : closed == NULL && series->tail.pending > 0    ? &series->tail
                                                                            : NULL;
-    if (next != NULL && vv_head_buffer_time(next, next->count) == time) {
+    if (run->row_ids != NULL) {
+        append_late_row(series, sequence);
+        vv_head_put_row_id(series->late, sequence, run->row_ids[row]);
+    } else if (next != NULL && vv_head_buffer_time(next, next->count) == time) {
         append_stamp(next, sequence);
         append_advance(&series->blocks);
     } else {
-        VV_ASSERT(series->late != NULL);
-        vv_head_block *late = series->late->blocks.staged;
-        VV_ASSERT(late == NULL || late->kind == VV_HEAD_PLAIN);
-        append_stamp(late != NULL ? &late->buffer : &series->late->side, sequence);
-        append_advance(&series->late->blocks);
+        append_late_row(series, sequence);
     }
     append_settle(series);
 }

@@ -111,9 +111,17 @@ typedef struct vv_head_list {
 typedef struct vv_head_late {
     vv_head_buffer side;
     vv_head_list blocks;
+    vv_head_row_id *row_ids; /* of replacements, ascending by sequence; of the slab */
+    uint32_t row_id_count, row_id_pending, row_id_capacity;
     bool has_vector;      /* of a bulk call: it may reach beyond the newest in-order row */
     int64_t vector_limit; /* greatest time of such vectors */
 } vv_head_late;
+
+/** Rows of a series that were deleted or replaced; made with the first one. */
+typedef struct vv_head_hides {
+    vv_head_hide *items; /* ascending by sequence; of the slab */
+    uint32_t count, capacity;
+} vv_head_hides;
 
 /** One series; the first line is all that appending to a tail with room looks at. */
 typedef struct vv_head_series {
@@ -123,7 +131,8 @@ typedef struct vv_head_series {
      * has_newest. */
     int64_t newest_limit;
     vv_head_list blocks;
-    vv_head_late *late; /* NULL: no late row yet */
+    vv_head_late *late;   /* NULL: no late row yet */
+    vv_head_hides *hides; /* NULL: none */
     uint32_t id;
     bool is_last;    /* policy of the metric */
     bool has_newest; /* there is an in-order row or a late vector, reserved ones included */
@@ -152,7 +161,7 @@ struct vv_head {
     atomic_uint refs;
     atomic_bool is_frozen; /* set with every shard locked */
     atomic_size_t bytes;
-    atomic_uint_fast64_t rows;
+    atomic_uint_fast64_t rows, hides;
     atomic_int_fast64_t first_write_ns;
     atomic_uint_fast64_t first_sequence, last_sequence;
     _Atomic(atomic_uint_fast64_t *) field_flags[VV_HEAD_FIELD_FLAG_CHUNKS];
@@ -298,19 +307,33 @@ static inline bool vv_head_block_is_reserved(const vv_head_block *block)
 {
     return block->kind == VV_HEAD_PLAIN ? block->buffer.pending > 0 : block->is_staged;
 }
-/** Seal the first `rows` rows, all visible, of a tail (is_late: of a side buffer) into blocks of
- * the list, of up to a vector each. What was sealed before a failure stays sealed. */
+/** Seal the first `rows` rows, all visible, of a tail into blocks of the list, of up to a vector
+ * each; `late` not NULL: of its side buffer. What was sealed before a failure stays sealed. */
 VV_MUST_CHECK varve_status vv_head_seal(vv_head_shard *shard, vv_head_buffer *buffer,
-                                        vv_head_list *list, uint32_t rows, bool is_late,
+                                        vv_head_list *list, uint32_t rows, const vv_head_late *late,
                                         varve_error *out_err);
-/** End a buffer: visible rows are sealed, others become a closed plain block. Then it is empty. */
-VV_MUST_CHECK varve_status vv_head_close(vv_head_shard *shard, vv_head_buffer *buffer,
-                                         vv_head_list *list, uint64_t visible, bool is_late,
-                                         varve_error *out_err);
+/** End a tail: visible rows are sealed, others become a closed plain block. Then it is empty. */
+VV_MUST_CHECK varve_status vv_head_close(vv_head_shard *shard, vv_head_series *series,
+                                         uint64_t visible, varve_error *out_err);
+/** The same for a side buffer. */
+VV_MUST_CHECK varve_status vv_head_close_late(vv_head_shard *shard, vv_head_late *late,
+                                              uint64_t visible, varve_error *out_err);
 /** Add a vector of a bulk call to a list, reserved. */
 VV_MUST_CHECK varve_status vv_head_stage_vector(vv_head_shard *shard, vv_head_list *list,
                                                 const vv_vector *vector, varve_error *out_err);
 /** Take what is reserved out of a list. */
 void vv_head_list_unreserve(vv_head_shard *shard, vv_head_list *list);
+
+/* ---- head_rows.c ---- */
+
+/** Room for the row id of one more reserved late row. */
+VV_MUST_CHECK varve_status vv_head_reserve_row_id(vv_head_shard *shard, vv_head_late *late,
+                                                  varve_error *out_err);
+/** The replacement that was appended last. */
+void vv_head_put_row_id(vv_head_late *late, uint64_t sequence, uint64_t row_id);
+/** Numbers of records of a side buffer into the order of (time, row id); memory of the arena. */
+VV_MUST_CHECK varve_status vv_head_order_rows(const vv_head_buffer *side, const vv_head_late *late,
+                                              uint32_t *rows, size_t count, vv_arena *arena,
+                                              varve_error *out_err);
 
 #endif

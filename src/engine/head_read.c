@@ -10,7 +10,6 @@
 #include "base/assert.h"
 #include "base/status.h"
 #include "engine/head_priv.h"
-#include "engine/time_sort.h"
 
 /** What is asked. */
 typedef struct read_request {
@@ -46,42 +45,31 @@ static uint32_t read_find(const vv_head_buffer *buffer, uint32_t begin, uint32_t
     return begin;
 }
 
-/** Numbers of the visible rows of a side buffer that are in range, in order of (time, sequence). */
+/** Numbers of the visible rows of a side buffer that are in range, in order of (time, row id). */
 static varve_status read_order(const read_request *request, const vv_head_buffer *side,
-                               uint32_t visible, const uint32_t **out_rows, uint32_t *out_count,
-                               varve_error *out_err)
+                               const vv_head_late *late, uint32_t visible,
+                               const uint32_t **out_rows, uint32_t *out_count, varve_error *out_err)
 {
     uint32_t *rows = vv_arena_array(request->arena, visible, sizeof *rows);
-    int64_t *times = vv_arena_array(request->arena, visible, sizeof *times);
-    if (rows == NULL || times == NULL) {
-        return vv_arena_fail(request->arena, visible * sizeof *times, out_err);
+    if (rows == NULL) {
+        return vv_arena_fail(request->arena, visible * sizeof *rows, out_err);
     }
     uint32_t count = 0;
     for (uint32_t i = 0; i < visible; i++) {
-        int64_t time = vv_head_buffer_time(side, i);
-        if (read_has(request->range, time)) {
+        if (read_has(request->range, vv_head_buffer_time(side, i))) {
             rows[count] = i;
-            times[count] = time;
             count++;
         }
     }
-    uint32_t *order;
-    VV_TRY(vv_time_sort(times, count, request->arena, &order, out_err));
     *out_rows = rows;
     *out_count = count;
-    if (order != NULL) {
-        for (uint32_t i = 0; i < count; i++) {
-            order[i] = rows[order[i]];
-        }
-        *out_rows = order;
-    }
-    return VARVE_OK;
+    return vv_head_order_rows(side, late, rows, count, request->arena, out_err);
 }
 
 /** Copy what is visible of a buffer and in range; *out_count grows by the piece, if there is one.
  */
 static varve_status read_plain(const read_request *request, const vv_head_buffer *buffer,
-                               bool is_late, vv_head_piece *pieces, size_t *out_count,
+                               const vv_head_late *late, vv_head_piece *pieces, size_t *out_count,
                                varve_error *out_err)
 {
     uint32_t visible = vv_head_buffer_visible(buffer, request->visible);
@@ -91,8 +79,8 @@ static varve_status read_plain(const read_request *request, const vv_head_buffer
         .field_count = request->field_count,
         .copies_blobs = request->copies_blobs,
     };
-    if (visible > 0 && is_late) {
-        VV_TRY(read_order(request, buffer, visible, &what.order, &what.count, out_err));
+    if (visible > 0 && late != NULL) {
+        VV_TRY(read_order(request, buffer, late, visible, &what.order, &what.count, out_err));
     } else if (visible > 0) {
         what.first = read_find(buffer, 0, visible, request->range.start);
         uint32_t end = request->range.end == INT64_MAX
@@ -104,7 +92,7 @@ static varve_status read_plain(const read_request *request, const vv_head_buffer
         return VARVE_OK;
     }
     vv_head_piece *piece = &pieces[*out_count];
-    *piece = (vv_head_piece){.is_late = is_late, .rows = what.count};
+    *piece = (vv_head_piece){.is_late = late != NULL, .rows = what.count};
     uint64_t *sequences;
     VV_TRY(
         vv_head_buffer_gather(buffer, &what, request->arena, &piece->plain, &sequences, out_err));
@@ -150,8 +138,8 @@ static void read_encoded(const read_request *request, const vv_head_block *block
 }
 
 static varve_status read_list(const read_request *request, const vv_head_list *list,
-                              const vv_head_buffer *open, bool is_late, vv_head_piece **out_pieces,
-                              size_t *out_count, varve_error *out_err)
+                              const vv_head_buffer *open, const vv_head_late *late,
+                              vv_head_piece **out_pieces, size_t *out_count, varve_error *out_err)
 {
     size_t capacity = 1;
     for (const vv_head_block *block = list->first; block != NULL; block = block->next) {
@@ -164,12 +152,51 @@ static varve_status read_list(const read_request *request, const vv_head_list *l
     *out_pieces = pieces;
     for (const vv_head_block *block = list->first; block != NULL; block = block->next) {
         if (block->kind == VV_HEAD_ENCODED) {
-            read_encoded(request, block, is_late, pieces, out_count);
+            read_encoded(request, block, /* late */ late != NULL, pieces, out_count);
         } else {
-            VV_TRY(read_plain(request, &block->buffer, is_late, pieces, out_count, out_err));
+            VV_TRY(read_plain(request, &block->buffer, late, pieces, out_count, out_err));
         }
     }
-    return read_plain(request, open, is_late, pieces, out_count, out_err);
+    return read_plain(request, open, late, pieces, out_count, out_err);
+}
+
+/** How many of a list, in order of sequence, are visible. */
+static size_t read_visible_hides(const vv_head_hides *hides, uint64_t visible)
+{
+    size_t count = hides->count;
+    while (count > 0 && hides->items[count - 1].sequence > visible) {
+        count--;
+    }
+    return count;
+}
+
+/** The list itself where the head is frozen, else a copy: another writer may make it grow. */
+static varve_status read_copy(const read_request *request, const void *items, size_t size,
+                              const void **out_items, varve_error *out_err)
+{
+    *out_items = items;
+    if (size > 0 && request->copies_blobs) {
+        *out_items = vv_arena_copy_bytes(request->arena, items, size);
+        if (*out_items == NULL) {
+            return vv_arena_fail(request->arena, size, out_err);
+        }
+    }
+    return VARVE_OK;
+}
+
+static varve_status read_late(const read_request *request, const vv_head_late *late,
+                              vv_head_pieces *out_pieces, varve_error *out_err)
+{
+    VV_TRY(read_list(request, &late->blocks, &late->side, late, &out_pieces->late,
+                     &out_pieces->late_count, out_err));
+    const void *row_ids;
+    VV_TRY(read_copy(request, late->row_ids, late->row_id_count * sizeof *late->row_ids, &row_ids,
+                     out_err));
+    for (size_t i = 0; i < out_pieces->late_count; i++) {
+        out_pieces->late[i].row_ids = row_ids;
+        out_pieces->late[i].row_id_count = late->row_id_count;
+    }
+    return VARVE_OK;
 }
 
 static varve_status read_series(const read_request *request, const vv_head_series *series,
@@ -178,13 +205,19 @@ static varve_status read_series(const read_request *request, const vv_head_serie
     if (series == NULL) {
         return VARVE_OK;
     }
-    VV_TRY(read_list(request, &series->blocks, &series->tail, /* late */ false,
-                     &out_pieces->in_order, &out_pieces->in_order_count, out_err));
-    if (series->late == NULL) {
-        return VARVE_OK;
+    VV_TRY(read_list(request, &series->blocks, &series->tail, NULL, &out_pieces->in_order,
+                     &out_pieces->in_order_count, out_err));
+    if (series->late != NULL) {
+        VV_TRY(read_late(request, series->late, out_pieces, out_err));
     }
-    return read_list(request, &series->late->blocks, &series->late->side, /* late */ true,
-                     &out_pieces->late, &out_pieces->late_count, out_err);
+    if (series->hides != NULL) {
+        const void *hides;
+        out_pieces->hide_count = read_visible_hides(series->hides, request->visible);
+        VV_TRY(read_copy(request, series->hides->items,
+                         out_pieces->hide_count * sizeof *series->hides->items, &hides, out_err));
+        out_pieces->hides = hides;
+    }
+    return VARVE_OK;
 }
 
 varve_status vv_head_read(vv_head *head, uint32_t series, uint64_t visible, varve_range range,

@@ -21,7 +21,6 @@
 #include "base/status.h"
 #include "codec/vector.h"
 #include "engine/head_priv.h"
-#include "engine/time_sort.h"
 
 enum { SEAL_ENCODED = 0, SEAL_DISTANCES = 1 };
 
@@ -109,29 +108,28 @@ static varve_status seal_encode(vv_head_shard *shard, const vv_rows *rows,
 
 /** Seal the first rows that make a vector; *out_rows tells how many. */
 static varve_status seal_chunk(vv_head_shard *shard, vv_head_buffer *buffer, vv_head_list *list,
-                               uint32_t rows_max, bool is_late, uint32_t *out_rows,
+                               uint32_t rows_max, const vv_head_late *late, uint32_t *out_rows,
                                varve_error *out_err)
 {
     uint32_t count = rows_max < VV_VECTOR_ROWS_MAX ? rows_max : (uint32_t)VV_VECTOR_ROWS_MAX;
     count = vv_head_buffer_fit(buffer, count, VV_HEAD_RAW_BYTES_MAX);
     vv_head_gather what = {.count = count};
-    if (is_late) {
-        int64_t *times = vv_arena_array(&shard->work, count, sizeof *times);
-        if (times == NULL) {
-            return vv_arena_fail(&shard->work, count * sizeof *times, out_err);
+    if (late != NULL) {
+        uint32_t *order = vv_arena_array(&shard->work, count, sizeof *order);
+        if (order == NULL) {
+            return vv_arena_fail(&shard->work, count * sizeof *order, out_err);
         }
         for (uint32_t i = 0; i < count; i++) {
-            times[i] = vv_head_buffer_time(buffer, i);
+            order[i] = i;
         }
-        uint32_t *order;
-        VV_TRY(vv_time_sort(times, count, &shard->work, &order, out_err));
+        VV_TRY(vv_head_order_rows(buffer, late, order, count, &shard->work, out_err));
         what.order = order;
     }
     vv_rows rows;
     uint64_t *sequences;
     VV_TRY(vv_head_buffer_gather(buffer, &what, &shard->work, &rows, &sequences, out_err));
     vv_head_block *block = NULL;
-    VV_TRY(seal_encode(shard, &rows, sequences, is_late, &block, out_err));
+    VV_TRY(seal_encode(shard, &rows, sequences, /* late */ late != NULL, &block, out_err));
     VV_ASSERT(block != NULL);
     vv_head_list_add(list, block);
     vv_head_buffer_drop(shard, buffer, count);
@@ -140,12 +138,12 @@ static varve_status seal_chunk(vv_head_shard *shard, vv_head_buffer *buffer, vv_
 }
 
 varve_status vv_head_seal(vv_head_shard *shard, vv_head_buffer *buffer, vv_head_list *list,
-                          uint32_t rows, bool is_late, varve_error *out_err)
+                          uint32_t rows, const vv_head_late *late, varve_error *out_err)
 {
     varve_status status = VARVE_OK;
     while (rows > 0 && status == VARVE_OK) {
         uint32_t sealed = 0;
-        status = seal_chunk(shard, buffer, list, rows, is_late, &sealed, out_err);
+        status = seal_chunk(shard, buffer, list, rows, late, &sealed, out_err);
         rows -= sealed;
         vv_arena_reset(&shard->work);
         vv_buf_reset(&shard->encoded);
@@ -153,11 +151,11 @@ varve_status vv_head_seal(vv_head_shard *shard, vv_head_buffer *buffer, vv_head_
     return status;
 }
 
-varve_status vv_head_close(vv_head_shard *shard, vv_head_buffer *buffer, vv_head_list *list,
-                           uint64_t visible, bool is_late, varve_error *out_err)
+static varve_status seal_close(vv_head_shard *shard, vv_head_buffer *buffer, vv_head_list *list,
+                               uint64_t visible, const vv_head_late *late, varve_error *out_err)
 {
     uint32_t rows = vv_head_buffer_visible(buffer, visible);
-    VV_TRY(vv_head_seal(shard, buffer, list, rows, is_late, out_err));
+    VV_TRY(vv_head_seal(shard, buffer, list, rows, late, out_err));
     if (buffer->count + buffer->pending == 0) {
         vv_head_buffer_clear(shard, buffer);
         return VARVE_OK;
@@ -170,6 +168,18 @@ varve_status vv_head_close(vv_head_shard *shard, vv_head_buffer *buffer, vv_head
     *buffer = (vv_head_buffer){0};
     vv_head_list_add(list, block);
     return VARVE_OK;
+}
+
+varve_status vv_head_close(vv_head_shard *shard, vv_head_series *series, uint64_t visible,
+                           varve_error *out_err)
+{
+    return seal_close(shard, &series->tail, &series->blocks, visible, NULL, out_err);
+}
+
+varve_status vv_head_close_late(vv_head_shard *shard, vv_head_late *late, uint64_t visible,
+                                varve_error *out_err)
+{
+    return seal_close(shard, &late->side, &late->blocks, visible, late, out_err);
 }
 
 varve_status vv_head_stage_vector(vv_head_shard *shard, vv_head_list *list, const vv_vector *vector,

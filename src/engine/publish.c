@@ -14,6 +14,9 @@
  *       with a lower sequence and in its range. One that is not needed leaves version and manifest.
  *   P4  The log may only be dropped when every tombstone of it that is still needed lies in a file.
  *   P5  A del/ file goes when none of its tombstones is needed.
+ *
+ *   P6  Rows that the flushed head hides one by one were left out of `add`; those that may lie in
+ *       older segments too become a list of rows of the version, and go into a file with the rest.
  */
 
 #include "engine/publish.h"
@@ -24,6 +27,7 @@
 #include "base/status.h"
 #include "engine/live_segment_priv.h"
 #include "engine/manifest.h"
+#include "engine/row_list.h"
 #include "engine/tombstone.h"
 #include "engine/view.h"
 #include "index/catalogue.h"
@@ -86,8 +90,9 @@ typedef struct publish_plan {
     vv_arena arena;
     vv_tombstone **drop; /* not needed */
     size_t drop_count;
-    vv_tombstone **file; /* to be written to a file */
+    vv_tombstone **file; /* to be written to a file, ascending */
     size_t file_count;
+    vv_tombstone *rows;   /* of the flushed head: the last one in `file`; NULL: none; a reference */
     uint64_t *drop_files; /* ids of del/ files */
     size_t drop_file_count;
     vv_manifest_tombstone new_file; /* id 0: none */
@@ -169,7 +174,7 @@ static varve_status publish_sort_tombstones(publish_plan *plan, varve_error *out
     const vv_version *base = plan->view->version;
     size_t count = base->tombstone_count;
     plan->drop = vv_arena_array(&plan->arena, count, sizeof *plan->drop);
-    plan->file = vv_arena_array(&plan->arena, count, sizeof *plan->file);
+    plan->file = vv_arena_array(&plan->arena, count + 1, sizeof *plan->file);
     plan->drop_files = vv_arena_array(&plan->arena, count, sizeof *plan->drop_files);
     bool *is_needed = vv_arena_array(&plan->arena, count, sizeof *is_needed);
     if (plan->drop == NULL || plan->file == NULL || plan->drop_files == NULL || is_needed == NULL) {
@@ -197,6 +202,50 @@ static varve_status publish_sort_tombstones(publish_plan *plan, varve_error *out
         }
     }
     return VARVE_OK;
+}
+
+/** Whether an older segment may hold the row: one that arrived in the flushed head cannot be there.
+ */
+static bool publish_may_hide(const publish_plan *plan, const vv_row_hide *hide)
+{
+    uint64_t first = vv_head_first_sequence(plan->change->flushed);
+    const vv_version *base = plan->view->version;
+    if (first != 0 && hide->row.row_id >= first) {
+        return false;
+    }
+    for (size_t i = 0; i < base->segment_count; i++) {
+        const vv_segment_info *info = &base->segments[i]->info;
+        if (info->last_sequence >= hide->row.row_id && info->first_time <= hide->row.time &&
+            info->last_time >= hide->row.time) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** P6: the rows that the flushed head hides elsewhere become a list of the version. */
+static varve_status publish_list_rows(publish_plan *plan, varve_error *out_err)
+{
+    vv_head *flushed = plan->change->flushed;
+    vv_vec hides;
+    vv_vec_init(&hides, &plan->db->alloc, sizeof(vv_row_hide), SIZE_MAX);
+    varve_status status = vv_head_list_hides(flushed, UINT64_MAX, &hides, out_err);
+    vv_row_hide *items = VV_VEC_ITEMS(&hides, vv_row_hide);
+    size_t kept = 0;
+    for (size_t i = 0; i < hides.count && status == VARVE_OK; i++) {
+        if (publish_may_hide(plan, &items[i])) {
+            items[kept] = items[i];
+            kept++;
+        }
+    }
+    if (status == VARVE_OK && kept > 0) {
+        status = vv_row_list_create(plan->db, items, kept, &plan->rows, out_err);
+    }
+    if (status == VARVE_OK && kept > 0) {
+        plan->file[plan->file_count++] = plan->rows;
+    }
+    vv_vec_deinit(&hides);
+    return status;
 }
 
 static bool publish_has_policy(const vv_manifest_state *state, const vv_manifest_policy *wanted)
@@ -282,8 +331,9 @@ static varve_status publish_make_version(publish_plan *plan, varve_error *out_er
 {
     const vv_publish_change *change = plan->change;
     return vv_version_edit(plan->db, plan->view->version, &change->add, change->add != NULL ? 1 : 0,
-                           change->drop, change->drop_count, NULL, 0, plan->drop, plan->drop_count,
-                           &plan->version, out_err);
+                           change->drop, change->drop_count, &plan->rows,
+                           plan->rows != NULL ? 1 : 0, plan->drop, plan->drop_count, &plan->version,
+                           out_err);
 }
 
 static varve_status publish_write_tombstones(publish_plan *plan, varve_error *out_err)
@@ -293,9 +343,13 @@ static varve_status publish_write_tombstones(publish_plan *plan, varve_error *ou
     }
     uint64_t id = publish_file_id_locked(plan->db);
     VV_TRY(vv_tombstone_file_write(plan->db, id, plan->file, plan->file_count, out_err));
-    plan->new_file = (vv_manifest_tombstone){
-        .id = id, .sequence = plan->file[plan->file_count - 1]->sequence, /* they ascend */
-    };
+    plan->new_file = (vv_manifest_tombstone){.id = id};
+    for (size_t i = 0; i < plan->file_count; i++) {
+        uint64_t sequence = plan->file[i]->sequence;
+        if (sequence > plan->new_file.sequence) {
+            plan->new_file.sequence = sequence;
+        }
+    }
     return VARVE_OK;
 }
 
@@ -372,6 +426,7 @@ static void publish_forget_head_locked(varve_db *db, const vv_head *head)
     }
     VV_ASSERT(kept + 1 == db->frozen_count);
     db->frozen_count = kept;
+    db->flushed_sequence = vv_head_last_sequence(head);
 }
 
 /** P2: the edit is durable, nothing may fail any more. */
@@ -414,6 +469,7 @@ static varve_status publish_prepare(publish_plan *plan, varve_error *out_err)
 {
     VV_TRY(publish_sort_tombstones(plan, out_err));
     if (plan->change->flushed != NULL) {
+        VV_TRY(publish_list_rows(plan, out_err));
         VV_TRY(publish_find_policies(plan, out_err));
         VV_TRY(vv_retention_entries(
             plan->view->retention, vv_manifest_get_state(plan->db->manifest), &plan->arena,
@@ -466,6 +522,7 @@ varve_status vv_publish(varve_db *db, const vv_publish_change *change, varve_err
         vv_head_unref(change->flushed); /* the reference of the frozen list */
     }
     vv_version_unref(db, plan.version);
+    vv_tombstone_unref(db, plan.rows);
     vv_view_unref(plan.view); /* perhaps the last reference of what was dropped: no lock is held */
     vv_arena_deinit(&plan.arena);
     return status;

@@ -405,6 +405,13 @@ static varve_status recover_run(recover_state *state, const vv_run *logged, uint
         }
     }
     run.series = series;
+    for (size_t i = 0; run.row_ids != NULL && i < run.count; i++) {
+        if (run.row_ids[i] >= first_sequence + i) {
+            return vv_fail(
+                out_err, VARVE_E_CORRUPT, "log: a replacement of row %llu has the sequence %llu",
+                (unsigned long long)run.row_ids[i], (unsigned long long)(first_sequence + i));
+        }
+    }
     if (run.vector != NULL) {
         VV_TRY(recover_vector(state, &run, out_err));
     } else {
@@ -435,9 +442,34 @@ static varve_status recover_rows(recover_state *state, const vv_replay_record *r
     }
 }
 
+/** Rows deleted or replaced one by one. */
+static varve_status recover_hides(recover_state *state, const vv_replay_record *record,
+                                  varve_error *out_err)
+{
+    vv_payload_row_walk walk = {.left = record->payload};
+    for (;;) {
+        vv_row_address row;
+        bool has_more;
+        VV_TRY(vv_payload_next_row(&walk, &row, &has_more, out_err));
+        if (!has_more) {
+            state->logged_tombstones++;
+            return VARVE_OK;
+        }
+        uint32_t series = recover_lookup(&state->series_map, row.series);
+        if (series == 0) {
+            return recover_unknown("series", row.series, out_err);
+        }
+        row.series = series;
+        VV_TRY(vv_write_replay_hide(state->db, state->head, &row, record->first_sequence, out_err));
+    }
+}
+
 static varve_status recover_tombstone(recover_state *state, const vv_replay_record *record,
                                       varve_error *out_err)
 {
+    if (vv_payload_is_row_tombstone(record->payload)) {
+        return recover_hides(state, record, out_err);
+    }
     varve_range range;
     vv_selection *selection;
     VV_TRY(

@@ -119,13 +119,13 @@ static void retention_measure_run(const vv_write *write, const vv_write_item *it
 {
     const vv_run *run = &item->run;
     int64_t greatest = retention_greatest_time(run);
-    if (write->rejected_rows == NULL && (greatest <= limit || run->time_count == 1)) {
+    if (write->rejected_rows == NULL && item->target_count == 0 &&
+        (greatest <= limit || run->time_count == 1)) {
         retention_measure_row(times, greatest, limit, run->count);
         return;
     }
     for (size_t row = 0; row < run->count; row++) {
-        if (write->rejected_rows == NULL ||
-            !vv_bits_get(write->rejected_rows, item->first_row + row)) {
+        if (vv_write_counts_row(write, item, row)) {
             retention_measure_row(times, retention_row_time(run, row), limit, 1);
         }
     }

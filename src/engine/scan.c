@@ -127,6 +127,7 @@ static varve_status scan_add_head(vv_scan *scan, vv_head *head, varve_error *out
     VV_TRY(vv_head_read(head, scan->series, scan->view->visible, scan->range,
                         scan->options.fields == NULL ? NULL : scan->columns, scan->column_count,
                         &scan->arena, &pieces, out_err));
+    VV_TRY(vv_scan_hides_add(scan, pieces.hides, pieces.hide_count, out_err));
     if (pieces.in_order_count > 0) {
         VV_TRY(scan_add_pieces(scan, pieces.in_order, pieces.in_order_count, out_err));
     }
@@ -175,7 +176,7 @@ static varve_status scan_set_tombstones(vv_scan *scan, varve_error *out_err)
     scan->tombstones = NULL;
     for (size_t i = 0; i < version->tombstone_count; i++) {
         vv_tombstone *tombstone = version->tombstones[i];
-        if (tombstone->sequence > scan->view->visible ||
+        if (vv_tombstone_is_of_rows(tombstone) || tombstone->sequence > scan->view->visible ||
             !scan_meets(scan, tombstone->range.start, tombstone->range.end) ||
             !vv_idset_contains(&tombstone->series, scan->series)) {
             continue;
@@ -223,13 +224,16 @@ varve_status vv_scan_restart(vv_scan *scan, uint32_t series, varve_error *out_er
     vv_metric_policy policy =
         vv_catalogue_policy(db->catalogue, vv_catalogue_metric_id(db->catalogue, series));
     scan->is_last = policy.duplicates == VARVE_DUPLICATES_LAST;
+    scan->has_row_ids = policy.has_row_ids;
     scan->column_count = 0;
     scan->tombstone_count = 0;
+    vv_vec_clear(&scan->hides);
     if (!scan_set_range(scan)) {
         return VARVE_OK;
     }
     VV_TRY(scan_set_columns(scan, out_err));
     VV_TRY(scan_set_tombstones(scan, out_err));
+    VV_TRY(vv_scan_hides_begin(scan, out_err));
     for (size_t i = 0; i < scan->view->version->segment_count; i++) {
         varve_status status = scan_add_segment(scan, scan->view->version->segments[i], out_err);
         if (scan->options.skip_damage && (status == VARVE_E_CORRUPT || status == VARVE_E_IO)) {
@@ -241,7 +245,13 @@ varve_status vv_scan_restart(vv_scan *scan, uint32_t series, varve_error *out_er
     for (size_t i = 0; i < scan->view->head_count; i++) {
         VV_TRY(scan_add_head(scan, scan->view->heads[i], out_err));
     }
+    vv_scan_hides_end(scan);
     return VARVE_OK;
+}
+
+void vv_scan_set_range(vv_scan *scan, varve_range range)
+{
+    scan->options.range = range;
 }
 
 varve_status vv_scan_open(vv_view *view, uint32_t series, const vv_scan_options *options,
@@ -256,6 +266,7 @@ varve_status vv_scan_open(vv_view *view, uint32_t series, const vv_scan_options 
     scan->options = *options;
     vv_arena_init(&scan->arena, options->alloc, SIZE_MAX);
     vv_arena_init(&scan->out.blobs, options->alloc, SIZE_MAX);
+    vv_vec_init(&scan->hides, options->alloc, sizeof(vv_head_hide), SIZE_MAX);
     vv_view_ref(view);
     varve_status status = vv_scan_restart(scan, series, out_err);
     if (status != VARVE_OK) {
@@ -281,6 +292,7 @@ void vv_scan_close(vv_scan *scan)
     vv_alloc_free(alloc, scan->keep, (scan->keep_capacity + 63) / 64 * 8);
     vv_alloc_free(alloc, scan->sequences, scan->keep_capacity * 8);
     vv_scan_out_deinit(scan);
+    vv_vec_deinit(&scan->hides);
     vv_arena_deinit(&scan->arena);
     vv_view_unref(scan->view);
     vv_alloc_free(alloc, scan, sizeof *scan);

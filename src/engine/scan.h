@@ -14,6 +14,8 @@
  *           its time span: its statistics are the statistics of these rows
  *   ROWS    decoded and resolved rows, at most VV_VECTOR_ROWS_MAX
  *
+ * Rows of equal time come in order of arrival; in a series with row ids that is the order of ids.
+ *
  * With `fields` given, only these columns are there, and a row that has none of them is left out of
  * ROWS (a VECTOR part may have such rows; decoding it by vv_scan_rows leaves them out).
  *
@@ -38,6 +40,8 @@ typedef struct vv_scan_options {
     bool no_vectors;    /* every part is ROWS */
     bool skip_damage;   /* leave out what cannot be read; vv_scan_has_damage tells */
     uint64_t after_row_id; /* what holds no greater row id may be left out unread; 0: nothing */
+    const vv_row_address *hidden; /* rows taken to be gone, of any series; ascending */
+    size_t hidden_count;
     /* Called before each vector or head block that is read; a failure ends the scan. May be NULL.
      */
     varve_status (*poll)(void *context, varve_error *out_err);
@@ -62,6 +66,8 @@ VV_MUST_CHECK varve_status vv_scan_open(vv_view *view, uint32_t series,
                                         varve_error *out_err);
 /** Use an open scan for another series with the same options: no allocation in the steady state. */
 VV_MUST_CHECK varve_status vv_scan_restart(vv_scan *scan, uint32_t series, varve_error *out_err);
+/** The range that counts from the next restart on. */
+void vv_scan_set_range(vv_scan *scan, varve_range range);
 /** *out_part NULL: the end. */
 VV_MUST_CHECK varve_status vv_scan_next(vv_scan *scan, const vv_part **out_part,
                                         varve_error *out_err);

@@ -14,7 +14,8 @@
  * source.
  *
  *   M1  Sources are compared by (time, index of source); equal times of one source keep their
- *       order.
+ *       order. In a series with row ids rows of equal time are put in order of row id.
+ *
  *   M2  The bounds of an unopened unit stand in for its rows: they are never later (descending:
  *       earlier) than what it gives, so the leader is opened before a row that could come after
  *       its own.
@@ -127,8 +128,9 @@ static size_t scan_merge_slice(const vv_scan *scan, const scan_merge_lead *lead,
     if (!lead->has_other) {
         return count;
     }
-    /* Under `last` a row that meets another of its time is united, so equal times end the slice. */
-    bool takes_equal = lead->is_before_other && !scan->is_last;
+    /* Under `last` a row that meets another of its time is united, and with row ids they are put in
+     * order, so equal times end the slice. */
+    bool takes_equal = lead->is_before_other && !scan->is_last && !scan->has_row_ids;
     size_t taken = 0;
     while (taken < count) {
         int64_t time = scan->options.is_descending ? source->times[source->row_end - 1 - taken]
@@ -235,6 +237,45 @@ static varve_status scan_merge_unite(vv_scan *scan, int64_t time, varve_error *o
     return VARVE_OK;
 }
 
+/** The source, open at this time, whose row comes next by row id; NULL: none is there any more. */
+static vv_scan_source *scan_merge_next_at(vv_scan *scan, int64_t time, size_t *out_row)
+{
+    vv_scan_source *next = NULL;
+    uint64_t next_id = 0;
+    for (size_t i = 0; i < scan->source_count; i++) {
+        vv_scan_source *source = &scan->sources[i];
+        if (!source->is_open) {
+            continue;
+        }
+        size_t row = scan->options.is_descending ? source->row_end - 1 : source->begin;
+        uint64_t row_id = source->row_ids == NULL ? 0 : source->row_ids[row];
+        bool is_before = scan->options.is_descending ? row_id >= next_id : row_id < next_id;
+        if (source->times[row] == time && (next == NULL || is_before)) {
+            next = source;
+            next_id = row_id;
+            *out_row = row;
+        }
+    }
+    return next;
+}
+
+/** Series with row ids: rows at `time` in order of row id, as many as there is room for. */
+static varve_status scan_merge_arrange(vv_scan *scan, int64_t time, varve_error *out_err)
+{
+    size_t row = 0;
+    while (scan->out.count < VV_VECTOR_ROWS_MAX) {
+        vv_scan_source *source = scan_merge_next_at(scan, time, &row);
+        if (source == NULL) {
+            return VARVE_OK;
+        }
+        VV_TRY(vv_scan_out_slice(scan, source, row, row + 1, out_err));
+        scan_merge_consume(scan, source, 1);
+        /* The next unit of the source may go on at this time. */
+        VV_TRY(scan_merge_open_at(scan, time, out_err));
+    }
+    return VARVE_OK;
+}
+
 /** Put rows together until the part is full, the end is reached, or a vector can pass. */
 static varve_status scan_merge_gather(vv_scan *scan, varve_error *out_err)
 {
@@ -256,8 +297,12 @@ static varve_status scan_merge_gather(vv_scan *scan, varve_error *out_err)
             VV_TRY(scan_merge_open_at(scan, lead.time, out_err));
             VV_TRY(scan_merge_unite(scan, lead.time, out_err));
         } else {
-            /* The runner-up has not been opened, and its bound is not later than this row. */
+            /* The runner-up has not been opened, and its bound is not later than this row; or with
+             * row ids both have rows of this time. */
             VV_TRY(scan_merge_open_at(scan, lead.time, out_err));
+            if (scan->has_row_ids) {
+                VV_TRY(scan_merge_arrange(scan, lead.time, out_err));
+            }
         }
     }
     return VARVE_OK;

@@ -368,7 +368,7 @@ void vv_scan_out_view(vv_scan *scan, const vv_scan_source *source, vv_rows *out_
     *out_rows = (vv_rows){
         .count = source->row_end - source->begin,
         .times = source->times + source->begin,
-        .row_ids = source->row_ids,
+        .row_ids = scan->options.with_row_ids ? source->row_ids : NULL,
         .fields = out->result_fields,
         .columns = out->result,
         .column_count = columns,

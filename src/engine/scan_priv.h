@@ -10,12 +10,16 @@
  *
  *   unit (bounds known) --scan_unit_open--> open unit: live rows only, wanted columns decoded
  *
- * S1  An open unit holds no row that is outside of the range, not visible, or deleted.
+ * S1  An open unit holds no row that is outside of the range, not visible, or deleted. In a series
+ *     with row ids it knows the ids of its rows, and rows of equal time ascend by them, also from
+ *     one unit of a source to the next.
+ *
  * S2  columns[] of the scan are the fields that the series has and the caller wants, ascending.
  * Types are taken from the rows themselves: an older type whose rows are all hidden does not show.
  */
 
 #include "base/arena.h"
+#include "base/vec.h"
 #include "codec/vector.h"
 #include "engine/scan.h"
 #include "segment/segment.h"
@@ -77,11 +81,14 @@ struct vv_scan {
     vv_arena arena; /* of the current series: refs, pieces */
     uint32_t series;
     varve_range range; /* of the options, what retention hides of the series left out */
-    bool is_last;      /* policy */
+    bool is_last;      /* policy ... */
+    bool has_row_ids;  /* ... and whether rows of equal time go by row id */
     uint32_t *columns; /* S2; owned */
     size_t column_count, column_capacity;
     const vv_tombstone **tombstones; /* that concern the series; in the arena */
     size_t tombstone_count;
+    vv_vec hides;            /* vv_head_hide: rows of the series that are hidden one by one, by
+                                (time, row id), each once */
     vv_scan_source *sources; /* owned */
     size_t source_count, source_capacity;
     uint64_t *keep; /* owned bitmap for filtering a unit */
@@ -92,6 +99,16 @@ struct vv_scan {
     vv_scan_source *vector_source; /* of the current VECTOR part */
     bool has_damage;               /* something was left out (skip_damage) */
 };
+
+/** Collecting hidden rows: what the version and the caller name, what a head has, and the end. */
+VV_MUST_CHECK varve_status vv_scan_hides_begin(vv_scan *scan, varve_error *out_err);
+VV_MUST_CHECK varve_status vv_scan_hides_add(vv_scan *scan, const vv_head_hide *hides, size_t count,
+                                             varve_error *out_err);
+void vv_scan_hides_end(vv_scan *scan);
+/** Whether a row between two times (both included) may be hidden that has this sequence. */
+bool vv_scan_hides_meet(const vv_scan *scan, int64_t first, int64_t last, uint64_t sequence);
+/** Whether the row at this address is hidden. */
+bool vv_scan_hides_row(const vv_scan *scan, int64_t time, uint64_t row_id, uint64_t sequence);
 
 /** Bounds of the unit that comes next; false: none left. */
 bool vv_scan_unit_peek(const vv_scan *scan, const vv_scan_source *source, int64_t *out_first,

@@ -76,7 +76,7 @@ static bool scan_unit_has_tombstone(const vv_scan *scan, const vv_scan_source *s
             return true;
         }
     }
-    return false;
+    return vv_scan_hides_meet(scan, first, last, sequence);
 }
 
 /** Whether a tombstone or after_row_id hides all of a unit: its bounds say so, nothing has to be
@@ -256,19 +256,22 @@ static varve_status scan_unit_grow_keep(vv_scan *scan, size_t rows, varve_error 
     return VARVE_OK;
 }
 
-/** Bits of rows [begin, end) that stay; sequences NULL: every row has `sequence`. Returns how many.
- */
-static size_t scan_unit_mark(const vv_scan *scan, const int64_t *times, const uint64_t *sequences,
-                             uint64_t sequence, size_t begin, size_t end)
+/** Bits of the rows of the unit that stay; sequences NULL: every row has `sequence`. Returns how
+ *  many. */
+static size_t scan_unit_mark(const vv_scan *scan, const vv_scan_source *source,
+                             const uint64_t *sequences, uint64_t sequence)
 {
+    const int64_t *times = source->times;
     size_t kept = 0;
-    for (size_t row = begin; row < end; row++) {
+    for (size_t row = source->begin; row < source->row_end; row++) {
         uint64_t at = sequences != NULL ? sequences[row] : sequence;
         bool stays = sequences == NULL || at <= scan->view->visible;
         for (size_t i = 0; stays && i < scan->tombstone_count; i++) {
             const vv_tombstone *tombstone = scan->tombstones[i];
             stays = at >= tombstone->sequence || !vv_range_contains(tombstone->range, times[row]);
         }
+        stays = stays && (source->row_ids == NULL ||
+                          !vv_scan_hides_row(scan, times[row], source->row_ids[row], at));
         vv_bits_put(scan->keep, row, stays);
         kept += stays;
     }
@@ -400,7 +403,7 @@ varve_status vv_scan_unit_decode(vv_scan *scan, vv_scan_source *source, varve_er
     VV_TRY(vv_vector_times(vector, scan->options.scratch, source->time_buffer, out_err));
     source->times = source->time_buffer;
     source->row_ids = NULL;
-    if (scan->options.with_row_ids && vector->has_row_ids) {
+    if ((scan->options.with_row_ids || scan->has_row_ids) && vector->has_row_ids) {
         VV_TRY(vv_vector_row_ids(vector, scan->options.scratch, source->row_id_buffer, out_err));
         source->row_ids = source->row_id_buffer;
     }
@@ -421,7 +424,7 @@ static varve_status scan_unit_view_plain(vv_scan *scan, vv_scan_source *source,
     const vv_rows *rows = &piece->plain;
     VV_TRY(scan_unit_grow(scan, source, rows->count, out_err));
     source->times = rows->times;
-    source->row_ids = scan->options.with_row_ids ? piece->sequences : NULL;
+    source->row_ids = NULL; /* vv_scan_unit_open gives them */
     for (size_t i = 0; i < scan->column_count; i++) {
         source->columns[i].type = VARVE_TYPE_NONE;
     }
@@ -464,6 +467,19 @@ static varve_status scan_unit_sequences(vv_scan *scan, const vv_head_piece *piec
     return VARVE_OK;
 }
 
+/** Row ids of the rows of a head piece: their sequences, but for replacements. */
+static void scan_unit_set_row_ids(vv_scan_source *source, const vv_head_piece *piece,
+                                  const uint64_t *sequences)
+{
+    for (uint32_t i = 0; i < piece->rows; i++) {
+        source->row_id_buffer[i] =
+            piece->row_id_count == 0
+                ? sequences[i]
+                : vv_head_row_id_of(piece->row_ids, piece->row_id_count, sequences[i]);
+    }
+    source->row_ids = source->row_id_buffer;
+}
+
 varve_status vv_scan_unit_open(vv_scan *scan, vv_scan_source *source, varve_error *out_err)
 {
     size_t unit = scan_unit_next(scan, source);
@@ -487,18 +503,16 @@ varve_status vv_scan_unit_open(vv_scan *scan, vv_scan_source *source, varve_erro
     scan_unit_cut(scan, source, rows);
     VV_TRY(scan_unit_grow_keep(scan, rows, out_err));
     const uint64_t *sequences = NULL;
-    bool needs_sequences = piece != NULL && (has_tombstone || piece->needs_filter);
-    if (needs_sequences || (piece != NULL && piece->is_encoded && scan->options.with_row_ids &&
-                            source->row_ids == NULL)) {
+    bool needs_filter = has_tombstone || (piece != NULL && piece->needs_filter);
+    bool needs_row_ids = piece != NULL && (scan->options.with_row_ids || scan->has_row_ids);
+    if (piece != NULL && (needs_filter || needs_row_ids)) {
         VV_TRY(scan_unit_sequences(scan, piece, &sequences, out_err));
-        if (scan->options.with_row_ids && source->row_ids == NULL) {
-            memcpy(source->row_id_buffer, sequences, rows * sizeof *sequences);
-            source->row_ids = source->row_id_buffer;
-        }
     }
-    if ((has_tombstone || needs_sequences) && source->begin < source->row_end) {
-        size_t kept = scan_unit_mark(scan, source->times, sequences, source->last_sequence,
-                                     source->begin, source->row_end);
+    if (needs_row_ids) {
+        scan_unit_set_row_ids(source, piece, sequences);
+    }
+    if (needs_filter && source->begin < source->row_end) {
+        size_t kept = scan_unit_mark(scan, source, sequences, source->last_sequence);
         if (kept < source->row_end - source->begin) {
             VV_TRY(scan_unit_squeeze(scan, source, out_err));
         }

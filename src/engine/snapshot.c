@@ -42,6 +42,7 @@
 #include "engine/manifest.h"
 #include "engine/merge.h"
 #include "engine/publish.h"
+#include "engine/row_list.h"
 #include "engine/snapshot_stage.h"
 #include "engine/task.h"
 #include "engine/tombstone.h"
@@ -255,30 +256,72 @@ static varve_status snapshot_put_rows(snapshot_state *state, varve_error *out_er
     return snapshot_add_segment(state, &info, out_err);
 }
 
-/** Deletes up to S; those above hide nothing yet. */
-static varve_status snapshot_put_deletes(snapshot_state *state, varve_error *out_err)
+/** Rows that the heads hide one by one, up to S, as a list; NULL: none. */
+static varve_status snapshot_list_rows(snapshot_state *state, vv_tombstone **out_list,
+                                       varve_error *out_err)
 {
-    const vv_version *version = state->view->version;
-    size_t count = 0;
-    while (count < version->tombstone_count &&
-           version->tombstones[count]->sequence <= state->view->visible) {
-        count++; /* they ascend */
+    const vv_view *view = state->view;
+    vv_vec hides;
+    *out_list = NULL;
+    vv_vec_init(&hides, &state->db->alloc, sizeof(vv_row_hide), SIZE_MAX);
+    varve_status status = VARVE_OK;
+    for (size_t i = 0; i < view->head_count && status == VARVE_OK; i++) {
+        status = vv_head_list_hides(view->heads[i], view->visible, &hides, out_err);
     }
-    if (count == 0) {
-        return VARVE_OK;
+    if (status == VARVE_OK && hides.count > 0) {
+        status = vv_row_list_create(state->db, VV_VEC_ITEMS(&hides, vv_row_hide), hides.count,
+                                    out_list, out_err);
     }
+    vv_vec_deinit(&hides);
+    return status;
+}
+
+static varve_status snapshot_write_deletes(snapshot_state *state, vv_tombstone *const *tombstones,
+                                           size_t count, varve_error *out_err)
+{
     vv_tombstone_target target = {
         .vfs = state->stage.env.vfs,
         .tmp_directory = state->tmp,
         .directory = state->del,
         .id = state->next_id,
     };
-    VV_TRY(vv_tombstone_file_write_to(state->db, &target, version->tombstones, count, out_err));
-    state->deletes = (vv_manifest_tombstone){.id = state->next_id,
-                                             .sequence = version->tombstones[count - 1]->sequence};
+    VV_TRY(vv_tombstone_file_write_to(state->db, &target, tombstones, count, out_err));
+    state->deletes = (vv_manifest_tombstone){.id = state->next_id};
+    for (size_t i = 0; i < count; i++) {
+        if (tombstones[i]->sequence > state->deletes.sequence) {
+            state->deletes.sequence = tombstones[i]->sequence;
+        }
+    }
     state->next_id += 1;
     state->done.files += 1;
     return VARVE_OK;
+}
+
+/** Deletes up to S; those above hide nothing yet. */
+static varve_status snapshot_put_deletes(snapshot_state *state, varve_error *out_err)
+{
+    const vv_version *version = state->view->version;
+    vv_tombstone *rows;
+    VV_TRY(snapshot_list_rows(state, &rows, out_err));
+    size_t count = 0;
+    vv_tombstone **all = vv_arena_array(&state->arena, version->tombstone_count + 1, sizeof *all);
+    while (all != NULL && count < version->tombstone_count &&
+           version->tombstones[count]->sequence <= state->view->visible) {
+        all[count] = version->tombstones[count]; /* they ascend */
+        count++;
+    }
+    if (all != NULL && rows != NULL) {
+        all[count] = rows;
+        count++;
+    }
+    varve_status status = VARVE_OK;
+    if (all == NULL) {
+        status = vv_arena_fail(&state->arena, sizeof *all, out_err);
+    } else if (count > 0) {
+        status = snapshot_write_deletes(state, all, count, out_err);
+    }
+    vv_tombstone_unref(state->db, rows);
+    return status;
 }
 
 /* ---- what names it all ---- */

@@ -72,11 +72,11 @@ static varve_status write_reserve_room(vv_write *write, varve_error *out_err)
 static uint64_t write_shards(const vv_write *write)
 {
     _Static_assert(VV_SHARD_COUNT <= 64, "a bit for each shard");
-    if (write->memory->deletes.count > 0) {
+    if (write->has_deletes) {
         return UINT64_MAX >> (64 - VV_SHARD_COUNT);
     }
     const vv_write_run *runs = VV_VEC_ITEMS(&write->memory->runs, vv_write_run);
-    uint64_t shards = 0;
+    uint64_t shards = vv_write_target_shards(write);
     for (size_t i = 0; i < write->memory->runs.count; i++) {
         for (size_t k = 0; k < runs[i].run.series_count; k++) {
             shards |= UINT64_C(1) << (runs[i].run.series[k] % VV_SHARD_COUNT);
@@ -87,7 +87,7 @@ static uint64_t write_shards(const vv_write *write)
 
 static void write_lock(vv_write *write, uint64_t shards)
 {
-    if (write->memory->deletes.count > 0) {
+    if (write->has_deletes) {
         vv_mutex_lock(&write->db->manifest_lock);
     }
     for (uint64_t left = shards; left != 0; left &= left - 1) {
@@ -100,7 +100,7 @@ static void write_unlock(vv_write *write, uint64_t shards)
     for (uint64_t left = shards; left != 0; left &= left - 1) {
         vv_mutex_unlock(&write->db->shards[vv_ctz64(left)].lock);
     }
-    if (write->memory->deletes.count > 0) {
+    if (write->has_deletes) {
         vv_mutex_unlock(&write->db->manifest_lock);
     }
 }
@@ -194,13 +194,17 @@ static write_outcome write_check_definitions(vv_write *write, uint64_t undefined
     bool has_grown = false;
     varve_status status = VARVE_OK;
     const vv_write_item *items = VV_VEC_ITEMS(&write->memory->items, vv_write_item);
-    for (size_t i = write->item_begin; i < write->item_end && status == VARVE_OK; i++) {
+    for (size_t i = write->item_begin;
+         write->is_logged && i < write->item_end && status == VARVE_OK; i++) {
         if (items[i].op->selection == NULL) {
             status = write_collect_new(write, &items[i].run, undefined_rows > 0, &has_grown);
         }
     }
     if (status != VARVE_OK) {
         VV_IGNORE(vv_fail_nomem(out_err, "write", sizeof(uint32_t))); /* the outcome says it */
+        return WRITE_FAILED;
+    }
+    if (vv_write_reserve_hides_locked(write, &has_grown, out_err) != VARVE_OK) {
         return WRITE_FAILED;
     }
     return has_grown ? WRITE_DEFINE : WRITE_DONE;
@@ -216,12 +220,14 @@ static write_outcome write_check_locked(vv_write *write, uint64_t *out_undefined
     if (!vv_write_retypes_hold_locked(write)) {
         return WRITE_CONFLICT;
     }
-    if (write->memory->deletes.count > 0 &&
-        vv_write_add_tombstones_locked(write, out_err) != VARVE_OK) {
+    if (!vv_write_rows_hold_locked(write)) {
+        return WRITE_AGAIN;
+    }
+    if (write->has_deletes && vv_write_add_tombstones_locked(write, out_err) != VARVE_OK) {
         return WRITE_FAILED;
     }
     write_outcome outcome = write_reserve_head(write, out_undefined_rows, out_err);
-    if (outcome != WRITE_DONE || !write->is_logged) {
+    if (outcome != WRITE_DONE) {
         return outcome;
     }
     outcome = write_check_definitions(write, *out_undefined_rows, out_err);
@@ -256,7 +262,12 @@ static void write_apply(vv_write *write, uint64_t sequence)
     size_t at = 0;
     for (size_t i = 0; i <= memory->runs.count; i++) {
         for (; at < memory->deletes.count && deletes[at].run_index == i; at++) {
-            deletes[at].tombstone->sequence = sequence;
+            if (deletes[at].op != NULL) {
+                deletes[at].tombstone->sequence = sequence;
+                write->db->deletes_sequence = sequence;
+            } else {
+                vv_write_hide_rows(write, &deletes[at], sequence);
+            }
             sequence++;
         }
         if (i < memory->runs.count) {
@@ -264,7 +275,7 @@ static void write_apply(vv_write *write, uint64_t sequence)
             sequence += runs[i].run.count;
         }
     }
-    if (memory->deletes.count > 0) {
+    if (write->has_deletes) {
         vv_write_install_tombstones_locked(write);
     }
 }
@@ -318,12 +329,18 @@ static varve_status write_list_records(vv_write *write, vv_wal_record **out_reco
 
 /* ---- one part ---- */
 
-/** Sequences that deletes take before the first row. */
-static uint64_t write_leading_deletes(const vv_write *write)
+/** Sequences that deletes and replacements take before the first new row. */
+static uint64_t write_leading_sequences(const vv_write *write)
 {
+    const vv_write_run *runs = VV_VEC_ITEMS(&write->memory->runs, vv_write_run);
     const vv_write_delete *deletes = VV_VEC_ITEMS(&write->memory->deletes, vv_write_delete);
     uint64_t count = 0;
-    while (count < write->memory->deletes.count && deletes[count].run_index == 0) {
+    size_t first = 0;
+    while (first < write->memory->runs.count && runs[first].run.row_ids != NULL) {
+        count += runs[first].run.count;
+        first++;
+    }
+    for (size_t i = 0; i < write->memory->deletes.count && deletes[i].run_index <= first; i++) {
         count++;
     }
     return count;
@@ -335,10 +352,10 @@ static void write_account(vv_write *write, vv_wal_ticket ticket)
     const vv_write_run *runs = VV_VEC_ITEMS(&write->memory->runs, vv_write_run);
     uint64_t late = 0;
     for (size_t i = 0; i < write->memory->runs.count; i++) {
-        late += runs[i].late_rows;
+        late += runs[i].run.row_ids == NULL ? runs[i].late_rows : 0;
     }
     if (write->written.ticket == 0) {
-        write->written.first_row_id = ticket.first_sequence + write_leading_deletes(write);
+        write->written.first_row_id = ticket.first_sequence + write_leading_sequences(write);
     }
     write->written.ticket = ticket.id;
     write->written.rows += write->rows;
@@ -385,6 +402,40 @@ static varve_status write_status(const varve_error *error)
     return error->status;
 }
 
+/** What kinds of operations the part has. */
+static void write_look(vv_write *write)
+{
+    const vv_write_item *items = VV_VEC_ITEMS(&write->memory->items, vv_write_item);
+    write->has_deletes = false;
+    write->changes_rows = false;
+    write->is_rows_resolved = false;
+    write->has_rows_changed = false;
+    vv_vec_clear(&write->memory->targets);
+    vv_vec_clear(&write->memory->found);
+    for (size_t i = write->item_begin; i < write->item_end; i++) {
+        write->has_deletes = write->has_deletes || items[i].op->selection != NULL;
+        write->changes_rows = write->changes_rows || items[i].target_count > 0;
+    }
+}
+
+/** Whether it is still so that nothing is to be done. */
+static bool write_holds(vv_write *write)
+{
+    uint64_t shards = vv_write_target_shards(write);
+    write_lock(write, shards);
+    bool holds = vv_write_rows_hold_locked(write);
+    write_unlock(write, shards);
+    return holds;
+}
+
+/** After a part: rows that were changed one by one. */
+static void write_count_changes(vv_write *write)
+{
+    write->written.rows_deleted += write->part_rows.deleted;
+    write->written.rows_replaced += write->part_rows.replaced;
+    write->written.rows_missing += write->part_rows.missing;
+}
+
 /** Try a part until it is done or fails. */
 static varve_status write_try_part(vv_write *write, varve_error *error)
 {
@@ -392,14 +443,23 @@ static varve_status write_try_part(vv_write *write, varve_error *error)
     vv_idset_deinit(&write->new_fields, &write->db->alloc);
     vv_buf_reset(&write->memory->definitions);
     vv_vec_clear(&write->memory->retypes);
+    write_look(write);
+    VV_TRY(vv_write_resolve_rows(write, error));
     VV_TRY(vv_write_count_deleted(write, error));
     for (int tries = 0; tries < WRITE_TRIES_MAX; tries++) {
+        VV_TRY(vv_write_resolve_rows(write, error));
         VV_TRY(vv_write_prepare(write, error));
         if (write->memory->records.count == 0) {
-            return VARVE_OK; /* every row was rejected */
+            /* Every row was rejected, or none is there that was to be changed. */
+            if (write_holds(write)) {
+                write_count_changes(write);
+                return VARVE_OK;
+            }
+            continue;
         }
         switch (write_attempt(write, error)) {
         case WRITE_DONE:
+            write_count_changes(write);
             return VARVE_OK;
         case WRITE_CONFLICT:
             VV_TRY(vv_write_resolve_types(write, error));

@@ -24,6 +24,12 @@ VV_MUST_CHECK varve_status vv_batch_columns(varve_batch *batch, const varve_colu
                                             varve_error *out_err);
 VV_MUST_CHECK varve_status vv_batch_delete(varve_batch *batch, const varve_selection *selections,
                                            size_t count, varve_range range, varve_error *out_err);
+/** A row is deleted, or gets other content: what is not there when the batch is committed is left
+ *  out and counted. E_UNSUPPORTED for a metric without row ids. */
+VV_MUST_CHECK varve_status vv_batch_delete_row(varve_batch *batch, const varve_row_id *id,
+                                               varve_error *out_err);
+VV_MUST_CHECK varve_status vv_batch_replace(varve_batch *batch, const varve_row_id *id,
+                                            const varve_row *row, varve_error *out_err);
 /** A row that cannot be added (a name that is not valid, series_max): it takes its place in the
  *  count of rows; a commit with VARVE_WRITE_SKIP_REJECTED reports it, another fails with `reason`.
  */
@@ -52,6 +58,10 @@ VV_MUST_CHECK varve_status vv_write_replay_part(varve_db *db, struct vv_head *he
                                                 uint64_t shards, varve_error *out_err);
 /** Give back what a run reserved. */
 void vv_write_replay_undo(varve_db *db, struct vv_head *head, const vv_run *run);
+/** Replay: a row was deleted or replaced with the delete of this sequence. */
+VV_MUST_CHECK varve_status vv_write_replay_hide(varve_db *db, struct vv_head *head,
+                                                const vv_row_address *row, uint64_t sequence,
+                                                varve_error *out_err);
 /** Replay: the policy of a metric has changed in the catalogue; rows that follow obey the new one.
  */
 VV_MUST_CHECK varve_status vv_write_replay_policy(varve_db *db, struct vv_head *head,

@@ -112,6 +112,9 @@ varve_status vv_write_make_tombstones(vv_write *write, varve_error *out_err)
     varve_db *db = write->db;
     vv_write_delete *deletes = VV_VEC_ITEMS(&write->memory->deletes, vv_write_delete);
     for (size_t i = 0; i < write->memory->deletes.count; i++) {
+        if (deletes[i].op == NULL) {
+            continue; /* rows, not a selection */
+        }
         vv_selection *copy;
         VV_TRY(delete_copy_selection(write, deletes[i].op->selection, &copy, out_err));
         deletes[i].resolved_series = vv_catalogue_series_count(db->catalogue);
@@ -172,13 +175,17 @@ varve_status vv_write_add_tombstones_locked(vv_write *write, varve_error *out_er
     if (added == NULL) {
         return vv_arena_fail(&memory->attempt, count * sizeof *added, out_err);
     }
+    size_t added_count = 0;
     for (size_t i = 0; i < count; i++) {
-        VV_TRY(delete_resolve_new(write, &deletes[i], out_err));
-        added[i] = deletes[i].tombstone;
+        if (deletes[i].op != NULL) {
+            VV_TRY(delete_resolve_new(write, &deletes[i], out_err));
+            added[added_count] = deletes[i].tombstone;
+            added_count++;
+        }
     }
     vv_version *current = vv_version_current(db);
-    varve_status status = vv_version_edit(db, current, NULL, 0, NULL, 0, added, count, NULL, 0,
-                                          &write->version, out_err);
+    varve_status status = vv_version_edit(db, current, NULL, 0, NULL, 0, added, added_count, NULL,
+                                          0, &write->version, out_err);
     vv_version_unref(db, current);
     return status;
 }
@@ -211,9 +218,7 @@ static varve_status delete_count_batch(vv_write *write, size_t item_end, const v
         size_t rows = items[i].op->selection != NULL ? 0 : run->count;
         for (size_t row = 0; row < rows; row++) {
             uint32_t series = run->series[run->series_count == 1 ? 0 : row];
-            bool is_rejected = write->rejected_rows != NULL &&
-                               vv_bits_get(write->rejected_rows, items[i].first_row + row);
-            if (!is_rejected &&
+            if (vv_write_counts_row(write, &items[i], row) &&
                 vv_range_contains(range, run->times[run->time_count == 1 ? 0 : row]) &&
                 vv_idset_contains(ids, series)) {
                 VV_TRY(delete_count_series(write, series, out_err));

@@ -17,7 +17,8 @@ enum {
     PLAN_TIME_BYTES = 9,   /* a time, where each row has its own */
     PLAN_SERIES_BYTES = 4, /* a series, where each row has its own */
     PLAN_NUMBER_BYTES = 9,
-    PLAN_BLOB_BYTES = 4 /* the size of a blob */
+    PLAN_BLOB_BYTES = 4,   /* the size of a blob */
+    PLAN_TARGET_BYTES = 12 /* the address of a row: its time and id near those before */
 };
 
 uint64_t vv_write_estimate(const vv_run *run)
@@ -97,20 +98,50 @@ varve_status vv_write_slice(const vv_run *run, size_t begin, size_t count, vv_ar
     return VARVE_OK;
 }
 
+static uint64_t plan_estimate(const vv_write_item *item)
+{
+    uint64_t bytes = item->target_count * PLAN_TARGET_BYTES;
+    return item->run.count == 0 ? bytes : bytes + vv_write_estimate(&item->run);
+}
+
+/** Rows [begin, begin + count) of an item, or its targets where it has no rows. */
+static varve_status plan_slice(const vv_write_item *item, size_t begin, size_t count,
+                               vv_arena *arena, vv_write_item *out_item, varve_error *out_err)
+{
+    *out_item = *item;
+    if (item->run.count > 0) {
+        VV_TRY(vv_write_slice(&item->run, begin, count, arena, &out_item->run, out_err));
+        out_item->first_row = item->first_row + begin;
+    }
+    if (item->target_count > 0) {
+        out_item->targets = item->targets + begin;
+        out_item->target_count = count;
+    }
+    return VARVE_OK;
+}
+
 /** Items of one run: whole where it may be. */
 static varve_status plan_run(vv_write *write, const vv_batch_op *op, varve_error *out_err)
 {
+    const vv_write_item whole = {
+        .op = op,
+        .run = op->run,
+        .first_row = op->first_row,
+        .targets = op->targets,
+        .target_count = op->target_count,
+    };
+    size_t count = op->run.count > 0 ? op->run.count : op->target_count;
     size_t rows_max = VV_PAYLOAD_RUN_ROWS_MAX;
     if ((write->flags & VARVE_WRITE_SPLIT) != 0) {
-        uint64_t pieces = vv_write_estimate(&op->run) / write->db->options.batch_bytes_max + 1;
-        size_t rows = op->run.count / (size_t)pieces + 1;
+        uint64_t pieces = plan_estimate(&whole) / write->db->options.batch_bytes_max + 1;
+        size_t rows = count / (size_t)pieces + 1;
         rows_max = rows < rows_max ? rows : rows_max;
     }
-    for (size_t begin = 0; begin < op->run.count; begin += rows_max) {
-        size_t left = op->run.count - begin;
-        vv_write_item item = {.op = op, .first_row = op->first_row + begin};
-        VV_TRY(vv_write_slice(&op->run, begin, left < rows_max ? left : rows_max,
-                              &write->memory->call, &item.run, out_err));
+    for (size_t begin = 0; begin < count; begin += rows_max) {
+        size_t left = count - begin;
+        vv_write_item item;
+        VV_TRY(plan_slice(&whole, begin, left < rows_max ? left : rows_max, &write->memory->call,
+                          &item, out_err));
         varve_status status = vv_vec_push(&write->memory->items, &item);
         if (status != VARVE_OK) {
             return vv_vec_fail(&write->memory->items, status, out_err);
@@ -148,7 +179,7 @@ void vv_write_plan_part(vv_write *write)
     uint64_t bytes = 0;
     size_t end = write->item_begin;
     while (end < count) {
-        bytes += items[end].op->selection != NULL ? 0 : vv_write_estimate(&items[end].run);
+        bytes += items[end].op->selection != NULL ? 0 : plan_estimate(&items[end]);
         if (end > write->item_begin && bytes > write->db->options.batch_bytes_max) {
             break;
         }
@@ -167,19 +198,19 @@ bool vv_write_plan_smaller(vv_write *write, varve_status *out_status, varve_erro
     }
     vv_vec *items = &write->memory->items;
     vv_write_item *item = VV_VEC_AT(items, vv_write_item, write->item_begin);
-    if (item->op->selection != NULL || item->run.count < 2) {
+    size_t rows = item->run.count > 0 ? item->run.count : item->target_count;
+    if (item->op->selection != NULL || rows < 2) {
         return false;
     }
-    size_t half = item->run.count / 2;
-    vv_write_item second = {.op = item->op, .first_row = item->first_row + half};
-    vv_run first;
-    varve_status status = vv_write_slice(&item->run, half, item->run.count - half,
-                                         &write->memory->call, &second.run, out_err);
+    vv_write_item first;
+    vv_write_item second;
+    vv_arena *arena = &write->memory->call;
+    varve_status status = plan_slice(item, rows / 2, rows - rows / 2, arena, &second, out_err);
     if (status == VARVE_OK) {
-        status = vv_write_slice(&item->run, 0, half, &write->memory->call, &first, out_err);
+        status = plan_slice(item, 0, rows / 2, arena, &first, out_err);
     }
     if (status == VARVE_OK) {
-        item->run = first;
+        *item = first;
         status = vv_vec_insert(items, write->item_begin + 1, &second);
         if (status != VARVE_OK) {
             VV_IGNORE(vv_vec_fail(items, status, out_err)); /* gives the sentence */

@@ -17,6 +17,9 @@
 #include "index/catalogue.h"
 #include "wal/payload.h"
 
+/* What a hidden row takes where there is no log to tell: about as much as in one. */
+enum { PREPARE_HIDE_BYTES = 12 };
+
 void vv_write_memory_init(vv_batch_memory *memory, vv_alloc *alloc)
 {
     vv_arena_init(&memory->call, alloc, SIZE_MAX);
@@ -30,6 +33,9 @@ void vv_write_memory_init(vv_batch_memory *memory, vv_alloc *alloc)
     vv_vec_init(&memory->deletes, alloc, sizeof(vv_write_delete), SIZE_MAX);
     vv_vec_init(&memory->records, alloc, sizeof(vv_write_record), SIZE_MAX);
     vv_vec_init(&memory->retypes, alloc, sizeof(vv_head_retype), SIZE_MAX);
+    vv_vec_init(&memory->targets, alloc, sizeof(vv_write_target), SIZE_MAX);
+    vv_vec_init(&memory->found, alloc, sizeof(vv_row_address), SIZE_MAX);
+    vv_vec_init(&memory->hides, alloc, sizeof(vv_row_address), SIZE_MAX);
 }
 
 void vv_write_memory_deinit(vv_batch_memory *memory)
@@ -45,6 +51,9 @@ void vv_write_memory_deinit(vv_batch_memory *memory)
     vv_vec_deinit(&memory->deletes);
     vv_vec_deinit(&memory->records);
     vv_vec_deinit(&memory->retypes);
+    vv_vec_deinit(&memory->targets);
+    vv_vec_deinit(&memory->found);
+    vv_vec_deinit(&memory->hides);
     vv_codec_scratch_free(memory->scratch);
 }
 
@@ -144,28 +153,31 @@ static uint64_t prepare_points(const vv_run *run)
     return points;
 }
 
-static varve_status prepare_run(vv_write *write, const vv_write_item *item, varve_error *out_err)
+varve_status vv_write_add_run(vv_write *write, const vv_run *run, varve_error *out_err)
 {
-    vv_batch_memory *memory = write->memory;
-    vv_write_run made = {0};
-    VV_TRY(prepare_filter(write, item, &made.run, out_err));
-    if (made.run.count == 0) {
-        return VARVE_OK;
-    }
-    write->rows += made.run.count;
-    write->points += prepare_points(&made.run);
+    vv_vec *runs = &write->memory->runs;
+    write->rows += run->count;
+    write->points += prepare_points(run);
     if (!write->is_logged) {
-        write->payload_bytes += vv_write_estimate(&made.run);
+        write->payload_bytes += vv_write_estimate(run);
     }
-    if (made.run.series_count == 1 && made.run.count >= VV_VECTOR_ROWS_MAX) {
+    if (run->series_count == 1 && run->count >= VV_VECTOR_ROWS_MAX) {
         bool is_done;
-        VV_TRY(vv_write_bulk(write, &made.run, &is_done, out_err));
+        VV_TRY(vv_write_bulk(write, run, &is_done, out_err));
         if (is_done) {
             return VARVE_OK;
         }
     }
-    varve_status status = vv_vec_push(&memory->runs, &made);
-    return status == VARVE_OK ? VARVE_OK : vv_vec_fail(&memory->runs, status, out_err);
+    vv_write_run made = {.run = *run};
+    varve_status status = vv_vec_push(runs, &made);
+    return status == VARVE_OK ? VARVE_OK : vv_vec_fail(runs, status, out_err);
+}
+
+static varve_status prepare_run(vv_write *write, const vv_write_item *item, varve_error *out_err)
+{
+    vv_run run;
+    VV_TRY(prepare_filter(write, item, &run, out_err));
+    return run.count == 0 ? VARVE_OK : vv_write_add_run(write, &run, out_err);
 }
 
 /* ---- records ---- */
@@ -205,6 +217,26 @@ static varve_status prepare_rows(vv_write *write, size_t begin, size_t end, varv
     return prepare_add_record(write, VV_WAL_ROWS, rows, offset, out_err);
 }
 
+static varve_status prepare_delete(vv_write *write, const vv_write_delete *delete,
+                                   varve_error *out_err)
+{
+    vv_batch_memory *memory = write->memory;
+    if (delete->op != NULL) {
+        return write->is_logged ? vv_payload_tombstone(&memory->payload, delete->op->range,
+                                                       delete->op->selection, out_err)
+                                : VARVE_OK;
+    }
+    size_t count = delete->hide_end - delete->hide_begin;
+    if (!write->is_logged) {
+        write->payload_bytes += count * PREPARE_HIDE_BYTES;
+        return VARVE_OK;
+    }
+    vv_write_sort_hides(write, delete);
+    return vv_payload_row_tombstone(&memory->payload,
+                                    VV_VEC_AT(&memory->hides, vv_row_address, delete->hide_begin),
+                                    count, out_err);
+}
+
 static varve_status prepare_records(vv_write *write, varve_error *out_err)
 {
     vv_batch_memory *memory = write->memory;
@@ -214,10 +246,7 @@ static varve_status prepare_records(vv_write *write, varve_error *out_err)
         VV_TRY(prepare_rows(write, begin, deletes[i].run_index, out_err));
         begin = deletes[i].run_index;
         size_t offset = memory->payload.size;
-        if (write->is_logged) {
-            VV_TRY(vv_payload_tombstone(&memory->payload, deletes[i].op->range,
-                                        deletes[i].op->selection, out_err));
-        }
+        VV_TRY(prepare_delete(write, &deletes[i], out_err));
         VV_TRY(prepare_add_record(write, VV_WAL_TOMBSTONE, 1, offset, out_err));
     }
     return prepare_rows(write, begin, memory->runs.count, out_err);
@@ -244,11 +273,17 @@ varve_status vv_write_prepare(vv_write *write, varve_error *out_err)
     vv_buf_reset(&memory->payload);
     vv_vec_clear(&memory->runs);
     vv_vec_clear(&memory->records);
+    vv_vec_clear(&memory->hides);
+    write->group = VV_WRITE_NO_GROUP;
     write->rows = 0;
     write->points = 0;
     write->payload_bytes = 0;
     const vv_write_item *items = VV_VEC_ITEMS(&memory->items, vv_write_item);
     for (size_t i = write->item_begin; i < write->item_end; i++) {
+        if (items[i].target_count > 0) {
+            VV_TRY(vv_write_prepare_rows(write, &items[i], out_err));
+            continue;
+        }
         if (items[i].op->selection == NULL) {
             VV_TRY(prepare_run(write, &items[i], out_err));
             continue;

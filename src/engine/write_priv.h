@@ -7,6 +7,7 @@
  * log may have), and items into parts, each one atomic batch of the log; without SPLIT there is one
  * part. A part is tried until nothing has come between looking and locking:
  *
+ *   resolve    which rows are there that are to be changed                         write_rows.c
  *   prepare    leave out rejected rows, encode bulk runs, build payloads           write_prepare.c
  *   reserve    memory, log                                                        write.c
  *   lock       shards
@@ -21,12 +22,29 @@
 #include "engine/version.h"
 #include "wal/wal.h"
 
-/** Rows of an operation, or a delete (op->selection). */
+/** Rows of an operation, a delete (op->selection), or changes of rows (targets). */
 typedef struct vv_write_item {
     const vv_batch_op *op;
     vv_run run;
     uint64_t first_row; /* in the batch */
+    const vv_row_address *targets;
+    size_t target_count;
+    size_t first_target; /* among those of the part */
 } vv_write_item;
+
+#define VV_WRITE_NO_GROUP UINT32_MAX
+
+/** A row to be changed. */
+typedef struct vv_write_target {
+    vv_row_address row;
+    bool is_stored; /* the view has it */
+    uint32_t group; /* of changes that are one record; NO_GROUP: it is not there, or is rejected */
+} vv_write_target;
+
+/** What became of the targets. */
+typedef struct vv_write_row_counts {
+    uint64_t deleted, replaced, missing;
+} vv_write_row_counts;
 
 /** A run as it goes to log and head. */
 typedef struct vv_write_run {
@@ -37,11 +55,13 @@ typedef struct vv_write_run {
     bool is_last; /* vectors: the policy they were made for */
 } vv_write_run;
 
+/** A delete by selection, or, with op NULL, a group of rows that are hidden one by one. */
 typedef struct vv_write_delete {
     const vv_batch_op *op;
-    size_t run_index;         /* runs before it */
-    vv_tombstone *tombstone;  /* a reference; made before the locks */
-    uint32_t resolved_series; /* series ids that were looked at */
+    size_t run_index;            /* runs before it */
+    size_t hide_begin, hide_end; /* a group: in memory.hides */
+    vv_tombstone *tombstone;     /* a reference; made before the locks */
+    uint32_t resolved_series;    /* series ids that were looked at */
 } vv_write_delete;
 
 /** A record, its payload in memory.payload. */
@@ -71,6 +91,13 @@ typedef struct vv_write {
     vv_idset new_series, new_fields; /* what memory.definitions defines */
     uint64_t retypes_visible;        /* as of when memory.retypes hold */
     vv_version *base, *version;      /* with deletes: the current one, and that with tombstones */
+    bool has_deletes;                /* by selection */
+    bool changes_rows;               /* there are targets ... */
+    bool is_rows_resolved;           /* ... and what became of them is known ... */
+    bool has_rows_changed;           /* ... anew: something came between */
+    uint64_t rows_visible;           /* as of when it is known */
+    uint32_t group;                  /* begun last, while preparing */
+    vv_write_row_counts part_rows;
     /* Of the call: */
     varve_written written;
     vv_idset deleted_series;
@@ -102,6 +129,9 @@ VV_MUST_CHECK varve_status vv_write_slice(const vv_run *run, size_t begin, size_
 VV_MUST_CHECK varve_status vv_write_prepare(vv_write *write, varve_error *out_err);
 /** Payload of the definitions of new_series and new_fields. */
 VV_MUST_CHECK varve_status vv_write_define(vv_write *write, varve_error *out_err);
+/** Add a run to those of the part. */
+VV_MUST_CHECK varve_status vv_write_add_run(vv_write *write, const vv_run *run,
+                                            varve_error *out_err);
 /** Rows of a column by number; UINT32_MAX: no value. */
 VV_MUST_CHECK varve_status vv_write_take_column(const varve_column *column, const uint32_t *rows,
                                                 size_t count, vv_arena *arena,
@@ -121,9 +151,38 @@ VV_MUST_CHECK varve_status vv_write_bulk(vv_write *write, const vv_run *run, boo
 VV_MUST_CHECK varve_status vv_write_resolve_types(vv_write *write, varve_error *out_err);
 /** Whether the retypes still hold. Shards are locked. */
 bool vv_write_retypes_hold_locked(const vv_write *write);
+/** Whether a delete by selection among the items [begin, end) takes what is at a time of a series.
+ */
+VV_MUST_CHECK varve_status vv_write_is_deleted(const vv_write *write, uint32_t series, int64_t time,
+                                               size_t begin, size_t end, bool *out_is_deleted,
+                                               varve_error *out_err);
 /** Leave a row of the batch out. */
 VV_MUST_CHECK varve_status vv_write_reject(vv_write *write, uint64_t row, varve_status status,
                                            uint32_t field, varve_error *out_err);
+
+/* ---- write_rows.c ---- */
+
+/** E_UNSUPPORTED unless the rows of a series have ids. */
+VV_MUST_CHECK varve_status vv_write_check_row_ids(varve_db *db, uint32_t series,
+                                                  varve_error *out_err);
+/** Find out which targets of the part are there, unless that is known. */
+VV_MUST_CHECK varve_status vv_write_resolve_rows(vv_write *write, varve_error *out_err);
+/** Whether a row of an item is written: not rejected, and no replacement of what is not there. */
+bool vv_write_counts_row(const vv_write *write, const vv_write_item *item, size_t row);
+/** Hides and rows of an item that has targets. */
+VV_MUST_CHECK varve_status vv_write_prepare_rows(vv_write *write, const vv_write_item *item,
+                                                 varve_error *out_err);
+/** Bring the hides of a group into the order of the log. */
+void vv_write_sort_hides(vv_write *write, const vv_write_delete *delete);
+/** Shards of the targets, a bit each. */
+uint64_t vv_write_target_shards(const vv_write *write);
+/** Whether what was found out still holds; else it is to be found out again. Shards are locked. */
+bool vv_write_rows_hold_locked(vv_write *write);
+/** Room for the hides in the head; series that the log does not define go into new_series. */
+VV_MUST_CHECK varve_status vv_write_reserve_hides_locked(vv_write *write, bool *out_has_grown,
+                                                         varve_error *out_err);
+/** Hide the rows of a group. Shards are locked. */
+void vv_write_hide_rows(vv_write *write, const vv_write_delete *delete, uint64_t sequence);
 
 /* ---- write_delete.c ---- */
 

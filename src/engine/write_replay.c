@@ -96,6 +96,20 @@ varve_status vv_write_replay_run(varve_db *db, vv_head *head, const vv_run *run,
     return status;
 }
 
+varve_status vv_write_replay_hide(varve_db *db, vv_head *head, const vv_row_address *row,
+                                  uint64_t sequence, varve_error *out_err)
+{
+    vv_mutex *lock = &vv_db_shard(db, row->series)->lock;
+    bool is_defined;
+    vv_mutex_lock(lock);
+    varve_status status = vv_head_reserve_hides(head, row->series, 1, &is_defined, out_err);
+    if (status == VARVE_OK) {
+        vv_head_hide_row(head, row, sequence);
+    }
+    vv_mutex_unlock(lock);
+    return status;
+}
+
 varve_status vv_write_replay_policy(varve_db *db, vv_head *head, uint32_t metric_id,
                                     varve_error *out_err)
 {

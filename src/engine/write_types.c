@@ -12,6 +12,9 @@
  *       change: an entry of memory.retypes, for the next try
  *
  * Deletes of the batch count as if they were done: what they hide before the row holds no type.
+ * Stored rows that the batch deletes or replaces one by one hold none either, wherever in the batch
+ * that is: it is seen as a whole. A row that the batch writes and then replaces counts as if it
+ * stayed.
  */
 
 #include "base/hash.h"
@@ -58,10 +61,10 @@ static int64_t types_time(const vv_run *run, size_t row)
 
 /* ---- what deletes of the batch hide ---- */
 
-static varve_status types_selects(const types_state *state, const vv_batch_op *delete,
-                                  uint32_t series, bool *out_selects, varve_error *out_err)
+static varve_status types_selects(const vv_write *write, const vv_batch_op *delete, uint32_t series,
+                                  bool *out_selects, varve_error *out_err)
 {
-    vv_catalogue *catalogue = state->write->db->catalogue;
+    vv_catalogue *catalogue = write->db->catalogue;
     const varve_label *labels;
     size_t label_count;
     VV_TRY(vv_catalogue_labels(catalogue, series, &labels, &label_count, out_err));
@@ -69,16 +72,14 @@ static varve_status types_selects(const types_state *state, const vv_batch_op *d
                                 label_count, out_selects, out_err);
 }
 
-/** Whether a row at a time is hidden by a delete among the items [begin, end). */
-static varve_status types_is_hidden(const types_state *state, uint32_t series, int64_t time,
-                                    size_t begin, size_t end, bool *out_is_hidden,
-                                    varve_error *out_err)
+varve_status vv_write_is_deleted(const vv_write *write, uint32_t series, int64_t time, size_t begin,
+                                 size_t end, bool *out_is_deleted, varve_error *out_err)
 {
-    const vv_write_item *items = VV_VEC_ITEMS(&state->write->memory->items, vv_write_item);
-    *out_is_hidden = false;
-    for (size_t i = begin; i < end && !*out_is_hidden; i++) {
+    const vv_write_item *items = VV_VEC_ITEMS(&write->memory->items, vv_write_item);
+    *out_is_deleted = false;
+    for (size_t i = begin; i < end && !*out_is_deleted; i++) {
         if (items[i].op->selection != NULL && vv_range_contains(items[i].op->range, time)) {
-            VV_TRY(types_selects(state, items[i].op, series, out_is_hidden, out_err));
+            VV_TRY(types_selects(write, items[i].op, series, out_is_deleted, out_err));
         }
     }
     return VARVE_OK;
@@ -101,13 +102,12 @@ static varve_status types_batch_holds(const types_state *state, uint32_t series,
         }
         for (size_t row = 0; row < rows && column < run->column_count && !*out_holds; row++) {
             if (types_series(run, row) != series || !vv_column_has(&run->columns[column], row) ||
-                (write->rejected_rows != NULL &&
-                 vv_bits_get(write->rejected_rows, items[i].first_row + row))) {
+                !vv_write_counts_row(write, &items[i], row)) {
                 continue;
             }
             bool is_hidden;
-            VV_TRY(
-                types_is_hidden(state, series, types_time(run, row), i, end, &is_hidden, out_err));
+            VV_TRY(vv_write_is_deleted(write, series, types_time(run, row), i, end, &is_hidden,
+                                       out_err));
             *out_holds = !is_hidden;
         }
     }
@@ -123,6 +123,8 @@ static varve_status types_range_holds(const types_state *state, uint32_t series,
         .fields = &field,
         .field_count = 1,
         .no_vectors = true,
+        .hidden = VV_VEC_ITEMS(&state->write->memory->found, vv_row_address),
+        .hidden_count = state->write->memory->found.count,
         .alloc = &state->write->db->alloc,
         .scratch = state->write->memory->scratch,
     };
@@ -145,7 +147,7 @@ static varve_status types_store_holds(const types_state *state, uint32_t series,
                                 out_err));
     /* Walk over the axis from one gap between deletes to the next. */
     int64_t at = INT64_MIN;
-    bool has_deletes = false;
+    bool has_deletes = write->memory->found.count > 0;
     for (size_t i = write->item_begin; i < end && !has_deletes; i++) {
         has_deletes = items[i].op->selection != NULL;
     }
@@ -162,7 +164,7 @@ static varve_status types_store_holds(const types_state *state, uint32_t series,
                 continue;
             }
             bool selects;
-            VV_TRY(types_selects(state, items[i].op, series, &selects, out_err));
+            VV_TRY(types_selects(write, items[i].op, series, &selects, out_err));
             if (selects && range.start <= at) {
                 if (range.end == INT64_MAX) {
                     return VARVE_OK;
@@ -336,8 +338,7 @@ static varve_status types_walk(types_state *state, varve_error *out_err)
             vv_map_clear(&state->by_conflict);
         }
         for (size_t row = 0; at->op->selection == NULL && row < at->run.count; row++) {
-            if (write->rejected_rows == NULL ||
-                !vv_bits_get(write->rejected_rows, at->first_row + row)) {
+            if (vv_write_counts_row(write, at, row)) {
                 VV_TRY(types_row(state, item, row, out_err));
             }
         }
@@ -374,8 +375,8 @@ varve_status vv_write_resolve_types(vv_write *write, varve_error *out_err)
 bool vv_write_retypes_hold_locked(const vv_write *write)
 {
     varve_db *db = write->db;
-    bool hold = true;
     vv_mutex_lock(&db->state_lock);
+    bool hold = write->memory->retypes.count == 0 || db->flushed_sequence <= write->retypes_visible;
     for (size_t i = 0; i < write->memory->retypes.count && hold; i++) {
         uint32_t series = VV_VEC_AT(&write->memory->retypes, vv_head_retype, i)->series;
         hold = vv_head_series_sequence(db->head, series) <= write->retypes_visible;
@@ -404,5 +405,6 @@ varve_status vv_write_reject(vv_write *write, uint64_t row, varve_status status,
         return vv_vec_fail(&memory->rejected, pushed, out_err);
     }
     vv_bits_set(write->rejected_rows, row);
+    write->is_rows_resolved = false; /* what it was to replace stays */
     return VARVE_OK;
 }

@@ -12,6 +12,7 @@
 
 #include "integration/sketches/arrow.h"
 #include "integration/sketches/binding.h"
+#include "integration/sketches/documents.h"
 #include "integration/sketches/reading.h"
 #include "integration/sketches/series_cache.h"
 #include "support/dump.h"
@@ -80,6 +81,31 @@ static void pages_go_through_everything_once(void **state)
     assert_int_equal(total, 25);
     check_ok(reading_newest(db, &rows, &err), &err);
     assert_int_equal(rows, 2);
+    check_ok(varve_close(db, &err), &err);
+}
+
+static void documents_are_updated_and_removed(void **state)
+{
+    (void)state;
+    varve_error err;
+    documents_change change;
+    varve_db *db = sketches_open(VARVE_ROW_IDS_ON);
+    memset(&change, 0, sizeof change);
+    change.field = VARVE_STR("v");
+    for (int64_t i = 0; i < 10; i++) {
+        dump_must_put(db, i % 2 == 0 ? "m" : "n", i, "v", dump_f64((double)i));
+    }
+    change.below = 3;
+    change.factor = 100;
+    check_ok(documents_run(db, &change, &err), &err);
+    assert_int_equal(change.written.rows_replaced, 3);
+    change.below = 9;
+    change.removes = true;
+    check_ok(documents_run(db, &change, &err), &err);
+    assert_int_equal(change.written.rows_deleted, 7);
+    assert_int_equal(change.written.rows_missing, 0);
+    assert_string_equal(dump_range(db, "{__name__=~\"m|n\"}", 0, 10000),
+                        "m 3602 v=200\nn 9 v=9\nn 3601 v=100\n");
     check_ok(varve_close(db, &err), &err);
 }
 
@@ -235,6 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_door_ingests_through_its_cache),
         cmocka_unit_test(pages_go_through_everything_once),
+        cmocka_unit_test(documents_are_updated_and_removed),
         cmocka_unit_test(a_scan_divides_among_threads),
         cmocka_unit_test(an_arrow_consumer_reads_a_table),
         cmocka_unit_test(a_binding_needs_only_names_and_plain_structs),

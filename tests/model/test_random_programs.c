@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Random programs against the naive twin: rows of all types, late, sparse and doubled, deletes,
- * flushes, merges, reopening, old cursors, snapshots, retention under a clock that jumps. A seed is
- * a program; on failure the seed and step are printed, and VARVE_TEST_SEED=N runs that one alone.
- * VARVE_TEST_SEEDS=N sets how many run (default 1000).
+ * rows deleted and replaced one by one, flushes, merges, reopening, old cursors, snapshots,
+ * retention under a clock that jumps. A seed is a program; on failure the seed and step are
+ * printed, and VARVE_TEST_SEED=N runs that one alone. VARVE_TEST_SEEDS=N sets how many run (default
+ * 1000).
  */
 #include "support/check.h"
 
@@ -47,6 +48,9 @@ typedef struct program {
     char field_names[TWIN_FIELDS_MAX][8];
     char hosts[PROGRAM_SERIES][16];
     varve_label labels[PROGRAM_SERIES][2];
+    bool has_row_ids;
+    uint64_t last_row_id; /* up to which the feed of changes was read ... */
+    size_t learned_count; /* ... and the rows of the twin */
     int64_t clock;
     int64_t spread; /* how far late rows reach back */
     varve_cursor *old_cursor;
@@ -200,6 +204,7 @@ static void program_open(program *p)
     options.retention_grace_ms = PROGRAM_GRACE_MS;
     options.flags = VARVE_OPEN_NO_BACKGROUND;
     options.duplicates = p->twin.is_last ? VARVE_DUPLICATES_LAST : VARVE_DUPLICATES_ALL;
+    options.row_ids = p->has_row_ids ? VARVE_ROW_IDS_ON : VARVE_ROW_IDS_OFF;
     options.flush_rows = 150 + pick(p, 3000);
     options.merge_fan_in = 2 + (uint32_t)pick(p, 3);
     options.log_file_bytes = 64 * 1024;
@@ -351,16 +356,21 @@ static void check_written(program *p, varve_batch *batch, uint64_t rows, varve_e
     update_cuts(p);
 }
 
-static void add_random_row(program *p, varve_batch *batch)
-{
-    varve_error err;
-    varve_value values[TWIN_FIELDS_MAX] = {{0}};
+typedef struct random_row {
+    uint32_t series;
+    varve_row row;
+    varve_value values[TWIN_FIELDS_MAX]; /* as the twin takes them */
     varve_value given[TWIN_FIELDS_MAX];
     varve_field fields[TWIN_FIELDS_MAX];
+} random_row;
+
+static void make_random_row(program *p, random_row *made)
+{
     static value_room rooms[4096];
     static size_t next_room;
     size_t count = 0;
-    uint32_t series = (uint32_t)pick(p, PROGRAM_SERIES);
+    memset(made, 0, sizeof *made);
+    made->series = (uint32_t)pick(p, PROGRAM_SERIES);
     size_t most = pick(p, 10) == 0 ? TWIN_FIELDS_MAX : 6;
     size_t start = pick(p, TWIN_FIELDS_MAX);
     for (size_t i = 0; i < most; i++) {
@@ -369,17 +379,24 @@ static void add_random_row(program *p, varve_batch *batch)
             continue;
         }
         value_room *room = &rooms[next_room++ % 4096];
-        values[field] = random_value(p, field_types[field], room);
-        given[count] = values[field];
-        fields[count++] = p->fields[field];
+        made->values[field] = random_value(p, field_types[field], room);
+        made->given[count] = made->values[field];
+        made->fields[count++] = p->fields[field];
     }
-    varve_row row = {.series = p->series[series],
-                     .timestamp = random_time(p),
-                     .fields = fields,
-                     .values = given,
-                     .count = count};
-    check_ok(varve_batch_row(batch, &row, &err), &err);
-    twin_add(&p->twin, series, row.timestamp, values);
+    made->row = (varve_row){.series = p->series[made->series],
+                            .timestamp = random_time(p),
+                            .fields = made->fields,
+                            .values = made->given,
+                            .count = count};
+}
+
+static void add_random_row(program *p, varve_batch *batch)
+{
+    varve_error err;
+    random_row made;
+    make_random_row(p, &made);
+    check_ok(varve_batch_row(batch, &made.row, &err), &err);
+    twin_add(&p->twin, made.series, made.row.timestamp, made.values);
 }
 
 static varve_range random_range(program *p)
@@ -553,6 +570,160 @@ static void step_delete(program *p)
     assert_int_equal(written.series_deleted, (uint64_t)__builtin_popcountll(hit));
 }
 
+/* ---- rows changed one by one ---- */
+
+static bool is_shown(const program *p, const twin_row *row)
+{
+    return !row->is_hidden && row->time >= p->twin.cuts[row->series];
+}
+
+/* The feed of changes gives each new row that is still there once, in order of arrival, and no row
+ * again that was replaced; the twin learns the ids. */
+static void learn_row_ids(program *p)
+{
+    varve_error err;
+    varve_cursor *cursor;
+    varve_query_options options;
+    varve_query_options_init(&options);
+    options.flags = VARVE_QUERY_ROW_IDS;
+    options.order = VARVE_ORDER_ARRIVAL;
+    options.layout = VARVE_LAYOUT_TABLE;
+    options.after_row_id = p->last_row_id;
+    size_t at = p->learned_count;
+    if (!p->has_row_ids) {
+        return;
+    }
+    check_ok(varve_query(p->db, &options, &cursor, &err), &err);
+    for (;;) {
+        const varve_block *block;
+        check_ok(varve_cursor_next(cursor, &block, &err), &err);
+        if (block == NULL) {
+            break;
+        }
+        for (size_t row = 0; row < block->rows; row++) {
+            while (at < p->twin.count && !is_shown(p, p->twin.rows[at])) {
+                at++;
+            }
+            assert_true(at < p->twin.count);
+            twin_row *twin = p->twin.rows[at++];
+            assert_int_equal(twin->time, block->timestamps[row]);
+            assert_int_equal(p->series[twin->series].id, block->row_series[row].id);
+            assert_true(block->row_ids[row] > p->last_row_id);
+            twin->row_id = block->row_ids[row];
+        }
+    }
+    p->last_row_id = varve_cursor_last_row_id(cursor);
+    varve_cursor_close(cursor);
+    for (; at < p->twin.count; at++) {
+        assert_false(is_shown(p, p->twin.rows[at]));
+    }
+    p->learned_count = at;
+}
+
+/* An address, sometimes of a row that is gone, of the wrong time, or of none. */
+static twin_row *pick_address(program *p, varve_row_id *out_id, bool *out_is_there)
+{
+    twin_row *row = p->twin.rows[pick(p, p->twin.count)];
+    *out_id = (varve_row_id){
+        .series = p->series[row->series],
+        .timestamp = row->time,
+        .row_id = row->row_id == 0 ? UINT64_C(1) << 40 : row->row_id,
+    };
+    *out_is_there = is_shown(p, row) && row->row_id != 0;
+    switch (pick(p, 20)) {
+    case 0:
+        out_id->timestamp ^= 1;
+        *out_is_there = false;
+        break;
+    case 1:
+        out_id->series = p->series[(row->series + 1) % PROGRAM_SERIES];
+        *out_is_there = false;
+        break;
+    default:
+        break;
+    }
+    return row;
+}
+
+typedef struct change_counts {
+    uint64_t rows, deleted, replaced, missing;
+} change_counts;
+
+static void change_row(program *p, varve_batch *batch, change_counts *counts)
+{
+    varve_error err;
+    varve_row_id id;
+    bool is_there;
+    twin_row *row = pick_address(p, &id, &is_there);
+    if (pick(p, 3) == 0) {
+        check_ok(varve_batch_delete_row(batch, &id, &err), &err);
+        row->is_hidden = row->is_hidden || is_there;
+        counts->deleted += is_there ? 1 : 0;
+        counts->missing += is_there ? 0 : 1;
+        return;
+    }
+    random_row made;
+    make_random_row(p, &made);
+    if (pick(p, 2) == 0) { /* often where it was */
+        made.row.timestamp = id.timestamp;
+    }
+    check_ok(varve_batch_replace(batch, &id, &made.row, &err), &err);
+    if (made.row.timestamp < p->twin.cuts[made.series]) {
+        p->twin.refused++;
+        return;
+    }
+    counts->missing += is_there ? 0 : 1;
+    if (is_there) {
+        twin_replace(&p->twin, row, made.series, made.row.timestamp, made.values);
+        counts->replaced++;
+        counts->rows++;
+    }
+}
+
+/* A batch of changes, with new rows and deletes between them. */
+static void step_change(program *p)
+{
+    varve_error err;
+    varve_batch *batch;
+    varve_written written;
+    change_counts counts = {0};
+    if (!p->has_row_ids || p->twin.count == 0) {
+        return;
+    }
+    varve_written_init(&written);
+    check_ok(varve_batch_create(p->db, &batch, &err), &err);
+    uint64_t count = 1 + pick(p, 40);
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t kind = pick(p, 12);
+        if (kind == 0) {
+            size_t before = p->twin.count;
+            add_random_row(p, batch);
+            counts.rows += p->twin.count - before;
+        } else if (kind == 1 && pick(p, 6) == 0) {
+            uint64_t bits;
+            varve_selection selection = random_selection(p, &bits);
+            varve_range range = random_range(p);
+            check_ok(varve_batch_delete(batch, &selection, 1, range, &err), &err);
+            twin_delete(&p->twin, bits, range);
+        } else {
+            change_row(p, batch, &counts);
+        }
+    }
+    varve_write_options options;
+    varve_write_options_init(&options);
+    options.flags = VARVE_WRITE_SKIP_REJECTED;
+    check_ok(varve_batch_commit(batch, &options, &written, &err), &err);
+    assert_int_equal(written.rows, counts.rows);
+    assert_int_equal(written.rows_rejected, p->twin.refused);
+    p->twin.refused = 0;
+    update_cuts(p);
+    assert_int_equal(written.rows_deleted, counts.deleted);
+    assert_int_equal(written.rows_replaced, counts.replaced);
+    assert_int_equal(written.rows_missing, counts.missing);
+    varve_batch_free(batch);
+    learn_row_ids(p);
+}
+
 /* ---- comparing ---- */
 
 typedef struct answer {
@@ -631,6 +802,7 @@ static void answer_add_block(const program *p, answer *a, const varve_block *blo
         memset(to, 0, sizeof *to);
         to->series = series_of(p, block);
         to->time = block->timestamps[row];
+        to->row_id = block->row_ids != NULL ? block->row_ids[row] : 0;
         for (size_t i = 0; i < block->column_count; i++) {
             to->values[field_of(p, block->column_names[i])] =
                 value_in_block(&block->columns[i], row);
@@ -657,6 +829,11 @@ static void compare_rows(const program *p, const twin_row *expected, const twin_
     if (expected->series != actual->series || expected->time != actual->time) {
         fail_msg("series %u time %lld expected, series %u time %lld found", expected->series,
                  (long long)expected->time, actual->series, (long long)actual->time);
+    }
+    if (actual->row_id != 0 && expected->row_id != 0 && expected->row_id != actual->row_id) {
+        fail_msg("series %u time %lld row id %llu expected, %llu found", expected->series,
+                 (long long)expected->time, (unsigned long long)expected->row_id,
+                 (unsigned long long)actual->row_id);
     }
     for (uint32_t i = 0; i < TWIN_FIELDS_MAX; i++) {
         if (!twin_value_equal(&expected->values[i], &actual->values[i])) {
@@ -720,6 +897,9 @@ static void step_compare(program *p)
     }
     if (pick(p, 3) == 0) {
         options.block_rows_max = 1 + pick(p, 100);
+    }
+    if (p->has_row_ids && pick(p, 2) == 0) {
+        options.flags |= VARVE_QUERY_ROW_IDS;
     }
     if (pick(p, 3) == 0) {
         fields = 0;
@@ -1021,7 +1201,7 @@ static void step_snapshot(program *p)
 static void program_step(program *p)
 {
     varve_error err;
-    switch (pick(p, 25)) {
+    switch (pick(p, p->has_row_ids ? 31 : 25)) {
     case 22:
     case 23:
     case 24:
@@ -1032,6 +1212,14 @@ static void program_step(program *p)
     case 20:
     case 21:
         step_snapshot(p);
+        break;
+    case 25:
+    case 26:
+    case 27:
+    case 28:
+    case 29:
+    case 30:
+        step_change(p);
         break;
     case 0:
     case 1:
@@ -1090,6 +1278,7 @@ static void run_program(uint64_t seed)
     p.seed = seed;
     vv_random_init(&p.random, seed);
     twin_init(&p.twin, seed % 2 == 0);
+    p.has_row_ids = seed % 4 == 3;
     p.world = memory_world_create();
     p.env = *(const vv_env *)memory_world_environment(p.world);
     manual_clock_init(&p.hands, /* wall_ns */ 0);
@@ -1102,6 +1291,7 @@ static void run_program(uint64_t seed)
     program_open(&p);
     for (p.step = 0; p.step < PROGRAM_STEPS; p.step++) {
         program_step(&p);
+        learn_row_ids(&p);
     }
     drop_old_cursor(&p);
     if (p.has_snapshot) {

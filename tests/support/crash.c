@@ -138,6 +138,22 @@ const crash_workload crash_workloads[] = {
      .expiries = 25,
      .flush_rows = 200,
      .log_file_bytes = 65536},
+    {.name = "rows changed one by one",
+     .seed = 12,
+     .steps = 60,
+     .sync = VARVE_SYNC_GROUP,
+     .keeps_all = true,
+     .has_row_ids = true,
+     .deletes = 5,
+     .flushes = 10,
+     .merges = 10,
+     .reopens = 4,
+     .bulks = 2,
+     .snapshots = 5,
+     .restores = 2,
+     .changes = 45,
+     .flush_rows = 200,
+     .log_file_bytes = 65536},
 };
 const size_t crash_workload_count = sizeof crash_workloads / sizeof crash_workloads[0];
 
@@ -157,6 +173,7 @@ typedef struct crash_copy {
 typedef struct crash_digest {
     uint64_t digest[2];
     uint64_t rows;
+    uint64_t row_ids; /* 0 where rows have none */
 } crash_digest;
 
 typedef struct crash_world {
@@ -227,6 +244,7 @@ static varve_options crash_options(const crash_workload *workload, const crash_w
     options.flags = VARVE_OPEN_NO_BACKGROUND;
     options.environment = &world->env;
     options.duplicates = workload->keeps_all ? VARVE_DUPLICATES_ALL : VARVE_DUPLICATES_LAST;
+    options.row_ids = workload->has_row_ids ? VARVE_ROW_IDS_ON : VARVE_ROW_IDS_STORED;
     options.sync = workload->sync;
     options.flush_rows = workload->flush_rows;
     options.log_file_bytes = workload->log_file_bytes;
@@ -275,6 +293,37 @@ static bool crash_open(crash_script *script)
     return true;
 }
 
+/* A cursor over all rows with their ids. */
+static varve_status crash_query_rows(varve_db *db, varve_cursor **out_cursor, varve_error *err)
+{
+    varve_query_options options;
+    varve_query_options_init(&options);
+    options.flags = VARVE_QUERY_ROW_IDS;
+    options.layout = VARVE_LAYOUT_TABLE;
+    return varve_query(db, &options, out_cursor, err);
+}
+
+/* A sum over times and row ids; other metrics than the workload's may be there. */
+static varve_status crash_sum_row_ids(varve_db *db, uint64_t *out_sum, varve_error *err)
+{
+    varve_cursor *cursor;
+    *out_sum = 0;
+    varve_status status = crash_query_rows(db, &cursor, err);
+    const varve_block *block = NULL;
+    while (status == VARVE_OK) {
+        status = varve_cursor_next(cursor, &block, err);
+        if (status != VARVE_OK || block == NULL) {
+            break;
+        }
+        for (size_t i = 0; i < block->rows; i++) {
+            uint64_t time = (uint64_t)block->timestamps[i];
+            *out_sum += (block->row_ids[i] * UINT64_C(0x9e3779b97f4a7c15)) ^ time;
+        }
+    }
+    varve_cursor_close(cursor);
+    return status;
+}
+
 static void crash_remember(crash_script *script)
 {
     varve_error err;
@@ -288,6 +337,10 @@ static void crash_remember(crash_script *script)
     expected->digest[0] = verified.digest[0];
     expected->digest[1] = verified.digest[1];
     expected->rows = verified.rows;
+    if (script->workload->has_row_ids &&
+        crash_sum_row_ids(script->db, &expected->row_ids, &err) != VARVE_OK) {
+        crash_fail(script, "row ids", &err);
+    }
 }
 
 static int64_t crash_time(crash_script *script)
@@ -300,7 +353,9 @@ static int64_t crash_time(crash_script *script)
     return kind == 1 ? script->time - 10 : script->time;
 }
 
-static varve_status crash_add_row(crash_script *script, varve_batch *batch, varve_error *err)
+/* A new row; id not NULL: it replaces that one. */
+static varve_status crash_add_row(crash_script *script, varve_batch *batch, const varve_row_id *id,
+                                  varve_error *err)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
     varve_value values[4];
@@ -320,7 +375,35 @@ static varve_status crash_add_row(crash_script *script, varve_batch *batch, varv
         .values = values,
         .count = 1 + vv_random_below(&script->random, 4),
     };
-    return varve_batch_row(batch, &row, err);
+    return id != NULL ? varve_batch_replace(batch, id, &row, err)
+                      : varve_batch_row(batch, &row, err);
+}
+
+/* Every n-th row that is there is deleted, or replaced. */
+static varve_status crash_add_changes(crash_script *script, varve_batch *batch, varve_error *err)
+{
+    varve_cursor *cursor;
+    varve_status status = crash_query_rows(script->db, &cursor, err);
+    uint64_t every = 1 + vv_random_below(&script->random, 60);
+    uint64_t nth = 0;
+    while (status == VARVE_OK) {
+        const varve_block *block;
+        status = varve_cursor_next(cursor, &block, err);
+        if (status != VARVE_OK || block == NULL) {
+            break;
+        }
+        for (size_t i = 0; i < block->rows && status == VARVE_OK; i++) {
+            varve_row_id id = {block->row_series[i], block->timestamps[i], block->row_ids[i]};
+            bool is_hit = nth++ % every == 0;
+            if (is_hit && vv_random_below(&script->random, 3) == 0) {
+                status = varve_batch_delete_row(batch, &id, err);
+            } else if (is_hit) {
+                status = crash_add_row(script, batch, &id, err);
+            }
+        }
+    }
+    varve_cursor_close(cursor);
+    return status;
 }
 
 static varve_status crash_add_bulk(crash_script *script, varve_batch *batch, varve_error *err)
@@ -371,10 +454,13 @@ static void crash_commit(crash_script *script, uint64_t kind)
         status = crash_add_delete(script, batch, &err);
     } else if (status == VARVE_OK && kind < workload->deletes + workload->bulks) {
         status = crash_add_bulk(script, batch, &err);
+    } else if (status == VARVE_OK &&
+               kind < workload->deletes + workload->bulks + workload->changes) {
+        status = crash_add_changes(script, batch, &err);
     } else if (status == VARVE_OK) {
         uint64_t rows = 1 + vv_random_below(&script->random, 30);
         for (uint64_t i = 0; i < rows && status == VARVE_OK; i++) {
-            status = crash_add_row(script, batch, &err);
+            status = crash_add_row(script, batch, NULL, &err);
         }
     }
     if (status == VARVE_OK) {
@@ -611,11 +697,16 @@ static bool crash_check_digest(const crash_case *c, varve_db *db, varve_verified
         crash_report_failure(c, "verify:", err.message);
         return false;
     }
+    uint64_t row_ids = 0;
+    if (c->script->workload->has_row_ids && crash_sum_row_ids(db, &row_ids, &err) != VARVE_OK) {
+        crash_report_failure(c, "row ids:", err.message);
+        return false;
+    }
     for (uint32_t k = c->moment->durable; k <= c->moment->issued; k++) {
         const crash_digest *expected = &c->script->expected[k];
         if (expected->digest[0] == out_verified->digest[0] &&
             expected->digest[1] == out_verified->digest[1] &&
-            expected->rows == out_verified->rows) {
+            expected->rows == out_verified->rows && expected->row_ids == row_ids) {
             return true;
         }
     }
@@ -673,12 +764,17 @@ static bool crash_check_copy(crash_case *c, const crash_world *world, uint32_t c
         return false;
     }
     varve_status status = varve_verify(db, NULL, &verified, &err);
+    uint64_t row_ids = 0;
+    if (status == VARVE_OK && c->script->workload->has_row_ids) {
+        status = crash_sum_row_ids(db, &row_ids, &err);
+    }
     varve_abandon(db);
     const crash_digest *expected = &c->script->expected[c->script->copies[copy].batch];
     if (status != VARVE_OK) {
         crash_report_failure(c, "verifying a copy:", err.message);
     } else if (verified.digest[0] != expected->digest[0] ||
-               verified.digest[1] != expected->digest[1] || verified.rows != expected->rows) {
+               verified.digest[1] != expected->digest[1] || verified.rows != expected->rows ||
+               row_ids != expected->row_ids) {
         crash_report_failure(c, "a copy", "has other rows than it was made with");
         status = VARVE_E_CORRUPT;
     }

@@ -27,10 +27,12 @@ typedef struct crash_workload {
     const char *name;
     uint64_t seed;
     uint32_t steps;
-    uint32_t sync;  /* VARVE_SYNC_... */
-    bool keeps_all; /* policy `all` */
-    /* Chance of each in 100 steps. */
+    uint32_t sync;    /* VARVE_SYNC_... */
+    bool keeps_all;   /* policy `all` */
+    bool has_row_ids; /* and row ids, which are part of what is compared */
+    /* Chance of each in 100 steps; changes are of rows one by one. */
     uint32_t deletes, flushes, merges, reopens, bulks, snapshots, restores, expiries;
+    uint32_t changes;
     uint64_t flush_rows;
     uint64_t log_file_bytes;
 } crash_workload;

@@ -172,6 +172,14 @@ bool twin_value_equal(const twin_value *a, const twin_value *b)
 
 /* ---- rows ---- */
 
+/* A time that was written moves the reference. */
+static void twin_observe(twin_model *twin, int64_t time)
+{
+    if (time <= twin->skew_limit && time > twin->newest) {
+        twin->newest = time;
+    }
+}
+
 void twin_add(twin_model *twin, uint32_t series, int64_t time,
               const varve_value values[TWIN_FIELDS_MAX])
 {
@@ -179,14 +187,24 @@ void twin_add(twin_model *twin, uint32_t series, int64_t time,
         twin->refused++;
         return;
     }
-    if (time <= twin->skew_limit && time > twin->newest) {
-        twin->newest = time;
-    }
+    twin_observe(twin, time);
     twin_row row = {.series = series, .time = time, .order = twin->next_order++};
     for (size_t i = 0; i < TWIN_FIELDS_MAX; i++) {
         row.values[i] = twin_value_of(&values[i]);
     }
     twin_push(twin, &row);
+}
+
+void twin_replace(twin_model *twin, twin_row *row, uint32_t series, int64_t time,
+                  const varve_value values[TWIN_FIELDS_MAX])
+{
+    twin_observe(twin, time);
+    twin_row_deinit(row);
+    row->series = series;
+    row->time = time;
+    for (size_t i = 0; i < TWIN_FIELDS_MAX; i++) {
+        row->values[i] = twin_value_of(&values[i]);
+    }
 }
 
 static bool twin_in_range(varve_range range, int64_t time)

@@ -26,7 +26,8 @@ typedef struct twin_value {
 typedef struct twin_row {
     uint32_t series;
     int64_t time;
-    uint64_t order; /* of arrival */
+    uint64_t order;  /* of arrival; a replacement keeps it */
+    uint64_t row_id; /* 0: not known, or rows have none */
     bool is_hidden;
     twin_value values[TWIN_FIELDS_MAX];
 } twin_row;
@@ -57,6 +58,10 @@ void twin_add(twin_model *twin, uint32_t series, int64_t time,
 /* Hide what is there of the series whose bit is set, in the range. Returns series that had rows
  * there. */
 uint64_t twin_delete(twin_model *twin, uint64_t series_bits, varve_range range);
+
+/* Other content for a row that is there, which keeps its order and its id. */
+void twin_replace(twin_model *twin, twin_row *row, uint32_t series, int64_t time,
+                  const varve_value values[TWIN_FIELDS_MAX]);
 
 /* Visible rows of a series in a range, ascending, duplicates resolved; fields: bits wanted, rows
  * without any are left out. Free with twin_rows_free. */
