@@ -47,8 +47,9 @@ typedef struct chart_point {
 /** The drawing under way. */
 typedef struct chart_canvas {
     const vv_chart_style *style;
-    bool has_dots; /* braille; else marks */
-    size_t width;  /* cells of the plot */
+    bool has_dots;      /* braille; else marks */
+    size_t label_width; /* columns of the numbers beside it; 0: there is no room for them */
+    size_t width;       /* cells of the plot */
     size_t height;
     size_t across; /* dots */
     size_t down;
@@ -328,13 +329,12 @@ static void chart_print_cells(const chart_canvas *canvas, vv_buf *out, size_t li
 
 static void chart_print_lines(const chart_canvas *canvas, vv_buf *out)
 {
-    size_t label_width = vv_chart_scale_width(&canvas->scale);
     for (size_t line = 0; line < canvas->height; line++) {
         char label[VV_CHART_LABEL_BYTES];
         bool has_tick =
             vv_chart_scale_label(&canvas->scale, line, canvas->height, label, sizeof label);
-        varve_text text = vv_text_from_string(has_tick ? label : "");
-        vv_buf_append_fill(out, ' ', label_width - text.size);
+        varve_text text = vv_text_from_string(has_tick && canvas->label_width > 0 ? label : "");
+        vv_buf_append_fill(out, ' ', canvas->label_width - text.size);
         vv_buf_append_text(out, text);
         if (canvas->style->is_utf8) {
             vv_buf_append_text(out, has_tick ? VV_TEXT(" ┤") : VV_TEXT(" │"));
@@ -428,7 +428,8 @@ static varve_status chart_draw_on(vv_chart *chart, chart_canvas *canvas, vv_buf 
                                   varve_error *out_err)
 {
     size_t label_width = vv_chart_scale_width(&canvas->scale);
-    canvas->width = canvas->style->columns - label_width - 2;
+    canvas->label_width = 2 * (label_width + 2) > canvas->style->columns ? 0 : label_width;
+    canvas->width = canvas->style->columns - canvas->label_width - 2;
     canvas->across = canvas->has_dots ? canvas->width * 2 : canvas->width;
     canvas->down = canvas->has_dots ? canvas->height * 4 : canvas->height;
     vv_buf cells;
@@ -445,7 +446,7 @@ static varve_status chart_draw_on(vv_chart *chart, chart_canvas *canvas, vv_buf 
         vv_chart_times times = {.first_ts = canvas->first_ts,
                                 .last_ts = canvas->last_ts,
                                 .precision = canvas->style->precision,
-                                .indent = label_width + 1,
+                                .indent = canvas->label_width + 1,
                                 .width = canvas->width,
                                 .is_utf8 = canvas->style->is_utf8};
         chart_print_lines(canvas, out);

@@ -16,7 +16,8 @@
  *     there is one; else one mark of its series.
  * C2  Neighbouring points are joined, but not over a gap: a NaN, an infinity, or a pause of more
  *     than VV_CHART_GAP_STEPS times the usual step of the series.
- * C3  No line is wider than the style says, as long as it says VV_CHART_COLUMNS_MIN or more.
+ * C3  No line is wider than the style says, as long as it says VV_CHART_COLUMNS_MIN or more: the
+ *     plot has at least half of it, else no numbers stand beside it.
  */
 
 #include "base/alloc.h"
@@ -29,7 +30,7 @@
 #define VV_CHART_SERIES_MAX 16u
 /* A pause this many times the median step is a gap: late and missed samples are none. */
 #define VV_CHART_GAP_STEPS   4
-#define VV_CHART_COLUMNS_MIN 40u
+#define VV_CHART_COLUMNS_MIN 24u /* "to 2026-01-02T03:04:05Z" */
 #define VV_CHART_COLUMNS_MAX 1000u
 #define VV_CHART_LINES_MIN   3u
 #define VV_CHART_LINES_MAX   200u

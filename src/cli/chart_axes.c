@@ -124,7 +124,13 @@ void vv_chart_number(char *target, size_t capacity, double value)
 
 /* ---- times ---------------------------------------------------------------------------------- */
 
-/* Steps between ticks, in seconds; below a second the step is a power of ten. */
+/** Digits behind the second that tell times of such a distance apart. */
+static uint32_t axes_digits(double step_ns)
+{
+    return step_ns >= 1e9 ? 0 : step_ns >= 1e6 ? 3 : step_ns >= 1e3 ? 6 : 9;
+}
+
+/* Steps between ticks, in seconds; below a second they are 1, 2 and 5 times a power of ten. */
 static const int64_t axes_steps_s[] = {
     1,        2,        5,         10,        15,         30,         60,      120,
     300,      600,      900,       1800,      3600,       7200,       10800,   21600,
@@ -132,50 +138,58 @@ static const int64_t axes_steps_s[] = {
     31536000, 63072000, 157680000, 315360000, 1576800000, 3153600000,
 };
 
-typedef enum axes_form { AXES_FRACTION, AXES_SECONDS, AXES_MINUTES, AXES_DAYS } axes_form;
+typedef enum axes_form { AXES_SECONDS, AXES_MINUTES, AXES_DAYS } axes_form;
+
+/** How the times of ticks look. */
+typedef struct axes_look {
+    axes_form form;
+    uint32_t digits; /* behind the second */
+} axes_look;
 
 /** How times look, by the step between them. */
 static axes_form axes_form_of(double step_s)
 {
-    if (step_s < 1.0) {
-        return AXES_FRACTION;
-    }
     return step_s < 60.0 ? AXES_SECONDS : step_s < 86400.0 ? AXES_MINUTES : AXES_DAYS;
 }
 
 /** "03:04", "03:04:05", "03:04:05.250", "2026-01-02"; at midnight the day stands for the hour. */
 static size_t axes_time(char *target, size_t capacity, int64_t ts, int64_t per_second,
-                        axes_form form)
+                        const axes_look *look)
 {
+    axes_form form = look->form;
     char text[VV_TEXT_RFC3339_BYTES_MAX + 1];
     int64_t s = vv_floor_div_i64(ts, per_second);
     uint32_t ns = (uint32_t)(vv_floor_mod_i64(ts, per_second) * (1000000000 / per_second));
-    text[vv_text_print_rfc3339_parts(text, s, ns, 3)] = '\0';
+    text[vv_text_print_rfc3339_parts(text, s, ns, look->digits)] = '\0';
     const char *clock = strchr(text, 'T');
     int year = (int)(clock - text);
-    int fraction = form == AXES_FRACTION ? 12 : form == AXES_SECONDS ? 8 : 5;
+    int size = look->digits > 0 ? 9 + (int)look->digits : form == AXES_SECONDS ? 8 : 5;
     bool is_day = form == AXES_DAYS || (form == AXES_MINUTES && vv_floor_mod_i64(s, 86400) == 0);
     return is_day ? vv_text_format(target, capacity, "%.*s", form == AXES_DAYS ? year : 5,
                                    form == AXES_DAYS ? text : text + year - 5)
-                  : vv_text_format(target, capacity, "%.*s", fraction, clock + 1);
+                  : vv_text_format(target, capacity, "%.*s", size, clock + 1);
 }
 
 /** Units between ticks such that labels of so many columns have room; 0: none. */
-static int64_t axes_step(const vv_chart_times *times, int64_t per_second, axes_form *out_form)
+static int64_t axes_step(const vv_chart_times *times, int64_t per_second, axes_look *out_look)
 {
     static const size_t label_columns[] = {
-        [AXES_FRACTION] = 12, [AXES_SECONDS] = 8, [AXES_MINUTES] = 5, [AXES_DAYS] = 10};
+        [AXES_SECONDS] = 8, [AXES_MINUTES] = 5, [AXES_DAYS] = 10};
     double span = (double)times->last_ts - (double)times->first_ts;
-    for (int64_t units = 1; units < per_second; units *= 10) {
-        if ((double)units / span * (double)times->width >= 15.0) {
-            *out_form = AXES_FRACTION;
+    static const int64_t factors[] = {1, 2, 5};
+    for (int64_t i = 0, power = 1; power < per_second; i++) {
+        int64_t units = factors[i % 3] * power;
+        power *= i % 3 == 2 ? 10 : 1;
+        uint32_t digits = axes_digits((double)units * 1e9 / (double)per_second);
+        if ((double)units / span * (double)times->width >= (double)digits + 12.0) {
+            *out_look = (axes_look){.form = AXES_SECONDS, .digits = digits};
             return units;
         }
     }
     for (size_t i = 0; i < VV_ARRAY_COUNT(axes_steps_s); i++) {
         double step = (double)axes_steps_s[i] * (double)per_second;
-        *out_form = axes_form_of((double)axes_steps_s[i]);
-        if (step / span * (double)times->width >= (double)label_columns[*out_form] + 3.0 &&
+        *out_look = (axes_look){.form = axes_form_of((double)axes_steps_s[i])};
+        if (step / span * (double)times->width >= (double)label_columns[out_look->form] + 3.0 &&
             step < 9e18) {
             return axes_steps_s[i] * per_second;
         }
@@ -223,14 +237,15 @@ static void axes_print_line(const vv_chart_times *times, const size_t *columns, 
 }
 
 static void axes_print_labels(const vv_chart_times *times, const int64_t *ticks,
-                              const size_t *columns, size_t count, axes_form form, vv_buf *out)
+                              const size_t *columns, size_t count, const axes_look *look,
+                              vv_buf *out)
 {
     size_t at = 0; /* columns printed */
     int64_t per_second = vv_precision_per_second(times->precision);
     size_t end = times->indent + 1 + times->width;
     for (size_t i = 0; i < count; i++) {
         char text[VV_TEXT_RFC3339_BYTES_MAX + 1];
-        size_t size = axes_time(text, sizeof text, ticks[i], per_second, form);
+        size_t size = axes_time(text, sizeof text, ticks[i], per_second, look);
         size_t middle = times->indent + 1 + columns[i];
         size_t begin = middle > size / 2 ? middle - size / 2 : 0;
         begin = begin + size > end ? end - size : begin;
@@ -244,17 +259,42 @@ static void axes_print_labels(const vv_chart_times *times, const int64_t *ticks,
     vv_buf_append_char(out, '\n');
 }
 
-/** The first and the last time, in full. */
+/** A time in full, or without its day where there is no room for that. */
+static size_t axes_end(char *target, int64_t ts, int64_t per_second, uint32_t digits, size_t room)
+{
+    int64_t s = vv_floor_div_i64(ts, per_second);
+    int64_t rest = vv_floor_mod_i64(ts, per_second);
+    uint32_t ns = (uint32_t)(rest * (1000000000 / per_second));
+    size_t size = vv_text_print_rfc3339_parts(target, s, ns, digits);
+    size_t clock = vv_text_find_char(vv_text_make(target, size), 'T') + 1;
+    if (size > room && clock < size) {
+        memmove(target, target + clock, size - clock);
+        size -= clock;
+    }
+    return size;
+}
+
+/** The first and the last time, in one line if that has room. */
 static void axes_print_range(const vv_chart_times *times, vv_buf *out)
 {
+    char first[VV_TEXT_RFC3339_BYTES_MAX];
+    char last[VV_TEXT_RFC3339_BYTES_MAX];
     int64_t per_second = vv_precision_per_second(times->precision);
-    int64_t ends[2] = {times->first_ts, times->last_ts};
-    vv_buf_append_fill(out, ' ', times->indent + 1);
-    for (size_t i = 0; i < (times->first_ts == times->last_ts ? 1u : 2u); i++) {
-        char text[VV_TEXT_RFC3339_BYTES_MAX];
-        int64_t s = vv_floor_div_i64(ends[i], per_second);
-        vv_buf_append_text(out, i > 0 ? VV_TEXT(" to ") : VV_TEXT(""));
-        vv_buf_append(out, text, vv_text_print_rfc3339_parts(text, s, 0, 0));
+    double span_ns =
+        ((double)times->last_ts - (double)times->first_ts) * (1e9 / (double)per_second);
+    /* A hundredth of the range is to be seen. */
+    uint32_t digits = span_ns > 0.0 ? axes_digits(span_ns / 100.0) : 0;
+    size_t columns = times->indent + 1 + times->width;
+    size_t first_size = axes_end(first, times->first_ts, per_second, digits, columns);
+    size_t last_size = axes_end(last, times->last_ts, per_second, digits, columns - 3);
+    size_t wanted = first_size + 4 + last_size;
+    bool has_room = wanted <= columns;
+    size_t free_columns = has_room ? columns - wanted : 0;
+    vv_buf_append_fill(out, ' ', free_columns > times->indent ? times->indent + 1 : free_columns);
+    vv_buf_append(out, first, first_size);
+    if (times->first_ts != times->last_ts) {
+        vv_buf_append_text(out, has_room ? VV_TEXT(" to ") : VV_TEXT("\nto "));
+        vv_buf_append(out, last, last_size);
     }
     vv_buf_append_char(out, '\n');
 }
@@ -264,14 +304,14 @@ void vv_chart_print_times(const vv_chart_times *times, vv_buf *out)
     int64_t ticks[AXES_TIMES_MAX];
     size_t columns[AXES_TIMES_MAX];
     size_t count = 0;
-    axes_form form = AXES_MINUTES;
+    axes_look look = {.form = AXES_MINUTES};
     if (times->last_ts > times->first_ts) {
-        int64_t step = axes_step(times, vv_precision_per_second(times->precision), &form);
+        int64_t step = axes_step(times, vv_precision_per_second(times->precision), &look);
         count = step > 0 ? axes_ticks(times, step, ticks, columns) : 0;
     }
     axes_print_line(times, columns, count, out);
     if (count > 0) {
-        axes_print_labels(times, ticks, columns, count, form, out);
+        axes_print_labels(times, ticks, columns, count, &look, out);
     }
     axes_print_range(times, out);
 }

@@ -271,7 +271,7 @@ bool vv_cli_parse_precision(const char *verb, const char *word, uint32_t *out_pr
     return word == NULL;
 }
 
-bool vv_cli_parse_interval(const char *verb, const char *word, int64_t *out_ns)
+bool vv_cli_parse_interval(const char *verb, const char *option, const char *word, int64_t *out_ns)
 {
     vv_span_text span;
     varve_error error;
@@ -280,7 +280,7 @@ bool vv_cli_parse_interval(const char *verb, const char *word, int64_t *out_ns)
     }
     if (vv_span_text_parse(vv_text_from_string(word), &span, &error) != VARVE_OK ||
         span.months > 0 || span.ns <= 0) {
-        vv_cli_fail(verb, "--interval is a span such as 500ms or 5s, not \"%s\"", word);
+        vv_cli_fail(verb, "%s is a span such as 500ms or 5s, not \"%s\"", option, word);
         return false;
     }
     *out_ns = span.ns;

@@ -107,8 +107,8 @@ bool vv_cli_resolve_directory(const char *verb, const char **data);
 /** Words of options; *out stays as it is for NULL. False after saying what was wrong. */
 bool vv_cli_parse_sync(const char *verb, const char *word, uint32_t *out_sync);
 bool vv_cli_parse_precision(const char *verb, const char *word, uint32_t *out_precision);
-/** --interval, above 0. */
-bool vv_cli_parse_interval(const char *verb, const char *word, int64_t *out_ns);
+/** A span of an option, above 0, that is as long whenever it begins. */
+bool vv_cli_parse_interval(const char *verb, const char *option, const char *word, int64_t *out_ns);
 
 /**
  * Open for reading: works beside a server. Says why not, with *out_exit. In a shell this is the

@@ -21,7 +21,9 @@
 #include "cli/grid.h"
 #include "cli/progress.h"
 #include "cli/remote.h"
+#include "cli/screen.h"
 #include "cli/stat_lines.h"
+#include "cli/text_width.h"
 #include "net/http_url.h"
 #include "sys/clock.h"
 #include "sys/signals.h"
@@ -298,6 +300,9 @@ static void stats_gist_lines(const stats_source *source, const stats_gist *gist,
     stats_gist_line(out, "in the log", gist->wal_bytes, "B");
 }
 
+/* Lines of it, with the empty one and the one behind the last. */
+#define STATS_GIST_LINES 13u
+
 /** What top was asked for. */
 typedef struct stats_top {
     stats_source source;
@@ -307,7 +312,33 @@ typedef struct stats_top {
     bool is_terminal;
     vv_arena arena;
     vv_buf out;
+    vv_buf view; /* the part of it that a screen holds */
 } stats_top;
+
+/** From the corner of the screen, and no more than it holds: what scrolls cannot be renewed. */
+static void stats_top_fit(stats_top *top)
+{
+    vv_screen screen;
+    varve_text line;
+    varve_text rest = vv_buf_text(&top->out);
+    size_t lines = 0;
+    VV_IGNORE(vv_screen_init(&screen, NULL)); /* false for a bad word, and there is none */
+    vv_buf_reset(&top->view);
+    vv_buf_append_text(&top->view, VV_TEXT("\033[H"));
+    while (lines + 1 < screen.lines && rest.size > 0 && vv_text_split(&rest, '\n', &line)) {
+        bool is_gap = line.size == 0;
+        if (is_gap && screen.lines <= STATS_GIST_LINES) {
+            continue;
+        }
+        vv_buf_append_text(&top->view, vv_text_width_cut(line, screen.columns));
+        vv_buf_append_text(&top->view, VV_TEXT("\033[K\n"));
+        lines += 1;
+    }
+    vv_buf_append_text(&top->view, VV_TEXT("\033[J"));
+    vv_buf_reset(&top->out);
+    VV_IGNORE(vv_buf_append_text(&top->out, vv_buf_text(&top->view))); /* sticky */
+    top->out.status = top->view.status != VARVE_OK ? top->view.status : top->out.status;
+}
 
 static int stats_top_show(stats_top *top, const stats_gist *gist)
 {
@@ -315,10 +346,10 @@ static int stats_top_show(stats_top *top, const stats_gist *gist)
     if (top->is_json) {
         stats_gist_json(gist, &top->out);
     } else {
-        if (top->is_terminal && !top->is_once) {
-            vv_buf_append_text(&top->out, VV_TEXT("\033[H\033[J"));
-        }
         stats_gist_lines(&top->source, gist, &top->out);
+        if (top->is_terminal && !top->is_once) {
+            stats_top_fit(top);
+        }
     }
     varve_error error;
     varve_status status = vv_buf_check(&top->out, &error);
@@ -370,7 +401,7 @@ int vv_cmd_top(int argc, char **argv)
         return exit_code;
     }
     if (!vv_cli_takes_none("top", operands, argv) ||
-        !vv_cli_parse_interval("top", interval, &top.interval_ns)) {
+        !vv_cli_parse_interval("top", "--interval", interval, &top.interval_ns)) {
         return VV_EXIT_USAGE;
     }
     if (!stats_open(&top.source, &exit_code)) {
@@ -380,7 +411,9 @@ int vv_cmd_top(int argc, char **argv)
     top.is_once = top.is_once || (!top.is_terminal && !top.is_json);
     vv_arena_init(&top.arena, &top.source.alloc, STATS_BYTES_MAX);
     vv_buf_init(&top.out, &top.source.alloc, STATS_BYTES_MAX);
+    vv_buf_init(&top.view, &top.source.alloc, STATS_BYTES_MAX);
     exit_code = stats_top_run(&top);
+    vv_buf_deinit(&top.view);
     vv_buf_deinit(&top.out);
     vv_arena_deinit(&top.arena);
     return stats_close(&top.source, exit_code);

@@ -3,15 +3,18 @@
 /*
  * varve tail: the newest rows, then those that come, a line each, as `tail -f` shows a file.
  *
- * Directory and server are asked in the same way, again and again, for the rows from a little
- * before the newest one on. Each series remembers the time of its last row shown:
+ * The library gives rows by time, not by arrival, so directory and server are asked in the same
+ * way, again and again, for all rows of a window that reaches from a little before the newest row
+ * on. What was not there in the look before has come since (cli/tail_seen.h):
  *
- *   T1  Rows of a series are shown in ascending time, each time once.
+ *   T1  Every row that comes into the window is shown once. Rows of one look are in order of time;
+ * a late row stands behind newer ones that came before it.
  *
- *   T2  A row that comes later than TAIL_BEHIND_NS after rows of its time may be missed; so is one
- *       that is older than the last shown of its series.
+ *   T2  A row that is older than the newest of all series by more than the window is not shown, nor
+ *       is one that takes the place of another of its series and time.
  *
- *   T3  Rows of the first look are the newest of all series together.
+ *   T3  Rows of the first look are the newest of all series together. What comes while they are
+ *       gathered is shown as well: the window is looked at before them.
  */
 
 #include <stdio.h>
@@ -27,17 +30,17 @@
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/listing.h"
-#include "cli/names.h"
 #include "cli/remote.h"
 #include "cli/rows_print.h"
+#include "cli/tail_seen.h"
 #include "model/time_range.h"
 #include "sys/clock.h"
 #include "sys/signals.h"
 #include "wire/json_lines.h"
 
-/* How far the clocks and delays of writers may lie apart; arbitrary. Each look reads so much again.
- */
-#define TAIL_BEHIND_NS (60 * VV_NS_PER_S)
+/* How far the clocks and delays of writers may lie apart, unless --window says it; arbitrary. Each
+ * look reads so much again. */
+#define TAIL_WINDOW_NS (60 * VV_NS_PER_S)
 
 /* What one look may take. */
 #define TAIL_BYTES_MAX ((size_t)1024 * 1024 * 1024)
@@ -49,6 +52,13 @@ typedef struct tail_row {
     size_t size;
 } tail_row;
 
+typedef enum tail_look_kind {
+    TAIL_NEWEST, /* how far the series are */
+    TAIL_BEFORE, /* what is there already */
+    TAIL_FIRST,  /* rows to begin with, of each series the newest first */
+    TAIL_NEWS,   /* what has come */
+} tail_look_kind;
+
 typedef struct tail_job {
     vv_target target;
     varve_db *db; /* NULL: a server */
@@ -56,19 +66,18 @@ typedef struct tail_job {
     const char *fields;
     uint64_t rows; /* of the first look */
     int64_t interval_ns;
+    int64_t window_ns;
     bool is_json;
     uint32_t precision;
     bool is_reached;
     vv_alloc alloc;
     vv_ask_fault fault;
     /* what was seen */
-    vv_names series; /* texts to indices of marks */
-    vv_vec marks;    /* int64_t: time of the last row shown of each series */
-    int64_t newest;  /* of all; INT64_MIN: no row yet */
+    vv_tail_seen seen;
+    int64_t newest;   /* of all; INT64_MIN: no row yet */
+    int64_t start_ts; /* of the last window: it only moves on */
     /* the look under way */
-    bool is_first;  /* rows are the newest of each series, newest first */
-    bool is_second; /* rows up to `first_newest` were shown, or were before the first look */
-    int64_t first_newest;
+    tail_look_kind kind;
     vv_buf key;
     vv_buf texts;
     vv_vec lines; /* tail_row */
@@ -77,36 +86,25 @@ typedef struct tail_job {
 
 /* ---- one row -------------------------------------------------------------------------------- */
 
-/** The mark of a series, made when it is new. */
-static varve_status tail_mark(tail_job *job, const varve_block *block, int64_t **out_mark,
-                              varve_error *out_err)
-{
-    uint64_t index;
-    vv_buf_reset(&job->key);
-    vv_listing_print_series(&job->key, block->metric, block->labels, block->label_count);
-    VV_TRY(vv_buf_check(&job->key, out_err));
-    if (!vv_names_find(&job->series, vv_buf_text(&job->key), &index)) {
-        int64_t none = INT64_MIN;
-        index = job->marks.count;
-        varve_status status = vv_vec_push(&job->marks, &none);
-        if (status != VARVE_OK) {
-            return vv_vec_fail(&job->marks, status, out_err);
-        }
-        VV_TRY(vv_names_add(&job->series, vv_buf_text(&job->key), index, out_err));
-    }
-    *out_mark = VV_VEC_AT(&job->marks, int64_t, (size_t)index);
-    return VARVE_OK;
-}
-
 /** Whether a row is to be shown; remembers it. */
-static bool tail_wants(tail_job *job, int64_t *mark, int64_t timestamp)
+static varve_status tail_wants(tail_job *job, int64_t timestamp, bool *out_is_wanted,
+                               varve_error *out_err)
 {
-    bool is_new = timestamp > *mark || *mark == INT64_MIN;
-    bool is_wanted = job->is_first ? job->rows > 0
-                                   : is_new && (!job->is_second || timestamp > job->first_newest);
-    *mark = timestamp > *mark ? timestamp : *mark;
+    bool is_new = false;
     job->newest = timestamp > job->newest ? timestamp : job->newest;
-    return is_wanted;
+    *out_is_wanted = job->kind == TAIL_FIRST;
+    switch (job->kind) {
+    case TAIL_NEWEST:
+        return VARVE_OK;
+    case TAIL_FIRST:
+        return timestamp < job->start_ts ? VARVE_OK
+                                         : vv_tail_seen_add(&job->seen, timestamp, out_err);
+    case TAIL_BEFORE:
+        return vv_tail_seen_offer(&job->seen, timestamp, &is_new, out_err);
+    case TAIL_NEWS:
+        return vv_tail_seen_offer(&job->seen, timestamp, out_is_wanted, out_err);
+    }
+    return VARVE_OK;
 }
 
 /** "2026-01-02T03:04:05.000Z  cpu{host="a"}  usage=1.5 note="x"" */
@@ -171,7 +169,6 @@ static varve_status tail_block(void *context, const varve_block *given, varve_er
 {
     tail_job *job = context;
     varve_block block = *given;
-    int64_t *mark;
     if (block.rows == 0) {
         return VARVE_OK;
     }
@@ -181,9 +178,14 @@ static varve_status tail_block(void *context, const varve_block *given, varve_er
     if (job->fields == NULL) {
         VV_TRY(vv_columns_sort(given, &job->arena, &block.column_names, &block.columns, out_err));
     }
-    VV_TRY(tail_mark(job, &block, &mark, out_err));
+    vv_buf_reset(&job->key);
+    vv_listing_print_series(&job->key, block.metric, block.labels, block.label_count);
+    VV_TRY(vv_buf_check(&job->key, out_err));
+    VV_TRY(vv_tail_seen_series(&job->seen, vv_buf_text(&job->key), out_err));
     for (size_t row = 0; row < block.rows; row++) {
-        if (!tail_wants(job, mark, block.timestamps[row])) {
+        bool is_wanted;
+        VV_TRY(tail_wants(job, block.timestamps[row], &is_wanted, out_err));
+        if (!is_wanted) {
             continue;
         }
         tail_row line = {.timestamp = block.timestamps[row],
@@ -264,7 +266,7 @@ static int tail_print(tail_job *job)
     if (job->lines.count > 0) {
         qsort(job->lines.items, job->lines.count, sizeof(tail_row), tail_compare);
     }
-    bool is_cut = job->is_second && job->lines.count > job->rows; /* of the first look */
+    bool is_cut = job->kind == TAIL_FIRST && job->lines.count > job->rows;
     for (size_t i = is_cut ? job->lines.count - (size_t)job->rows : 0; i < job->lines.count; i++) {
         const tail_row *line = VV_VEC_AT(&job->lines, tail_row, i);
         varve_text text = vv_text_sub(vv_buf_text(&job->texts), line->begin, line->size);
@@ -275,37 +277,44 @@ static int tail_print(tail_job *job)
     return vv_cli_print("tail", (varve_text){.data = ""});
 }
 
-/** The newest rows of all series. */
-static varve_status tail_look_first(tail_job *job, varve_error *out_err)
-{
-    /* Which series have the newest rows is known when all were asked. */
-    vv_ask_words words = {.limit_per_series = job->rows > 0 ? job->rows : 1, .is_descending = true};
-    job->is_first = true;
-    varve_status status = tail_look(job, &words, out_err);
-    job->is_first = false;
-    job->is_second = true;
-    job->first_newest = job->newest;
-    return status;
-}
-
-/** What has come since; the start lies behind what was seen, and not in the future. */
-static varve_status tail_look_again(tail_job *job, varve_error *out_err)
+/** All rows of the window, as far back as the newest one or the clock says, but never farther than
+ * before. */
+static varve_status tail_look_window(tail_job *job, tail_look_kind kind, varve_error *out_err)
 {
     varve_text text;
     char start[VV_TEXT_RFC3339_BYTES_MAX + 1] = "";
     vv_ask_words words = {.start = NULL};
     int64_t now = vv_time_convert_saturating(vv_wall_now_ns(), VARVE_PRECISION_NS, job->precision);
-    int64_t behind = vv_time_convert_saturating(TAIL_BEHIND_NS, VARVE_PRECISION_NS, job->precision);
+    int64_t window = vv_time_convert_saturating(job->window_ns, VARVE_PRECISION_NS, job->precision);
     if (job->newest != INT64_MIN) {
         int64_t newest = job->newest < now ? job->newest : now;
-        VV_TRY(vv_ask_print_time(vv_sat_sub_i64(newest, behind), job->precision, &job->arena, &text,
-                                 out_err));
+        int64_t start_ts = vv_sat_sub_i64(newest, window);
+        job->start_ts = start_ts > job->start_ts ? start_ts : job->start_ts;
+        VV_TRY(vv_ask_print_time(job->start_ts, job->precision, &job->arena, &text, out_err));
         vv_text_format(start, sizeof start, "%.*s", VV_TEXT_ARGS(text));
         words.start = text.size > 0 ? start : NULL;
     }
-    varve_status status = tail_look(job, &words, out_err);
-    job->is_second = false;
-    return status;
+    job->kind = kind;
+    vv_tail_seen_begin(&job->seen);
+    VV_TRY(tail_look(job, &words, out_err));
+    vv_tail_seen_end(&job->seen);
+    return VARVE_OK;
+}
+
+/** The newest rows of all series, when it is known what there is. */
+static varve_status tail_look_first(tail_job *job, varve_error *out_err)
+{
+    vv_ask_words words = {.limit_per_series = 1, .is_descending = true};
+    job->kind = TAIL_NEWEST;
+    VV_TRY(tail_look(job, &words, out_err));
+    VV_TRY(tail_look_window(job, TAIL_BEFORE, out_err));
+    if (job->rows == 0) {
+        return VARVE_OK;
+    }
+    /* Which series have the newest rows is known when all were asked. */
+    words.limit_per_series = job->rows;
+    job->kind = TAIL_FIRST;
+    return tail_look(job, &words, out_err);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
@@ -325,11 +334,11 @@ static int tail_follow(tail_job *job)
         if (exit_code != VV_EXIT_OK) {
             return job->is_reached ? exit_code : VV_EXIT_CONNECTION;
         }
-        deadline_ns += job->is_second ? 0 : job->interval_ns;
+        deadline_ns += job->interval_ns;
         if (vv_signals_wait_stop_until(deadline_ns)) {
             return VV_EXIT_INTERRUPTED;
         }
-        status = tail_look_again(job, &error);
+        status = tail_look_window(job, TAIL_NEWS, &error);
     }
 }
 
@@ -349,13 +358,13 @@ static int tail_run(tail_job *job)
 {
     varve_error error;
     vv_alloc_init(&job->alloc, NULL);
-    vv_names_init(&job->series, &job->alloc);
-    vv_vec_init(&job->marks, &job->alloc, sizeof(int64_t), SIZE_MAX);
+    vv_tail_seen_init(&job->seen, &job->alloc);
     vv_vec_init(&job->lines, &job->alloc, sizeof(tail_row), SIZE_MAX);
     vv_buf_init(&job->key, &job->alloc, TAIL_BYTES_MAX);
     vv_buf_init(&job->texts, &job->alloc, TAIL_BYTES_MAX);
     vv_arena_init(&job->arena, &job->alloc, TAIL_BYTES_MAX);
     job->newest = INT64_MIN;
+    job->start_ts = INT64_MIN;
     job->is_reached = true;
     varve_status status = tail_precision(job, &error);
     int exit_code = vv_cli_report("tail", status, &error);
@@ -368,20 +377,24 @@ static int tail_run(tail_job *job)
     vv_buf_deinit(&job->texts);
     vv_buf_deinit(&job->key);
     vv_vec_deinit(&job->lines);
-    vv_vec_deinit(&job->marks);
-    vv_names_deinit(&job->series);
+    vv_tail_seen_deinit(&job->seen);
     return exit_code;
 }
 
 int vv_cmd_tail(int argc, char **argv)
 {
-    tail_job job = {.selector = "{__name__!=\"\"}", .rows = 10, .interval_ns = VV_NS_PER_S};
+    tail_job job = {.selector = "{__name__!=\"\"}",
+                    .rows = 10,
+                    .interval_ns = VV_NS_PER_S,
+                    .window_ns = TAIL_WINDOW_NS};
     const char *interval = NULL;
+    const char *window = NULL;
     const vv_option table[] = {
         VV_TARGET_OPTIONS(&job.target),
         {"rows", VV_OPTION_UNSIGNED, &job.rows, "N", "of those there are, at first (10)"},
         {"fields", VV_OPTION_TEXT, &job.fields, "A,B", "these fields (all)"},
         {"interval", VV_OPTION_TEXT, &interval, "SPAN", "between two looks (1s)"},
+        {"window", VV_OPTION_TEXT, &window, "SPAN", "how late rows may come to be shown (1m)"},
         {"json", VV_OPTION_FLAG, &job.is_json, NULL, "JSON lines, one for each row"},
     };
     int operands;
@@ -394,7 +407,8 @@ int vv_cmd_tail(int argc, char **argv)
         vv_cli_fail("tail", "takes one selector, but was given %d", operands);
         return VV_EXIT_USAGE;
     }
-    if (!vv_cli_parse_interval("tail", interval, &job.interval_ns) ||
+    if (!vv_cli_parse_interval("tail", "--interval", interval, &job.interval_ns) ||
+        !vv_cli_parse_interval("tail", "--window", window, &job.window_ns) ||
         !vv_cli_resolve_target("tail", &job.target)) {
         return VV_EXIT_USAGE;
     }

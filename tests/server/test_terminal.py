@@ -25,10 +25,10 @@ def columns(line):
 
 
 class Terminal(Commands):
-    def open(self, *arguments, width=60, environment=None, **streams):
+    def open(self, *arguments, width=60, height=30, environment=None, **streams):
         """Starts a command whose streams named here are the terminal; returns (process, terminal)."""
         ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, width, 0, 0))
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         pipes = {name: theirs if given == "terminal" else given for name, given in streams.items()}
         running = subprocess.Popen([PROGRAM, *arguments], start_new_session=True,
                                    env={**self.environment, "TERM": "xterm", **(environment or {})},
@@ -107,6 +107,8 @@ class Terminal(Commands):
                 while b"rows/s" not in text:
                     link, _ = server.accept()
                     head = link.recv(65536)
+                    while not head.endswith(b"0\r\n\r\n" if head.startswith(b"POST") else b"\r\n\r\n"):
+                        head += link.recv(65536)
                     if b"/version" in head:
                         answer = b'{"precision":"ns"}'
                         link.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(answer))
@@ -132,10 +134,32 @@ class Terminal(Commands):
         running, terminal = self.open("top", "--data", self.data, "--interval", "20ms", stdin="terminal",
                                       stdout="terminal")
         self.read_until(terminal, "in the log")
-        self.assertIn("\033[H\033[J", self.read_until(terminal, "rows written"))
+        self.assertIn("\033[H", self.read_until(terminal, "rows written"))
         os.write(terminal, b"\x03")
         self.read_all(terminal)
         self.assertEqual(130, running.wait())
+
+    def test_small_terminals_get_what_they_hold(self):
+        """No line of a view is lost above a small screen, nor goes on in the next one."""
+        for height, width in ((5, 60), (2, 20), (13, 24), (14, 80)):
+            running, terminal = self.open("top", "--data", self.data, "--interval", "20ms", stdin="terminal",
+                                          stdout="terminal", width=width, height=height)
+            shown = self.read_until(terminal, "\033[J")
+            shown += self.read_until(terminal, "\033[J")
+            os.write(terminal, b"\x03")
+            self.read_all(terminal)
+            self.assertEqual(130, running.wait())
+            view = shown.split("\033[H")[1].split("\033[J")[0].split("\r\n")
+            self.assertEqual("", view.pop())
+            self.assertEqual(min(height - 1, 12 if height > 13 else 11), len(view), view)
+            self.assertLessEqual(max(map(columns, view)), width)
+            self.assertTrue(view[0].startswith(self.data[:width - 10]), view)
+        for width in (24, 30, 39):
+            running, terminal = self.open("query", "cpu", "--data", self.data, "--format", "chart", stdout="terminal",
+                                          width=width)
+            lines = self.read_all(terminal).replace("\r", "").splitlines()
+            self.assertEqual(0, running.wait())
+            self.assertLessEqual(max(map(columns, lines)), width)
 
 
 if __name__ == "__main__":

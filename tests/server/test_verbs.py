@@ -266,6 +266,25 @@ class Verbs(Commands):
             self.assertEqual(([15.0], [1767323045000000001]), (line["fields"]["v"], line["timestamps"]))
             self.assertEqual("", self.stop(newest))
 
+    def test_tail_shows_late_rows_of_its_window(self):
+        at = 1767323045  # of the newest row there is at first
+        for on in ("data", "url"):
+            for window, shown, missed in (((), 59, 61), (("--window", "1h"), 3599, 3601), (("--window", "5s"), 4, 6)):
+                name = f"late_{on}_{shown}"
+                row = lambda age: f"{name} v={age} {at - age}000000000"  # noqa: E731 (one line, used four times)
+                self.run_varve("write", row(0), row(2), on="url")
+                following = self.start("tail", name, "--rows", "1", "--interval", "20ms", *window, on=on)
+                self.assertIn("v=0.0", following.stdout.readline())
+                # Those that come too late do not show, so another comes in time behind them.
+                for age in (missed, shown, missed + 1, 1):
+                    self.run_varve("write", row(age), on="url")
+                    if age <= shown:
+                        self.assertIn(f"v={age}.0\n", following.stdout.readline())
+                self.assertEqual("", self.stop(following))
+        wrong = self.run_varve("tail", "cpu", "--window", "soon")
+        self.assertEqual((2, ""), (wrong.returncode, wrong.stdout))
+        self.assertIn("--window is a span", wrong.stderr)
+
     def test_tail_gives_all_series_by_time(self):
         following = self.start("tail", "{__name__=~\"cpu|mem\"}", "--rows", "3", "--interval", "20ms", on="data")
         lines = [following.stdout.readline() for _ in range(3)]

@@ -73,7 +73,8 @@ static void chart_draws_a_line_in_ascii(void **state)
                                         "0 +*****\n"
                                         "  ++-----------------+-----------------+\n"
                                         " 03:04             03:05           03:06\n"
-                                        "   2026-01-02T03:04:00Z to 2026-01-02T03:06:00Z\n"
+                                        "2026-01-02T03:04:00Z\n"
+                                        "to 2026-01-02T03:06:00Z\n"
                                         "* a  min 0  max 4  last 4\n");
 }
 
@@ -161,19 +162,56 @@ static void chart_lines_fit_their_width(void **state)
         add(d, "東京、とても長い名前の系列、とても長い名前の系列", (int64_t)i * 86400 * 400,
             values[i]);
     }
-    static const size_t widths[] = {40, 41, 80, 1000};
+    static const size_t widths[] = {VV_CHART_COLUMNS_MIN, 25, 30, 40, 41, 80, 1000};
     for (size_t w = 0; w < sizeof widths / sizeof widths[0]; w++) {
         vv_chart_style style = {.columns = widths[w], .lines = 7, .is_utf8 = true};
         varve_text rest = vv_text_from_string(draw(d, style));
         varve_text line;
         while (vv_text_split(&rest, '\n', &line)) {
-            bool is_range = vv_text_contains(line, VARVE_STR(" to "));
-            if (!is_range && vv_text_width(line) > widths[w]) {
+            if (vv_text_width(line) > widths[w]) {
                 print_error("%zu: %.*s\n", widths[w], VV_TEXT_ARGS(line));
             }
-            assert_true(is_range || vv_text_width(line) <= widths[w]);
+            assert_true(vv_text_width(line) <= widths[w]);
         }
     }
+}
+
+/** The texts of the ticks, of points so many units apart. */
+static void expect_ticks(drawing *d, uint32_t precision, int64_t step, const char *one,
+                         const char *other, const char *range)
+{
+    varve_error err;
+    check_ok(vv_chart_series(&d->chart, VARVE_STR("a"), &err), &err);
+    for (int64_t i = 0; i < 10; i++) {
+        check_ok(vv_chart_point(&d->chart, i * step, (double)i, &err), &err);
+    }
+    vv_chart_style style = {.columns = 80, .lines = 5, .precision = precision};
+    vv_buf_reset(&d->out);
+    check_ok(vv_chart_draw(&d->chart, &style, &d->out, &err), &err);
+    vv_text_format(d->text, sizeof d->text, "%.*s", VV_TEXT_ARGS(vv_buf_text(&d->out)));
+    const char *text = d->text;
+    vv_chart_deinit(&d->chart);
+    vv_chart_init(&d->chart, &d->alloc);
+    const char *labels[] = {one, other, range};
+    for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
+        if (strstr(text, labels[i]) == NULL) {
+            print_error("%s is not in\n%s", labels[i], text);
+        }
+        assert_non_null(strstr(text, labels[i]));
+    }
+}
+
+static void chart_ticks_below_a_millisecond_are_distinct(void **state)
+{
+    drawing *d = *state;
+    expect_ticks(d, VARVE_PRECISION_NS, 1000000, " 00:00:00.002 ", " 00:00:00.004",
+                 "00:00:00.000000Z to 1970-01-01T00:00:00.009000Z");
+    expect_ticks(d, VARVE_PRECISION_NS, 100000, "00:00:00.000000 ", " 00:00:00.000500\n",
+                 "00:00:00.000000Z to 1970-01-01T00:00:00.000900Z");
+    expect_ticks(d, VARVE_PRECISION_NS, 10, "00:00:00.000000000 ", " 00:00:00.000000050\n",
+                 "00:00:00.000000000Z to 1970-01-01T00:00:00.000000090Z");
+    expect_ticks(d, VARVE_PRECISION_US, 10, "00:00:00.000000 ", " 00:00:00.000050\n",
+                 "00:00:00.000000000Z to 1970-01-01T00:00:00.000090000Z");
 }
 
 static void chart_bounds_its_series_and_size(void **state)
@@ -217,6 +255,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(chart_draws_one_point_and_a_constant, begin, end),
         cmocka_unit_test_setup_teardown(chart_without_numbers_says_so, begin, end),
         cmocka_unit_test_setup_teardown(chart_lines_fit_their_width, begin, end),
+        cmocka_unit_test_setup_teardown(chart_ticks_below_a_millisecond_are_distinct, begin, end),
         cmocka_unit_test_setup_teardown(chart_bounds_its_series_and_size, begin, end),
         cmocka_unit_test_setup_teardown(chart_numbers_are_round, begin, end),
     };
