@@ -45,6 +45,7 @@ typedef struct vv_load_options {
 
 /** What has been stored so far. */
 typedef struct vv_load_counts {
+    bool is_unknown;         /* a server has stored rows and does not tell how many */
     uint64_t lines;          /* read, and their good rows committed */
     uint64_t rows;           /* stored */
     uint64_t rejected;       /* left out: lines, and rows the database refused */

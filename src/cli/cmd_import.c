@@ -41,6 +41,7 @@ typedef struct import_job {
     vv_progress progress;
     uint64_t rows;     /* of all files */
     uint64_t rejected; /* of all files */
+    bool is_unknown;   /* how many rows: a server has not told it of some file */
     bool is_json;      /* what was stored is told as JSON */
 } import_job;
 
@@ -73,6 +74,7 @@ static int import_result(import_job *job, const char *name, const char *word,
     vv_progress_end(&job->progress);
     job->rows += counts->rows;
     job->rejected += counts->rejected;
+    job->is_unknown = job->is_unknown || counts->is_unknown;
     if (counts->rejected > 0) {
         vv_cli_fail(job->verb, "%s: left out %llu; the first at %s %llu: %s", name,
                     (unsigned long long)counts->rejected, word,
@@ -187,8 +189,7 @@ static bool import_begin(import_job *job, int *out_exit)
     return true;
 }
 
-/** What was stored, of a command that ended well or in part. What a server has stored it tells when
- * it left something out. */
+/** What was stored, of a command that ended well or in part; as far as a server tells it. */
 static void import_summary(const import_job *job, int exit_code)
 {
     double seconds = import_seconds(job);
@@ -196,14 +197,13 @@ static void import_summary(const import_job *job, int exit_code)
         return;
     }
     if (job->is_json) {
-        bool is_known = job->db != NULL || job->rejected > 0;
-        char rows[VV_TEXT_I64_BYTES_MAX + 1] = "null";
-        if (is_known) {
-            vv_text_format(rows, sizeof rows, "%llu", (unsigned long long)job->rows);
+        char rows[VV_TEXT_I64_BYTES_MAX + sizeof "\"rows\":,"] = "";
+        if (!job->is_unknown) {
+            vv_text_format(rows, sizeof rows, "\"rows\":%llu,", (unsigned long long)job->rows);
         }
-        printf("{\"rows\":%s,\"rejected\":%llu,\"seconds\":%.3f}\n", rows,
-               (unsigned long long)job->rejected, seconds);
-    } else if (job->db != NULL && strcmp(job->verb, "import") == 0) {
+        printf("{%s\"rejected\":%llu,\"seconds\":%.3f}\n", rows, (unsigned long long)job->rejected,
+               seconds);
+    } else if (!job->is_unknown && strcmp(job->verb, "import") == 0) {
         printf("%llu rows stored, %llu left out, %.1f s, %.0f rows/s\n",
                (unsigned long long)job->rows, (unsigned long long)job->rejected, seconds,
                (double)job->rows / seconds);
@@ -380,6 +380,10 @@ static bool import_take_labels(import_job *job, const vv_option_list *list)
         size_t equal = vv_text_find_char(text, '=');
         if (equal == 0 || equal + 1 >= text.size) {
             vv_cli_fail("import", "--extra-label takes NAME=VALUE, not \"%s\"", list->values[i]);
+            return false;
+        }
+        if (vv_text_equal(vv_text_sub(text, 0, equal), VV_TEXT("__name__"))) {
+            vv_cli_fail("import", "--extra-label: \"__name__\" is the metric, not a label");
             return false;
         }
         job->extra[i] = (varve_label){.name = vv_text_sub(text, 0, equal),

@@ -533,11 +533,16 @@ varve_status vv_remote_load(const char *url, const vv_load_options *options,
     vv_buf_init(&address, &alloc, REMOTE_URL_BYTES_MAX);
     remote_url(&address, url, options->format->path);
     remote_load_params(&address, options, precision);
-    vv_http_fetch_request request = {
-        .content_type = options->format->content_type, .source = source, .source_context = context};
+    vv_http_fetch_request request = {.content_type = options->format->content_type,
+                                     .source = source,
+                                     .source_context = context,
+                                     .header = "X-Varve-Rows"};
     varve_status status = remote_run(&request, &address, &answer, out_is_reached, out_err);
     if (status == VARVE_E_INVALID && remote_counts(&answer, out_counts)) {
         status = VARVE_OK;
+    } else if (answer.code != 0) {
+        out_counts->is_unknown =
+            !vv_text_parse_u64(vv_text_from_string(answer.header), &out_counts->rows);
     }
     vv_buf_deinit(&address);
     return status;

@@ -99,6 +99,22 @@ static size_t http_fetch_write(char *bytes, size_t size, size_t count, void *con
     return run->status == VARVE_OK ? total : 0; /* another count ends the request */
 }
 
+/** A line of the answer's head. */
+static size_t http_fetch_head(char *bytes, size_t size, size_t count, void *context)
+{
+    http_fetch_run *run = context;
+    varve_text line = vv_text_make(bytes, size * count);
+    size_t colon = vv_text_find_char(line, ':');
+    if (run->request->header != NULL && colon < line.size &&
+        vv_text_equal_nocase(vv_text_sub(line, 0, colon),
+                             vv_text_from_string(run->request->header))) {
+        varve_text value = vv_text_trim(vv_text_sub(line, colon + 1, line.size));
+        vv_text_format(run->answer->header, sizeof run->answer->header, "%.*s",
+                       VV_TEXT_ARGS(value));
+    }
+    return size * count;
+}
+
 static int http_fetch_progress(void *context, curl_off_t down_total, curl_off_t down,
                                curl_off_t up_total, curl_off_t up)
 {
@@ -125,6 +141,8 @@ static CURLcode http_fetch_set_up(http_fetch_run *run, struct curl_slist *header
     HTTP_FETCH_SET(CURLOPT_ERRORBUFFER, run->curl_text);
     HTTP_FETCH_SET(CURLOPT_WRITEFUNCTION, http_fetch_write);
     HTTP_FETCH_SET(CURLOPT_WRITEDATA, run);
+    HTTP_FETCH_SET(CURLOPT_HEADERFUNCTION, http_fetch_head);
+    HTTP_FETCH_SET(CURLOPT_HEADERDATA, run);
     HTTP_FETCH_SET(CURLOPT_XFERINFOFUNCTION, http_fetch_progress);
     HTTP_FETCH_SET(CURLOPT_XFERINFODATA, run);
     HTTP_FETCH_SET(CURLOPT_NOPROGRESS, 0L);

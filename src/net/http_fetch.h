@@ -14,6 +14,9 @@
 /* The body of an answer that is no success is kept up to here. */
 #define VV_HTTP_FETCH_BODY_BYTES_MAX 4096u
 
+/* A header of an answer is kept up to here, as far as one is wanted. */
+#define VV_HTTP_FETCH_HEADER_BYTES_MAX 128u
+
 /** The next bytes of the request's body, borrowed until the next call; *out_is_end ends it. */
 typedef varve_status (*vv_http_fetch_source)(void *context, vv_bytes *out_piece, bool *out_is_end,
                                              varve_error *out_err);
@@ -31,12 +34,14 @@ typedef struct vv_http_fetch_request {
     void *sink_context;
     vv_http_fetch_check check; /* NULL: none */
     void *check_context;
+    const char *header; /* name of the one header that is wanted of the answer; NULL: none */
 } vv_http_fetch_request;
 
 typedef struct vv_http_fetch_answer {
     uint32_t code;                           /* 0: no server answered */
     char body[VV_HTTP_FETCH_BODY_BYTES_MAX]; /* the beginning, when code is no 2xx; terminated */
     size_t body_size;
+    char header[VV_HTTP_FETCH_HEADER_BYTES_MAX]; /* value of request->header; empty: it has none */
 } vv_http_fetch_answer;
 
 /**

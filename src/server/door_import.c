@@ -152,6 +152,9 @@ static void door_import_answer(door_import *door, varve_status status, const var
 {
     const vv_ingest *ingest = &door->ingest;
     vv_http_request *request = door->call->request;
+    char rows[VV_TEXT_I64_BYTES_MAX + 1];
+    vv_text_format(rows, sizeof rows, "%llu", (unsigned long long)ingest->rows);
+    vv_http_add_header(request, "X-Varve-Rows", rows);
     vv_http_add_header(request, "X-Varve-Ack", vv_ingest_ack_text(ingest));
     if (vv_decoder_has_lost_digits(door->decoder)) {
         vv_http_add_header(request, "X-Varve-Precision-Lost", "1");

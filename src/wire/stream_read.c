@@ -316,6 +316,19 @@ static varve_status stream_get_name(vv_reader *reader, stream_run *run, size_t f
     return VARVE_OK;
 }
 
+/** No text can name such a label, since it means the metric there; so no stream brings one. */
+static varve_status stream_check_labels(const varve_label *labels, size_t count,
+                                        varve_error *out_err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (vv_text_equal(labels[i].name, VV_TEXT(VV_METRIC_LABEL))) {
+            return vv_fail(out_err, VARVE_E_INVALID,
+                           "the label \"" VV_METRIC_LABEL "\" is the metric's");
+        }
+    }
+    return VARVE_OK;
+}
+
 /** Sizes of a run, its series, and memory for it. */
 static varve_status stream_get_shape(stream_reader *stream, vv_reader *reader, stream_run *run,
                                      varve_error *out_err)
@@ -335,6 +348,7 @@ static varve_status stream_get_shape(stream_reader *stream, vv_reader *reader, s
         size_t label_count;
         VV_TRY(vv_series_identity_read(vv_bytes_of_text(series), &stream->arena, &metric, &labels,
                                        &label_count, out_err));
+        VV_TRY(stream_check_labels(labels, label_count, out_err));
     }
     size_t cells = run->rows * run->fields;
     run->times = vv_arena_array(&stream->arena, run->rows, sizeof *run->times);
