@@ -18,6 +18,10 @@
 #include "server/import_priv.h"
 #include "wire/prom_text.h"
 
+/* What a text of OpenMetrics may name, which is remembered to its end: names in all (arbitrary),
+ * and series of a metric (security.md, section 4). */
+#define DOOR_NAMES_MAX  100000u
+#define DOOR_GROUPS_MAX 200000u
 /* Behind the name of a label in a path: its value is base64, of either alphabet. */
 #define DOOR_BASE64_MARK "@base64"
 
@@ -145,13 +149,16 @@ static varve_status door_prometheus_now(vv_call *call, vv_import_plan *plan, var
 
 static varve_status door_prometheus_plan(vv_call *call, vv_import_plan *plan, varve_error *out_err)
 {
-    static const vv_prom_text_options all = {.keeps_created = true};
+    static const vv_prom_text_options bounds[] = {
+        {.names_max = DOOR_NAMES_MAX, .groups_max = DOOR_GROUPS_MAX},
+        {.names_max = DOOR_NAMES_MAX, .groups_max = DOOR_GROUPS_MAX, .keeps_created = true},
+    };
     bool is_strict;
     size_t line_bytes_max = (size_t)call->server->live.text_line_bytes_max;
     *plan = (vv_import_plan){
         .line_bytes_max =
             line_bytes_max < VV_PROM_LINE_BYTES_MAX ? line_bytes_max : VV_PROM_LINE_BYTES_MAX,
-        .format_options = call->server->options.keeps_created ? &all : NULL,
+        .format_options = &bounds[call->server->options.keeps_created ? 1 : 0],
         .rows = VV_METRIC_INGEST_ROWS_PROMETHEUS,
         .rejected = VV_METRIC_INGEST_REJECTED_PROMETHEUS,
         .bytes = VV_METRIC_INGEST_BYTES_PROMETHEUS,

@@ -90,8 +90,10 @@ static varve_status open_metrics_create(vv_decoder *base, vv_alloc *alloc,
     vv_lines_init(&state->lines, alloc,
                   options->line_bytes_max == 0 ? VV_PROM_LINE_BYTES_MAX : options->line_bytes_max);
     vv_arena_init(&state->arena, alloc, SIZE_MAX); /* a line bounds it */
-    vv_text_set_init(&state->names, alloc, options->seed);
-    vv_text_set_init(&state->groups, alloc, options->seed);
+    size_t names_max = own != NULL && own->names_max > 0 ? own->names_max : SIZE_MAX;
+    size_t groups_max = own != NULL && own->groups_max > 0 ? own->groups_max : SIZE_MAX;
+    vv_text_set_init(&state->names, alloc, options->seed, names_max);
+    vv_text_set_init(&state->groups, alloc, options->seed, groups_max);
     vv_buf_init(&state->family, alloc, SIZE_MAX); /* and these */
     vv_buf_init(&state->units, alloc, SIZE_MAX);
     vv_buf_init(&state->group, alloc, SIZE_MAX);
@@ -160,6 +162,10 @@ static varve_status open_metrics_claim(vv_open_metrics *state, varve_error *out_
             status = vv_fail(out_err, VARVE_E_INVALID,
                              "the name \"%.*s\" is that of an earlier metric too",
                              VV_TEXT_ARGS(vv_text_sub(vv_buf_text(&state->family), 0, 128)));
+        }
+        if (status == VARVE_E_LIMIT) {
+            status = vv_fail(out_err, status, "more than %zu names of metrics",
+                             state->names.texts.count);
         }
         vv_buf_truncate(&state->family, size);
         VV_TRY(status);

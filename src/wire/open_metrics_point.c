@@ -106,7 +106,12 @@ static varve_status open_metrics_enter_group(vv_open_metrics *state,
     }
     bool is_new;
     VV_TRY(vv_open_metrics_end_point(state, out_err));
-    VV_TRY(vv_text_set_add(&state->groups, found, &is_new, out_err));
+    varve_status status = vv_text_set_add(&state->groups, found, &is_new, out_err);
+    if (status == VARVE_E_LIMIT) {
+        return vv_fail(out_err, status, "more than %zu series of one metric",
+                       state->groups.texts.count);
+    }
+    VV_TRY(status);
     vv_buf_drop_front(&state->group, old);
     state->has_group = true;
     return is_new ? VARVE_OK

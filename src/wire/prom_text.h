@@ -18,9 +18,11 @@
 #define VV_PROM_LABELS_MAX          256u
 #define VV_PROM_EXEMPLAR_LENGTH_MAX 128u /* code points of names and values of an exemplar */
 
-/** The format_options of wire/decode.h; NULL: all off. */
+/** The format_options of wire/decode.h; NULL: all 0. */
 typedef struct vv_prom_text_options {
     bool keeps_created; /* OpenMetrics: samples NAME_created are rows; else they are left out */
+    size_t names_max;   /* OpenMetrics: names that the samples of a text have; 0: any number */
+    size_t groups_max; /* OpenMetrics: metrics of one family, told apart by labels; 0: any number */
 } vv_prom_text_options;
 
 #endif

@@ -11,17 +11,19 @@
 #include "varve.h"
 
 typedef struct vv_text_set {
-    vv_map map;   /* to an index of texts */
-    vv_vec texts; /* varve_text */
+    uint64_t seed; /* fixed after init */
+    vv_map map;    /* to an index of texts */
+    vv_vec texts;  /* varve_text */
     vv_arena arena;
 } vv_text_set;
 
-/** seed: by chance, where the texts are foreign. */
-void vv_text_set_init(vv_text_set *set, vv_alloc *alloc, uint64_t seed);
+/** seed: by chance, where the texts are foreign. It holds count_max texts. */
+void vv_text_set_init(vv_text_set *set, vv_alloc *alloc, uint64_t seed, size_t count_max);
 void vv_text_set_deinit(vv_text_set *set);
+/** Forget all texts; in time and memory of what it held, however large it once was. */
 void vv_text_set_clear(vv_text_set *set);
 
-/** *out_is_new is false when it was there already. E_NOMEM. */
+/** *out_is_new is false when it was there already. E_NOMEM, E_LIMIT. */
 VV_MUST_CHECK varve_status vv_text_set_add(vv_text_set *set, varve_text text, bool *out_is_new,
                                            varve_error *out_err);
 

@@ -68,6 +68,13 @@ def pairs():
 
     yield ("bytes of a line of Prometheus text", post(prometheus, b"# " + b"x" * 65534 + b"\n"), 204,
            post(prometheus, b"# " + b"x" * 65535 + b"\n"), 413)
+    openmetrics = prometheus + "?format=openmetrics"
+
+    def families(name, count):
+        return b"".join(b"# TYPE %s%d gauge\n" % (name, i) for i in range(count)) + b"# EOF\n"
+
+    yield ("names of OpenMetrics", post(openmetrics, families(b"good", 100000)), 204,
+           post(openmetrics, families(b"bad", 100001)), 400)
     yield ("bytes of a string in CSV", post(csv, b"metric:name,s:string\ngoods,%s\n" % (b"x" * (64 << 10))), 204,
            post(csv, b"metric:name,s:string\nbads,%s\n" % (b"x" * ((64 << 10) + 1))), 400)
     yield ("labels of a sample", post(prometheus, b"goodp{" + tags(64)[1:].replace(b"=x", b'="x"') + b"} 1\n"), 204,

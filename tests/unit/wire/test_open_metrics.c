@@ -242,6 +242,50 @@ static void open_metrics_refuses_every_violation(void **state)
     end(&w);
 }
 
+static void open_metrics_names_and_series_are_bounded(void **state)
+{
+    (void)state;
+    world w;
+    begin(&w);
+    vv_prom_text_options own = {.names_max = 3, .groups_max = 2};
+    vv_decoder_options options = in_ms;
+    options.format_options = &own;
+    /* A counter has its name and two with suffixes. */
+    expect(&w, VV_FORMAT_OPENMETRICS, &options, "# TYPE a counter\n# EOF\n", VARVE_OK, "");
+    expect(&w, VV_FORMAT_OPENMETRICS, &options, "# TYPE a counter\nb 1\n# EOF\n", VARVE_E_INVALID,
+           "! line 2: more than 3 names of metrics\n");
+    expect(&w, VV_FORMAT_OPENMETRICS, &options,
+           "a{b=\"1\"} 1\na{b=\"2\"} 1\nc{b=\"1\"} 1\nc{b=\"2\"} 1\n# EOF\n", VARVE_OK,
+           "1 a{b=1,} @7 value:1\n2 a{b=2,} @7 value:1\n"
+           "3 c{b=1,} @7 value:1\n4 c{b=2,} @7 value:1\n");
+    expect(&w, VV_FORMAT_OPENMETRICS, &options, "a{b=\"1\"} 1\na{b=\"2\"} 1\na{b=\"3\"} 1\n# EOF\n",
+           VARVE_E_INVALID,
+           "1 a{b=1,} @7 value:1\n2 a{b=2,} @7 value:1\n"
+           "! line 3: more than 2 series of one metric\n");
+    end(&w);
+}
+
+/** What a large family has taken is given back: those behind it cost what they hold. */
+static void open_metrics_forgets_large_families(void **state)
+{
+    (void)state;
+    world w;
+    vv_buf text;
+    begin(&w);
+    vv_buf_init(&text, &w.alloc, SIZE_MAX);
+    for (int i = 0; i < 5000; i++) {
+        vv_buf_append_format(&text, "a{b=\"%d\"} 1\n", i);
+    }
+    vv_buf_append_text(&text, VV_TEXT("c 1\nd{b=\"1\"} 1\nd{b=\"2\"} 1\nd{b=\"1\"} 1\n"));
+    varve_error err;
+    varve_status status =
+        decode(&w, VV_FORMAT_OPENMETRICS, &in_ms, vv_buf_text(&text), 65536, &err);
+    check_status(VARVE_E_INVALID, status);
+    assert_string_equal(err.message, "line 5004: samples of one metric do not stand together");
+    vv_buf_deinit(&text);
+    end(&w);
+}
+
 static void open_metrics_ends_with_eof(void **state)
 {
     (void)state;
@@ -345,6 +389,8 @@ int main(void)
         cmocka_unit_test(open_metrics_reads_every_type),
         cmocka_unit_test(open_metrics_makes_series_of_created_when_asked),
         cmocka_unit_test(open_metrics_refuses_every_violation),
+        cmocka_unit_test(open_metrics_names_and_series_are_bounded),
+        cmocka_unit_test(open_metrics_forgets_large_families),
         cmocka_unit_test(open_metrics_ends_with_eof),
         cmocka_unit_test(open_metrics_takes_exemplars_of_128_characters),
         cmocka_unit_test(open_metrics_times_are_exact),
