@@ -141,18 +141,18 @@ static varve_status door_csv_columns(door_csv *door, const varve_query_options *
     vv_call *call = door->call;
     vv_arena *arena = vv_http_request_arena(call->request);
     varve_text format;
+    varve_text precision;
+    uint32_t unit = call->server->precision;
+    VV_TRY(vv_call_flag(call, VV_TEXT("header"), false, &door->owes_header, out_err));
+    if (door_csv_param(call, VV_TEXT("precision"), &precision)) {
+        VV_TRY(vv_call_precision(call, &unit, out_err));
+    }
     if (door_csv_param(call, VV_TEXT("format"), &format)) {
-        VV_TRY(vv_call_flag(call, VV_TEXT("header"), false, &door->owes_header, out_err));
         varve_status status = vv_csv_export_parse(format, arena, out_columns, out_count, out_err);
         if (status == VARVE_E_INVALID) {
             vv_error_prefix(out_err, "invalid parameter \"format\"");
         }
         return status;
-    }
-    uint32_t unit = call->server->precision;
-    varve_text precision;
-    if (door_csv_param(call, VV_TEXT("precision"), &precision)) {
-        VV_TRY(vv_call_precision(call, &unit, out_err));
     }
     varve_list_options options;
     varve_list_options_init(&options);

@@ -111,7 +111,7 @@ static varve_status door_prometheus_format(vv_call *call, vv_import_plan *plan,
     VV_IGNORE(vv_params_find(params, VV_TEXT("format"), &word)); /* absent: auto */
     VV_IGNORE(vv_http_request_header(call->request, VV_TEXT("Content-Type"), &type)); /* the same */
     bool is_named = vv_text_equal(word, VV_TEXT("openmetrics"));
-    bool is_auto = vv_text_equal(word, VV_TEXT("auto"));
+    bool is_auto = word.size == 0 || vv_text_equal(word, VV_TEXT("auto"));
     if (!is_named && !is_auto && !vv_text_equal(word, VV_TEXT("prometheus"))) {
         return vv_fail(out_err, VARVE_E_INVALID,
                        "invalid parameter \"format\": one of auto, prometheus, openmetrics");

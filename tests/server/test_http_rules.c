@@ -402,6 +402,7 @@ static void a_flag_is_true_or_false(void **state)
         {"POST", "/api/v1/import/prometheus?", "atomic", "a 1\n", false},
         {"POST", "/api/v1/import/csv?format=1:metric:m&", "header", "1\n2\n", false},
         {"GET", "/api/v1/export/csv?match[]=a&format=__name__&", "header", "", false},
+        {"GET", "/api/v1/export/csv?match[]=a&", "header", "", false},
         {"GET", "/api/v1/export?match[]=a&", "split_fields", "", false},
         {"POST", "/api/v3/write_lp?db=d&", "accept_partial", "a value=1 1\n", true},
         {"POST", "/api/v3/write_lp?db=d&", "no_sync", "a value=1 1\n", true},
@@ -426,6 +427,26 @@ static void a_flag_is_true_or_false(void **state)
             }
         }
     }
+}
+
+/** Whether it is looked at depends on others; whether it is good does not. */
+static void a_unit_is_good_wherever_it_is_given(void **state)
+{
+    server_fixture *f = *state;
+    server_fixture_start(f);
+    static const char *const targets[] = {
+        "/api/v1/export?match[]=a&precision=", "/api/v1/export/csv?match[]=a&precision=",
+        "/api/v1/export/csv?match[]=a&format=__name__&precision="};
+    for (size_t index = 0; index < sizeof targets / sizeof targets[0]; index++) {
+        char target[128];
+        snprintf(target, sizeof target, "%sms", targets[index]);
+        expect(http_get(f->port, target), 200, NULL);
+        snprintf(target, sizeof target, "%sh", targets[index]);
+        expect(http_get(f->port, target), 400, "invalid parameter \\\"precision\\\"");
+        expect(http_get(f->port, targets[index]), 200, NULL); /* empty: not given */
+    }
+    expect(http_post(f->port, "/api/v1/import/prometheus?format=&timestamp=", "a 1\n"), 204, NULL);
+    expect(http_post(f->port, "/api/v1/import/prometheus?format=xml", "a 1\n"), 400, "format");
 }
 
 static void a_form_may_have_ten_mebibytes(void **state)
@@ -846,6 +867,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_head_refuses_waits_for_no_body, begin, end),
         cmocka_unit_test_setup_teardown(a_client_that_sends_on_sees_why_it_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(a_flag_is_true_or_false, begin, end),
+        cmocka_unit_test_setup_teardown(a_unit_is_good_wherever_it_is_given, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
