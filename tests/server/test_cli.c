@@ -11,36 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "support/check.h"
-#include "support/program.h"
-#include "support/temp_dir.h"
-
-static int begin(void **state)
-{
-    static temp_dir dir;
-    temp_dir_create(&dir);
-    *state = &dir;
-    return unsetenv("VARVE_URL");
-}
-
-static int end(void **state)
-{
-    temp_dir_remove(*state);
-    return 0;
-}
-
-/* The exit code, and that both outputs hold the text given (NULL: not looked at). Frees. */
-static void expect(program_result result, int exit_code, const char *out, const char *err)
-{
-    if (result.exit_code != exit_code || (out != NULL && strstr(result.out, out) == NULL) ||
-        (err != NULL && strstr(result.err, err) == NULL)) {
-        print_error("exit code %d\n%s\n%s\n", result.exit_code, result.out, result.err);
-    }
-    assert_int_equal(result.exit_code, exit_code);
-    assert_true(out == NULL || strstr(result.out, out) != NULL);
-    assert_true(err == NULL || strstr(result.err, err) != NULL);
-    program_result_free(&result);
-}
+#include "support/program_case.h"
 
 static void expect_same(program_result a, program_result b)
 {

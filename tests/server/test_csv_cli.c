@@ -8,36 +8,7 @@
 #include <unistd.h>
 
 #include "base/random.h"
-#include "support/check.h"
-#include "support/program.h"
-#include "support/temp_dir.h"
-
-static int begin(void **state)
-{
-    static temp_dir dir;
-    assert_int_equal(unsetenv("VARVE_URL"), 0);
-    temp_dir_create(&dir);
-    *state = &dir;
-    return 0;
-}
-
-static int end(void **state)
-{
-    temp_dir_remove(*state);
-    return 0;
-}
-
-/** Exit code, and parts of what is printed; NULL: whatever. */
-static void expect(program_result result, int exit_code, const char *out, const char *err)
-{
-    bool is_good = result.exit_code == exit_code && (out == NULL || strstr(result.out, out)) &&
-                   (err == NULL || strstr(result.err, err));
-    if (!is_good) {
-        print_error("exit %d\n%s\n%s\n", result.exit_code, result.out, result.err);
-    }
-    assert_true(is_good);
-    program_result_free(&result);
-}
+#include "support/program_case.h"
 
 static void write_file(const char *path, const char *text)
 {

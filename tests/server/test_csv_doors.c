@@ -6,36 +6,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "support/server_fixture.h"
-
-static int begin(void **state)
-{
-    static server_fixture fixture;
-    server_fixture_init(&fixture);
-    fixture.options.future_ms_max = 0; /* times of every size */
-    server_fixture_start(&fixture);
-    *state = &fixture;
-    return 0;
-}
-
-static int end(void **state)
-{
-    server_fixture_end(*state);
-    return 0;
-}
-
-static void expect(http_reply reply, int code, const char *body)
-{
-    if (reply.code != code || (body != NULL && strstr(reply.body, body) == NULL)) {
-        print_error("%s\n%s\n", reply.head, reply.body);
-    }
-    assert_int_equal(reply.code, code);
-    assert_true(reply.is_complete);
-    if (body != NULL) {
-        assert_non_null(strstr(reply.body, body));
-    }
-    http_reply_free(&reply);
-}
+#include "support/server_case.h"
 
 /** The whole body, and that it is CSV. */
 static void expect_csv(http_reply reply, const char *body)
@@ -238,5 +209,5 @@ int main(void)
         cmocka_unit_test(csv_lines_are_bounded),
         cmocka_unit_test(csv_bodies_may_be_compressed),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, begin_started, end);
 }

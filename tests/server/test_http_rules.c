@@ -14,39 +14,13 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "support/server_fixture.h"
+#include "support/server_case.h"
 #include "support/temp_dir.h"
 
 #define PAGE         "https://page.example"
 #define ELSEWHERE    "https://elsewhere.example"
 #define ID_BYTES_MAX 128
 #define FORM         "Content-Type: application/x-www-form-urlencoded\r\n"
-
-static int begin(void **state)
-{
-    static server_fixture fixture;
-    server_fixture_init(&fixture);
-    *state = &fixture;
-    return 0;
-}
-
-static int end(void **state)
-{
-    server_fixture_end(*state);
-    return 0;
-}
-
-static void expect(http_reply reply, int code, const char *body)
-{
-    if (reply.code != code || (body != NULL && strstr(reply.body, body) == NULL)) {
-        print_error("%s\n%s\n", reply.head, reply.body);
-    }
-    assert_int_equal(reply.code, code);
-    if (body != NULL) {
-        assert_non_null(strstr(reply.body, body));
-    }
-    http_reply_free(&reply);
-}
 
 /** A GET with headers of one's own. */
 static http_reply get_with(server_fixture *f, const char *target, const char *headers)

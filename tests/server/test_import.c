@@ -4,35 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/server_fixture.h"
-
-static int begin(void **state)
-{
-    static server_fixture fixture;
-    server_fixture_init(&fixture);
-    server_fixture_start(&fixture);
-    *state = &fixture;
-    return 0;
-}
-
-static int end(void **state)
-{
-    server_fixture_end(*state);
-    return 0;
-}
-
-static void expect(http_reply reply, int code, const char *body)
-{
-    if (reply.code != code || (body != NULL && strstr(reply.body, body) == NULL)) {
-        print_error("%s\n%s\n", reply.head, reply.body);
-    }
-    assert_int_equal(reply.code, code);
-    assert_true(reply.is_complete);
-    if (body != NULL) {
-        assert_non_null(strstr(reply.body, body));
-    }
-    http_reply_free(&reply);
-}
+#include "support/server_case.h"
 
 static const char every_type[] =
     "{\"metric\":{\"__name__\":\"all\",\"b\":\"2\",\"z\":\"\"},"
@@ -189,11 +161,13 @@ static void a_large_export_comes_whole_and_compressed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_exported_imports_to_the_same, begin, end),
-        cmocka_unit_test_setup_teardown(cut_digits_of_times_are_told, begin, end),
-        cmocka_unit_test_setup_teardown(good_lines_around_bad_ones_are_imported, begin, end),
-        cmocka_unit_test_setup_teardown(rows_answer_what_is_asked, begin, end),
-        cmocka_unit_test_setup_teardown(a_large_export_comes_whole_and_compressed, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_exported_imports_to_the_same, begin_started, end),
+        cmocka_unit_test_setup_teardown(cut_digits_of_times_are_told, begin_started, end),
+        cmocka_unit_test_setup_teardown(good_lines_around_bad_ones_are_imported, begin_started,
+                                        end),
+        cmocka_unit_test_setup_teardown(rows_answer_what_is_asked, begin_started, end),
+        cmocka_unit_test_setup_teardown(a_large_export_comes_whole_and_compressed, begin_started,
+                                        end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,22 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/server_fixture.h"
-
-static int begin(void **state)
-{
-    static server_fixture fixture;
-    server_fixture_init(&fixture);
-    server_fixture_start(&fixture);
-    *state = &fixture;
-    return 0;
-}
-
-static int end(void **state)
-{
-    server_fixture_end(*state);
-    return 0;
-}
+#include "support/server_case.h"
 
 static const char every_type[] =
     "{\"metric\":{\"__name__\":\"all\",\"b\":\"2\",\"z\":\"\"},"
@@ -188,11 +173,12 @@ static void damaged_streams_keep_the_blocks_before(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(streams_carry_everything_to_another_server, begin, end),
-        cmocka_unit_test_setup_teardown(streams_take_selectors_and_ranges_as_a_form_too, begin,
+        cmocka_unit_test_setup_teardown(streams_carry_everything_to_another_server, begin_started,
                                         end),
-        cmocka_unit_test_setup_teardown(streams_get_extra_labels, begin, end),
-        cmocka_unit_test_setup_teardown(damaged_streams_keep_the_blocks_before, begin, end),
+        cmocka_unit_test_setup_teardown(streams_take_selectors_and_ranges_as_a_form_too,
+                                        begin_started, end),
+        cmocka_unit_test_setup_teardown(streams_get_extra_labels, begin_started, end),
+        cmocka_unit_test_setup_teardown(damaged_streams_keep_the_blocks_before, begin_started, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,31 +8,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#include "support/server_fixture.h"
-
-static int begin(void **state)
-{
-    static server_fixture fixture;
-    server_fixture_init(&fixture);
-    *state = &fixture;
-    return 0;
-}
-
-static int end(void **state)
-{
-    server_fixture_end(*state);
-    return 0;
-}
-
-static void expect(http_reply reply, int code, const char *body)
-{
-    if (reply.code != code || (body != NULL && strstr(reply.body, body) == NULL)) {
-        print_error("%s\n%s\n", reply.head, reply.body);
-    }
-    assert_int_equal(reply.code, code);
-    assert_true(body == NULL || strstr(reply.body, body) != NULL);
-    http_reply_free(&reply);
-}
+#include "support/server_case.h"
 
 /** A request is counted when it has ended, which may be after its answer was read. */
 static void expect_count(server_fixture *f, const char *limit, int count)

@@ -3,35 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/server_fixture.h"
-
-static int begin(void **state)
-{
-    static server_fixture fixture;
-    server_fixture_init(&fixture);
-    server_fixture_start(&fixture);
-    *state = &fixture;
-    return 0;
-}
-
-static int end(void **state)
-{
-    server_fixture_end(*state);
-    return 0;
-}
-
-static void expect(http_reply reply, int code, const char *body)
-{
-    if (reply.code != code || (body != NULL && strstr(reply.body, body) == NULL)) {
-        print_error("%s\n%s\n", reply.head, reply.body);
-    }
-    assert_int_equal(reply.code, code);
-    assert_true(reply.is_complete);
-    if (body != NULL) {
-        assert_non_null(strstr(reply.body, body));
-    }
-    http_reply_free(&reply);
-}
+#include "support/server_case.h"
 
 static void health_is_told_at_every_spelling(void **state)
 {
@@ -273,16 +245,16 @@ static void the_page_has_no_script(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(health_is_told_at_every_spelling, begin, end),
-        cmocka_unit_test_setup_teardown(lines_written_are_exported, begin, end),
-        cmocka_unit_test_setup_teardown(good_lines_of_a_bad_body_are_kept, begin, end),
-        cmocka_unit_test_setup_teardown(listings_give_what_is_stored, begin, end),
-        cmocka_unit_test_setup_teardown(fields_are_listed_with_their_types, begin, end),
-        cmocka_unit_test_setup_teardown(figures_count_what_was_done, begin, end),
-        cmocka_unit_test_setup_teardown(figures_have_two_forms, begin, end),
-        cmocka_unit_test_setup_teardown(methods_and_paths_are_closed_lists, begin, end),
-        cmocka_unit_test_setup_teardown(head_gives_the_head_alone, begin, end),
-        cmocka_unit_test_setup_teardown(the_page_has_no_script, begin, end),
+        cmocka_unit_test_setup_teardown(health_is_told_at_every_spelling, begin_started, end),
+        cmocka_unit_test_setup_teardown(lines_written_are_exported, begin_started, end),
+        cmocka_unit_test_setup_teardown(good_lines_of_a_bad_body_are_kept, begin_started, end),
+        cmocka_unit_test_setup_teardown(listings_give_what_is_stored, begin_started, end),
+        cmocka_unit_test_setup_teardown(fields_are_listed_with_their_types, begin_started, end),
+        cmocka_unit_test_setup_teardown(figures_count_what_was_done, begin_started, end),
+        cmocka_unit_test_setup_teardown(figures_have_two_forms, begin_started, end),
+        cmocka_unit_test_setup_teardown(methods_and_paths_are_closed_lists, begin_started, end),
+        cmocka_unit_test_setup_teardown(head_gives_the_head_alone, begin_started, end),
+        cmocka_unit_test_setup_teardown(the_page_has_no_script, begin_started, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
