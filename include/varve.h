@@ -404,6 +404,9 @@ typedef struct varve_options {
     uint64_t log_bytes_max;      /* log behind the present file at which writes wait for a flush,
                                     which begins at half of it: 512 MiB */
     uint64_t batch_bytes_max;    /* encoded size of one atomic batch: 64 MiB, the largest */
+    uint64_t chain_bytes_max;    /* the same of one that deletes or replaces rows, where that is
+                                    more: 256 MiB, at most 1 GiB. What one batch took is in memory
+                                    at once when it is written, and when it is recovered. */
     uint64_t series_max;         /* 0: bounded by memory only */
     uint64_t retention_grace_ms; /* running time after which a cut is final: 3600000 */
     uint64_t min_free_bytes;     /* less free on the disk: rows are refused until half as much again

@@ -84,6 +84,8 @@ static varve_status open_check_options(const varve_options *options, varve_error
     }
     VV_TRY(open_check_range("batch_bytes_max", options->batch_bytes_max, 1024, 64 * OPEN_MIB,
                             out_err));
+    VV_TRY(open_check_range("chain_bytes_max", options->chain_bytes_max, 1024,
+                            VV_WAL_BATCH_BYTES_MAX, out_err));
     VV_TRY(open_check_range("memory_limit_bytes", options->memory_limit_bytes, OPEN_MIB, UINT64_MAX,
                             out_err));
     uint32_t known = VARVE_OPEN_READONLY | VARVE_OPEN_NO_CREATE | VARVE_OPEN_SALVAGE |
@@ -122,6 +124,7 @@ static varve_status open_fill_options(const varve_options *given, varve_options 
     options->merge_fan_in = (uint32_t)open_default(options->merge_fan_in, OPEN_MERGE_FAN_IN);
     options->log_bytes_max = open_default(options->log_bytes_max, 512 * OPEN_MIB);
     options->batch_bytes_max = open_default(options->batch_bytes_max, 64 * OPEN_MIB);
+    options->chain_bytes_max = open_default(options->chain_bytes_max, 256 * OPEN_MIB);
     options->sync_interval_ms =
         (uint32_t)open_default(options->sync_interval_ms, OPEN_SYNC_INTERVAL_MS);
     options->write_timeout_ms =

@@ -416,6 +416,9 @@ static void write_look(vv_write *write)
         write->has_deletes = write->has_deletes || items[i].op->selection != NULL;
         write->changes_rows = write->changes_rows || items[i].target_count > 0;
     }
+    write->is_chain = (write->has_deletes || write->changes_rows) &&
+                      (write->flags & VARVE_WRITE_SPLIT) == 0 &&
+                      write->db->options.chain_bytes_max > write->db->options.batch_bytes_max;
 }
 
 /** Whether it is still so that nothing is to be done. */

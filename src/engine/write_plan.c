@@ -95,6 +95,9 @@ varve_status vv_write_slice(const vv_run *run, size_t begin, size_t count, vv_ar
         out_run->times = run->times + begin;
         out_run->time_count = count;
     }
+    if (run->row_ids != NULL) {
+        out_run->row_ids = run->row_ids + begin;
+    }
     return VARVE_OK;
 }
 

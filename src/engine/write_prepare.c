@@ -17,8 +17,14 @@
 #include "index/catalogue.h"
 #include "wal/payload.h"
 
-/* What a hidden row takes where there is no log to tell: about as much as in one. */
-enum { PREPARE_HIDE_BYTES = 12 };
+enum {
+    /* What a hidden row takes where there is no log to tell: about as much as in one. */
+    PREPARE_HIDE_BYTES = 12,
+    /* Of a batch that may be longer than a record: what a record has before the next one begins,
+     * and the most that is put into it at once. Their sum is well below what a record may have. */
+    PREPARE_RECORD_BYTES = 32 * 1024 * 1024,
+    PREPARE_SLICE_BYTES = 8 * 1024 * 1024
+};
 
 void vv_write_memory_init(vv_batch_memory *memory, vv_alloc *alloc)
 {
@@ -182,6 +188,17 @@ static varve_status prepare_run(vv_write *write, const vv_write_item *item, varv
 
 /* ---- records ---- */
 
+/** What cannot be divided: a row, a selection, definitions. */
+static varve_status prepare_check_record(size_t size, varve_error *out_err)
+{
+    if (size > VV_WAL_RECORD_BYTES_MAX - sizeof(uint64_t)) { /* its sequence comes behind */
+        return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_BATCH,
+                             "a part of the batch takes %zu bytes, a record of the log may have %d",
+                             size, VV_WAL_RECORD_BYTES_MAX);
+    }
+    return VARVE_OK;
+}
+
 static varve_status prepare_add_record(vv_write *write, vv_wal_type type, uint64_t sequences,
                                        size_t offset, varve_error *out_err)
 {
@@ -192,29 +209,58 @@ static varve_status prepare_add_record(vv_write *write, vv_wal_type type, uint64
         .offset = offset,
         .size = memory->payload.size - offset,
     };
+    VV_TRY(prepare_check_record(record.size, out_err));
     record.crc =
         record.size == 0 ? 0 : vv_crc32c(0, memory->payload.data + record.offset, record.size);
     varve_status status = vv_vec_push(&memory->records, &record);
     return status == VARVE_OK ? VARVE_OK : vv_vec_fail(&memory->records, status, out_err);
 }
 
-/** One ROWS record of the runs [begin, end); none when there are none. */
-static varve_status prepare_rows(vv_write *write, size_t begin, size_t end, varve_error *out_err)
+/** What of a run, from a row on, is put into a record at once. */
+static varve_status prepare_slice(vv_write *write, const vv_run *run, size_t begin,
+                                  vv_run *out_slice, varve_error *out_err)
 {
-    if (begin == end) {
+    *out_slice = *run;
+    if (begin == 0 && (!write->is_chain || run->vector != NULL ||
+                       vv_write_estimate(run) <= PREPARE_SLICE_BYTES)) {
         return VARVE_OK;
     }
+    size_t count = run->count - begin;
+    for (;;) {
+        vv_arena_mark mark = vv_arena_save(&write->memory->attempt);
+        VV_TRY(vv_write_slice(run, begin, count, &write->memory->attempt, out_slice, out_err));
+        if (count == 1 || vv_write_estimate(out_slice) <= PREPARE_SLICE_BYTES) {
+            return VARVE_OK;
+        }
+        vv_arena_restore(&write->memory->attempt, mark);
+        count /= 2;
+    }
+}
+
+/** The runs [begin, end) as one ROWS record, or several where the batch may be a chain. */
+static varve_status prepare_rows(vv_write *write, size_t begin, size_t end, varve_error *out_err)
+{
     vv_batch_memory *memory = write->memory;
     const vv_write_run *runs = VV_VEC_ITEMS(&memory->runs, vv_write_run);
     size_t offset = memory->payload.size;
     uint64_t rows = 0;
     for (size_t i = begin; i < end; i++) {
-        rows += runs[i].run.count;
-        if (write->is_logged) {
-            VV_TRY(vv_payload_add_run(&memory->payload, &runs[i].run, out_err));
+        for (size_t row = 0; row < runs[i].run.count;) {
+            vv_run slice;
+            VV_TRY(prepare_slice(write, &runs[i].run, row, &slice, out_err));
+            if (write->is_chain && memory->payload.size - offset >= PREPARE_RECORD_BYTES) {
+                VV_TRY(prepare_add_record(write, VV_WAL_ROWS, rows, offset, out_err));
+                offset = memory->payload.size;
+                rows = 0;
+            }
+            if (write->is_logged) {
+                VV_TRY(vv_payload_add_run(&memory->payload, &slice, out_err));
+            }
+            row += slice.count;
+            rows += slice.count;
         }
     }
-    return prepare_add_record(write, VV_WAL_ROWS, rows, offset, out_err);
+    return rows == 0 ? VARVE_OK : prepare_add_record(write, VV_WAL_ROWS, rows, offset, out_err);
 }
 
 static varve_status prepare_delete(vv_write *write, const vv_write_delete *delete,
@@ -255,11 +301,13 @@ static varve_status prepare_records(vv_write *write, varve_error *out_err)
 static varve_status prepare_check_size(const vv_write *write, varve_error *out_err)
 {
     uint64_t bytes = write->payload_bytes + write->memory->definitions.size;
-    uint64_t max = write->db->options.batch_bytes_max;
+    const varve_options *options = &write->db->options;
+    uint64_t max = write->is_chain ? options->chain_bytes_max : options->batch_bytes_max;
     if (bytes > max) {
         return vv_fail_limit(out_err, VARVE_E_LIMIT, VV_LIMIT_BATCH,
-                             "the batch takes %llu bytes, batch_bytes_max is %llu",
-                             (unsigned long long)bytes, (unsigned long long)max);
+                             "the batch takes %llu bytes, %s is %llu", (unsigned long long)bytes,
+                             write->is_chain ? "chain_bytes_max" : "batch_bytes_max",
+                             (unsigned long long)max);
     }
     return VARVE_OK;
 }
@@ -339,5 +387,6 @@ varve_status vv_write_define(vv_write *write, varve_error *out_err)
             .id = id, .kind = 1, .metric = vv_catalogue_field_name(write->db->catalogue, id)};
         VV_TRY(vv_payload_add_definition(&write->memory->definitions, &definition, out_err));
     }
+    VV_TRY(prepare_check_record(write->memory->definitions.size, out_err));
     return prepare_check_size(write, out_err);
 }

@@ -34,6 +34,9 @@ typedef struct vv_write_item {
 
 #define VV_WRITE_NO_GROUP UINT32_MAX
 
+/* Rows of a group: as a record they stay below 32 MiB. */
+enum { VV_WRITE_GROUP_ROWS_MAX = 1024 * 1024 };
+
 /** A row to be changed. */
 typedef struct vv_write_target {
     vv_row_address row;
@@ -92,6 +95,7 @@ typedef struct vv_write {
     uint64_t retypes_visible;        /* as of when memory.retypes hold */
     vv_version *base, *version;      /* with deletes: the current one, and that with tombstones */
     bool has_deletes;                /* by selection */
+    bool is_chain;                   /* may be longer: chain_bytes_max */
     bool changes_rows;               /* there are targets ... */
     bool is_rows_resolved;           /* ... and what became of them is known ... */
     bool has_rows_changed;           /* ... anew: something came between */
@@ -125,7 +129,7 @@ VV_MUST_CHECK varve_status vv_write_slice(const vv_run *run, size_t begin, size_
 
 /* ---- write_prepare.c ---- */
 
-/** Runs, deletes and records of the part. E_LIMIT above batch_bytes_max. */
+/** Runs, deletes and records of the part. E_LIMIT above batch_bytes_max or chain_bytes_max. */
 VV_MUST_CHECK varve_status vv_write_prepare(vv_write *write, varve_error *out_err);
 /** Payload of the definitions of new_series and new_fields. */
 VV_MUST_CHECK varve_status vv_write_define(vv_write *write, varve_error *out_err);

@@ -375,11 +375,15 @@ static varve_status rows_take(vv_write *write, const vv_write_item *item, size_t
     return VARVE_OK;
 }
 
-/** Begin a group, unless it is the present one (T2). */
+/** Begin a group, unless it is the present one (T2) and has room. */
 static varve_status rows_begin_group(vv_write *write, uint32_t group, varve_error *out_err)
 {
     vv_batch_memory *memory = write->memory;
-    if (write->group == group) {
+    const vv_write_delete *last =
+        write->group != group
+            ? NULL
+            : VV_VEC_AT(&memory->deletes, vv_write_delete, memory->deletes.count - 1);
+    if (last != NULL && last->hide_end - last->hide_begin < VV_WRITE_GROUP_ROWS_MAX) {
         return VARVE_OK;
     }
     vv_write_delete delete = {

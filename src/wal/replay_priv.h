@@ -17,8 +17,10 @@
 
 enum {
     /* A group in memory. The writer closes groups at 4 MiB, or after one batch of at most
-     * VV_WAL_RECORD_BYTES_MAX, whose records may double in size by their headers. */
-    VV_REPLAY_GROUP_BYTES_MAX = 2 * VV_FRAME_PAYLOAD_BYTES_MAX + 8 * 1024 * 1024,
+     * VV_WAL_BATCH_BYTES_MAX, to which the headers of its records add as much as a record may have.
+     */
+    VV_REPLAY_GROUP_BYTES_MAX =
+        VV_WAL_BATCH_BYTES_MAX + VV_FRAME_PAYLOAD_BYTES_MAX + 8 * 1024 * 1024,
     VV_REPLAY_TORN_BYTES_MAX = 16 * 1024 * 1024, /* kept of a torn end */
     VV_REPLAY_LOST_SERIES_MAX = 64,              /* named in the report of one hole (arbitrary) */
     VV_REPLAY_RETRIES_MAX = 5,                   /* beside a live writer */

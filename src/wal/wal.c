@@ -284,11 +284,13 @@ static varve_status wal_reserve_step(vv_wal *wal, size_t cost, int64_t deadline_
 varve_status vv_wal_reserve(vv_wal *wal, size_t payload_bytes, size_t record_count,
                             int64_t deadline_ns, varve_error *out_err)
 {
-    if (payload_bytes > VV_WAL_RECORD_BYTES_MAX - VV_WAL_SEQUENCE_BYTES ||
-        record_count > VV_WAL_RECORD_BYTES_MAX / VV_WAL_RECORD_OVERHEAD) {
-        return vv_fail(out_err, VARVE_E_LIMIT,
-                       "a batch of %zu bytes in %zu records; one may have %d bytes", payload_bytes,
-                       record_count, VV_WAL_RECORD_BYTES_MAX);
+    if (payload_bytes > VV_WAL_BATCH_BYTES_MAX ||
+        record_count > VV_WAL_RECORD_BYTES_MAX / VV_WAL_RECORD_OVERHEAD ||
+        payload_bytes > record_count * (VV_WAL_RECORD_BYTES_MAX - VV_WAL_SEQUENCE_BYTES)) {
+        return vv_fail(
+            out_err, VARVE_E_LIMIT,
+            "a batch of %zu bytes in %zu records; a record may have %d bytes, a batch %d",
+            payload_bytes, record_count, VV_WAL_RECORD_BYTES_MAX, VV_WAL_BATCH_BYTES_MAX);
     }
     size_t cost = wal_cost(payload_bytes, record_count);
     vv_mutex_lock(&wal->lock);
@@ -414,6 +416,7 @@ vv_wal_ticket vv_wal_append(vv_wal *wal, const vv_wal_record *records, size_t co
     for (size_t i = 0; i < count; ++i) {
         VV_DEBUG_ASSERT(records[i].payload_crc ==
                         vv_crc32c(0, records[i].payload.data, records[i].payload.size));
+        VV_ASSERT(records[i].payload.size <= VV_WAL_RECORD_BYTES_MAX - VV_WAL_SEQUENCE_BYTES);
         payload_bytes += records[i].payload.size;
         sequences += records[i].sequences;
     }

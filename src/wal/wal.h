@@ -38,7 +38,10 @@
 
 enum {
     VV_WAL_RECORD_BYTES_MAX = 64 * 1024 * 1024 + 64 * 1024, /* payload */
-    VV_WAL_RESERVED_SEQUENCES = 1                           /* sequence 0 is "before everything" */
+    /* Payloads of a batch, in as many records as that takes. Arbitrary: replay holds a group in
+     * memory. */
+    VV_WAL_BATCH_BYTES_MAX = 1024 * 1024 * 1024,
+    VV_WAL_RESERVED_SEQUENCES = 1 /* sequence 0 is "before everything" */
 };
 
 typedef struct vv_wal vv_wal;
@@ -92,8 +95,8 @@ VV_MUST_CHECK varve_status vv_wal_open(const vv_env *env, const vv_wal_options *
 
 /** Room for a batch of this many payload bytes and records in buffer and file; may wait until
  *  deadline_ns (vv_mono_now_ns). E_NOSPACE, E_TIMEOUT, E_FENCED, E_NOMEM, E_LIMIT (more payload
- * than VV_WAL_RECORD_BYTES_MAX), E_IO; no effect then. Ended by an append of exactly these bytes
- * and records, or by vv_wal_unreserve with the same numbers. */
+ * than so many records, or than VV_WAL_BATCH_BYTES_MAX), E_IO; no effect then. Ended by an append
+ * of exactly these bytes and records, or by vv_wal_unreserve with the same numbers. */
 VV_MUST_CHECK varve_status vv_wal_reserve(vv_wal *wal, size_t payload_bytes, size_t record_count,
                                           int64_t deadline_ns, varve_error *out_err);
 void vv_wal_unreserve(vv_wal *wal, size_t payload_bytes, size_t record_count);

@@ -722,6 +722,120 @@ static void a_long_list_of_changes_is_split_where_that_is_asked(void **state)
     rows_expect_sum(w, ROWS / 2, 0);
 }
 
+/* ---- chains: more than a batch without changes may be ---- */
+
+static void rows_set_limits(rows_world *w, uint64_t batch_bytes, uint64_t chain_bytes)
+{
+    engine_fixture_close(&w->f);
+    w->f.options.batch_bytes_max = batch_bytes;
+    w->f.options.chain_bytes_max = chain_bytes;
+    w->f.options.memory_limit_bytes = UINT64_C(1) << 30;
+    engine_fixture_open(&w->f);
+    rows_resolve(w);
+}
+
+static varve_status rows_try_texts(rows_world *w, size_t count, size_t size, bool deletes_first,
+                                   varve_error *err)
+{
+    char *text = calloc(1, size + 1);
+    assert_non_null(text);
+    varve_batch *batch = rows_batch(w);
+    if (deletes_first) {
+        rows_delete_range(batch, &w->b, INT64_MIN, INT64_MAX);
+    }
+    memset(text, 'x', size);
+    for (size_t i = 0; i < count; i++) {
+        rows_add(w, batch, w->b, (int64_t)i, rows_text(text));
+    }
+    varve_status status = rows_try_commit(w, batch, err);
+    free(text);
+    return status;
+}
+
+static uint64_t rows_count(rows_world *w)
+{
+    uint64_t digest[2];
+    uint64_t rows;
+    engine_fixture_digest(&w->f, digest, &rows);
+    return rows;
+}
+
+static void a_batch_that_deletes_may_be_as_long_as_a_chain(void **state)
+{
+    rows_world *w = *state;
+    varve_error err;
+    rows_set_limits(w, 4096, 16384);
+    check_ok(rows_try_texts(w, 30, 100, /* deletes_first */ false, &err), &err);
+    check_status(VARVE_E_LIMIT, rows_try_texts(w, 60, 100, false, &err));
+    assert_non_null(strstr(err.message, "batch_bytes_max"));
+    check_ok(rows_try_texts(w, 60, 100, /* deletes_first */ true, &err), &err);
+    assert_int_equal(rows_count(w), 60);
+    check_ok(rows_try_texts(w, 140, 100, true, &err), &err);
+    check_status(VARVE_E_LIMIT, rows_try_texts(w, 180, 100, true, &err));
+    assert_non_null(strstr(err.message, "chain_bytes_max"));
+    assert_int_equal(rows_count(w), 140); /* nothing of it, not the delete either */
+    rows_reopen(w, /* is_crash */ true);
+    assert_int_equal(rows_count(w), 140);
+    rows_set_limits(w, 4096, 1024); /* never less than a batch */
+    check_ok(rows_try_texts(w, 30, 100, true, &err), &err);
+    check_status(VARVE_E_LIMIT, rows_try_texts(w, 60, 100, true, &err));
+    assert_non_null(strstr(err.message, "batch_bytes_max"));
+}
+
+static void a_chain_takes_as_many_records_as_it_needs(void **state)
+{
+    enum { ROWS = 70, ROW_BYTES = 1024 * 1024 }; /* more than a record may have */
+    rows_world *w = *state;
+    varve_error err;
+    rows_set_limits(w, 1 << 20, 0);
+    varve_batch *batch = rows_batch(w);
+    for (int i = 1; i <= ROWS; i++) {
+        rows_add(w, batch, w->a, i, rows_text("old"));
+    }
+    rows_commit(w, batch);
+    w->base = w->written.first_row_id - 1;
+    char *text = calloc(1, ROW_BYTES + 1);
+    assert_non_null(text);
+    memset(text, 'x', ROW_BYTES);
+    batch = rows_batch(w);
+    for (int i = 1; i <= ROWS; i++) {
+        rows_replace(w, batch, rows_id(w, w->a, i, (uint64_t)i), w->b, -i, rows_text(text));
+    }
+    rows_commit(w, batch);
+    rows_expect_counts(w, 0, ROWS, 0);
+    free(text);
+    for (int place = 0; place < 2; place++) {
+        assert_int_equal(rows_count(w), ROWS);
+        assert_string_equal(rows_of(w, w->a), "");
+        if (place == 0) {
+            rows_reopen(w, /* is_crash */ true);
+        }
+    }
+    batch = rows_batch(w);
+    for (int i = 1; i <= ROWS; i++) {
+        rows_delete(w, batch, w->b, -i, (uint64_t)i); /* the ids went through the log too */
+    }
+    rows_commit(w, batch);
+    rows_expect_counts(w, ROWS, 0, 0);
+    check_status(VARVE_E_LIMIT, rows_try_texts(w, 3, 400 * 1024, /* deletes_first */ false, &err));
+}
+
+static void options_of_chains_have_bounds(void **state)
+{
+    rows_world *w = *state;
+    static const uint64_t limits[] = {1023, 1024, UINT64_C(1) << 30, (UINT64_C(1) << 30) + 1};
+    engine_fixture_close(&w->f);
+    for (size_t i = 0; i < VV_ARRAY_COUNT(limits); i++) {
+        varve_error err;
+        w->f.options.chain_bytes_max = limits[i];
+        varve_status status = varve_open("db", &w->f.options, &w->f.db, &err);
+        check_status(i == 1 || i == 2 ? VARVE_OK : VARVE_E_INVALID, status);
+        if (status == VARVE_OK) {
+            engine_fixture_close(&w->f);
+        }
+    }
+}
+
 /* ---- failures ---- */
 
 /* A batch of every kind of change over head and segment; the rows before and after it. */
@@ -936,6 +1050,9 @@ int main(void)
         ROWS_TEST(a_reader_beside_the_writer_follows),
         ROWS_TEST(rows_at_the_ends_of_time_are_told_apart),
         ROWS_TEST(a_long_list_of_changes_is_split_where_that_is_asked),
+        ROWS_TEST(a_batch_that_deletes_may_be_as_long_as_a_chain),
+        ROWS_TEST(a_chain_takes_as_many_records_as_it_needs),
+        ROWS_TEST(options_of_chains_have_bounds),
         ROWS_TEST(each_failed_allocation_of_a_change_has_no_effect),
         ROWS_TEST(each_failed_allocation_of_a_replay_of_changes_is_clean),
         ROWS_TEST(each_failed_call_leaves_all_of_a_change_or_nothing),
