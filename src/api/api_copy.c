@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "api/api_figures_priv.h"
 #include "base/status.h"
 #include "engine/scrub.h"
 #include "engine/snapshot.h"
@@ -48,7 +49,7 @@ varve_status varve_snapshot(varve_db *db, const char *path, varve_task *task,
         return vv_fail(out_err, VARVE_E_INVALID, "varve_snapshot: the path is NULL");
     }
     VV_TRY(api_copy_result("varve_snapshot", out_copied, &own, &copied, out_err));
-    return vv_snapshot(db, path, task, copied, out_err);
+    return vv_api_maintained(db, vv_snapshot(db, path, task, copied, out_err));
 }
 
 varve_status varve_restore(const char *snapshot, const char *path, const varve_options *options,
@@ -76,5 +77,6 @@ varve_status varve_scrub(varve_db *db, const varve_scrub_options *options, varve
         return vv_fail(out_err, VARVE_E_INVALID,
                        "varve_scrub: call varve_scrub_options_init first");
     }
-    return vv_scrub(db, options == NULL ? &defaults : options, task, out_scrubbed, out_err);
+    return vv_api_maintained(
+        db, vv_scrub(db, options == NULL ? &defaults : options, task, out_scrubbed, out_err));
 }

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "api/api_figures_priv.h"
 #include "base/status.h"
 #include "engine/db.h"
 #include "engine/flush.h"
@@ -228,7 +229,7 @@ static varve_status api_check_writable(varve_db *db, varve_error *out_err)
 varve_status varve_flush(varve_db *db, varve_task *task, varve_error *out_err)
 {
     VV_TRY(api_check_writable(db, out_err));
-    return vv_flush(db, task, out_err);
+    return vv_api_maintained(db, vv_flush(db, task, out_err));
 }
 
 varve_status varve_compact(varve_db *db, uint32_t flags, varve_task *task, varve_error *out_err)
@@ -237,6 +238,9 @@ varve_status varve_compact(varve_db *db, uint32_t flags, varve_task *task, varve
     if ((flags & ~(uint32_t)VARVE_COMPACT_ALL) != 0) {
         return vv_fail(out_err, VARVE_E_INVALID, "varve_compact: unknown flags 0x%x", flags);
     }
-    VV_TRY(vv_flush(db, task, out_err));
-    return vv_merge(db, (flags & VARVE_COMPACT_ALL) != 0, task, out_err);
+    varve_status status = vv_flush(db, task, out_err);
+    if (status == VARVE_OK) {
+        status = vv_merge(db, (flags & VARVE_COMPACT_ALL) != 0, task, out_err);
+    }
+    return vv_api_maintained(db, status);
 }

@@ -4,6 +4,7 @@
  * Bodies of varve.h: reading and listing. Cursors are made and driven in query/.
  */
 
+#include "api/api_figures_priv.h"
 #include "base/status.h"
 #include "engine/db.h"
 #include "query/query.h"
@@ -25,7 +26,7 @@ varve_status varve_query(varve_db *db, const varve_query_options *options,
     if (options->struct_size < sizeof *options) {
         return vv_fail(out_err, VARVE_E_INVALID, "call varve_query_options_init before a query");
     }
-    return vv_query_open(db, options, out_cursor, out_err);
+    return vv_api_queried(db, vv_query_open(db, options, out_cursor, out_err));
 }
 
 varve_status varve_last(varve_db *db, const varve_selection *selections, size_t count,
@@ -123,7 +124,7 @@ static varve_status api_list(varve_db *db, vv_list_kind kind, varve_text name,
     if (options->struct_size < sizeof *options) {
         return vv_fail(out_err, VARVE_E_INVALID, "call varve_list_options_init before a listing");
     }
-    return vv_list_open(db, kind, name, options, out_cursor, out_err);
+    return vv_api_queried(db, vv_list_open(db, kind, name, options, out_cursor, out_err));
 }
 
 varve_status varve_metrics(varve_db *db, const varve_list_options *options,

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "api/api_figures_priv.h"
 #include "base/alloc.h"
 #include "base/status.h"
 #include "engine/db.h"
@@ -66,7 +67,7 @@ varve_status varve_verify(varve_db *db, varve_task *task, varve_verified *out_ve
     if (out_verified == NULL || out_verified->struct_size < sizeof *out_verified) {
         return vv_fail(out_err, VARVE_E_INVALID, "varve_verify: call varve_verified_init first");
     }
-    return vv_verify(db, task, out_verified, out_err);
+    return vv_api_maintained(db, vv_verify(db, task, out_verified, out_err));
 }
 
 /* ---- figures ---- */
@@ -86,6 +87,7 @@ typedef struct api_figures {
     varve_retention_times times;
     varve_retention_info kept; /* of the database */
     double seconds;            /* in a unit of its times */
+    api_engine_figures engine;
 } api_figures;
 
 static double api_counter(const atomic_uint_fast64_t *counter)
@@ -184,7 +186,7 @@ static double api_syncs_within(const api_figures *f, size_t bucket)
     X("varve_merge_failures_total", COUNTER, api_counter(&f->counters->merge_failures),            \
       "Merges that failed.")                                                                       \
     X("varve_merge_rows_total", COUNTER, api_counter(&f->counters->merge_rows),                    \
-      "Rows written by merges.")                                                                   \
+      "Rows read by merges.")                                                                      \
     X("varve_merge_read_bytes_total", COUNTER, api_counter(&f->counters->merge_bytes_read),        \
       "Bytes of segments read by merges.")                                                         \
     X("varve_merge_written_bytes_total", COUNTER, api_counter(&f->counters->merge_bytes_written),  \
@@ -271,6 +273,7 @@ static void api_gather_retention(varve_db *db, api_figures *f)
 static void api_gather(varve_db *db, api_figures *f)
 {
     f->counters = &db->counters;
+    vv_api_gather_engine(db, &f->engine);
     api_gather_retention(db, f);
     f->memory_bytes = vv_alloc_bytes(&db->alloc);
     f->memory_limit = db->options.memory_limit_bytes;
@@ -330,6 +333,7 @@ varve_status varve_stats(varve_db *db, varve_stat *out_stats, size_t capacity, s
     count++;
     API_FIGURES(API_FIGURE)
     API_FIGURES_OF_SEVERAL(API_FIGURE)
+    API_FIGURES_OF_ENGINE(API_FIGURE)
 #undef API_FIGURE
     *out_count = count;
     return VARVE_OK;

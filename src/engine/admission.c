@@ -50,7 +50,7 @@ static bool admission_must_wait(const varve_db *db, const vv_admission *write)
 
 static varve_status admission_refuse(varve_db *db, varve_error *out_err)
 {
-    atomic_fetch_add_explicit(&db->counters.writes_refused, 1, memory_order_relaxed);
+    vv_count(&db->counters.writes_refused, 1);
     if (admission_lacks_memory(db)) {
         return vv_fail(
             out_err, VARVE_E_BUSY, "memory stays at %zu bytes, memory_limit_bytes is %llu",
@@ -80,6 +80,7 @@ static bool admission_flush(varve_db *db)
         return false; /* it failed a moment ago */
     }
     varve_error error;
+    vv_count(&db->counters.flushes_forced, 1);
     bool is_done = vv_flush(db, NULL, &error) == VARVE_OK;
     if (!is_done) {
         vv_db_log(db, VARVE_LOG_WARN, "flush.failed", "%s; a write waited for it", error.message);
@@ -116,7 +117,7 @@ static varve_status admission_relieve(varve_db *db, const vv_admission *write, v
     bool flushed = false;
     bool is_helped = true;
     varve_status status = VARVE_OK;
-    atomic_fetch_add_explicit(&db->counters.writes_delayed, 1, memory_order_relaxed);
+    vv_count(&db->counters.writes_delayed, 1);
     admission_drop_cache(db);
     while (status == VARVE_OK && admission_must_wait(db, write)) {
         status = vv_db_check_writing(db, out_err); /* then no flush frees anything */
@@ -130,8 +131,8 @@ static varve_status admission_relieve(varve_db *db, const vv_admission *write, v
             is_helped = admission_step(db, write, &flushed);
         }
     }
-    atomic_fetch_add_explicit(&db->counters.delay_ns, (uint64_t)(vv_mono_now_ns() - begun),
-                              memory_order_relaxed);
+    vv_count(&db->counters.delay_ns, (uint64_t)(vv_mono_now_ns() - begun));
+    vv_count(&db->counters.writes_relieved, status == VARVE_OK ? 1 : 0);
     return status;
 }
 

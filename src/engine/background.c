@@ -39,12 +39,14 @@ static bool background_step(varve_db *db)
     }
     if (vv_flush_is_due(db)) {
         if (vv_flush(db, NULL, &error) != VARVE_OK) {
+            vv_count(&db->counters.background_errors, 1);
             vv_db_log(db, VARVE_LOG_WARN, "flush.failed", "%s; tried again later", error.message);
         }
         return true;
     }
     if (vv_merge_is_due(db)) {
         if (vv_merge(db, false, NULL, &error) != VARVE_OK) {
+            vv_count(&db->counters.background_errors, 1);
             vv_db_log(db, VARVE_LOG_WARN, "merge.failed", "%s; tried again later", error.message);
         }
         return true;

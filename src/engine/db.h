@@ -66,8 +66,23 @@ typedef struct vv_counters {
     atomic_uint_fast64_t queries, rows_scanned, vectors_decoded, vectors_by_statistics;
     atomic_uint_fast64_t snapshots, scrub_bytes, scrub_damage;
     atomic_uint_fast64_t torn_tails, replayed_rows, precision_lost;
-    atomic_uint_fast64_t writes_delayed, writes_refused, delay_ns;
+    atomic_uint_fast64_t writes_delayed, writes_relieved, writes_refused, delay_ns;
+    atomic_uint_fast64_t series_logged, log_failures;
+    atomic_uint_fast64_t freezes, flush_ns, flush_segments, flush_series, flush_vectors;
+    atomic_uint_fast64_t flushes_forced, flushes_empty;
+    atomic_uint_fast64_t merge_ns, merge_sources, merge_outputs, merge_rows_written;
+    atomic_uint_fast64_t merge_vectors_read, merge_vectors_written, merges_idle;
+    atomic_uint_fast64_t query_errors, query_ns, query_rows;
+    atomic_uint_fast64_t replays, replay_ns, replay_records, replay_bytes, replay_holes;
+    atomic_uint_fast64_t replay_series, replay_batches, replay_points;
+    atomic_uint_fast64_t background_errors, maintenance_errors;
 } vv_counters;
+
+/** Add to a figure. */
+static inline void vv_count(atomic_uint_fast64_t *figure, uint64_t more)
+{
+    atomic_fetch_add_explicit(figure, more, memory_order_relaxed);
+}
 
 /** A cursor or a batch, in the list of its database: varve_abandon frees what is left in it. */
 typedef struct vv_db_user {

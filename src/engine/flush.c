@@ -112,6 +112,7 @@ static varve_status flush_freeze(varve_db *db, varve_error *out_err)
     vv_head_freeze(db->head, last_lsn, last_sequence);
     vv_mutex_lock(&db->state_lock);
     VV_ASSERT(db->frozen_count < VV_FROZEN_HEADS_MAX);
+    vv_count(&db->counters.freezes, 1);
     db->frozen[db->frozen_count++] = db->head;
     db->head = fresh;
     vv_mutex_unlock(&db->state_lock);
@@ -132,14 +133,18 @@ static varve_status flush_open_view(varve_db *db, vv_head *head, vv_view **out_v
     return status;
 }
 
-static void flush_count(varve_db *db, const vv_live_segment *segment)
+static void flush_count(varve_db *db, const vv_live_segment *segment, int64_t begun_ns)
 {
-    atomic_fetch_add_explicit(&db->counters.flushes, 1, memory_order_relaxed);
+    vv_counters *counters = &db->counters;
+    vv_count(&counters->flushes, 1);
+    vv_count(&counters->flush_ns, (uint64_t)(vv_env_mono_ns(&db->env) - begun_ns));
+    vv_count(&counters->flushes_empty, segment == NULL ? 1 : 0);
     if (segment != NULL) {
-        atomic_fetch_add_explicit(&db->counters.flush_rows, segment->info.rows,
-                                  memory_order_relaxed);
-        atomic_fetch_add_explicit(&db->counters.flush_bytes, segment->info.bytes,
-                                  memory_order_relaxed);
+        vv_count(&counters->flush_segments, 1);
+        vv_count(&counters->flush_rows, segment->info.rows);
+        vv_count(&counters->flush_bytes, segment->info.bytes);
+        vv_count(&counters->flush_series, segment->info.series);
+        vv_count(&counters->flush_vectors, segment->info.vectors);
     }
 }
 
@@ -147,6 +152,7 @@ static varve_status flush_write(varve_db *db, vv_head *head, varve_task *task, v
 {
     vv_view *view;
     vv_live_segment *segment = NULL;
+    int64_t begun_ns = vv_env_mono_ns(&db->env);
     VV_TRY(vv_wal_sync(db->wal, vv_head_last_lsn(head), out_err)); /* F2 */
     VV_TRY(flush_open_view(db, head, &view, out_err));
     varve_status status =
@@ -161,7 +167,7 @@ static varve_status flush_write(varve_db *db, vv_head *head, varve_task *task, v
         status = vv_publish(db, &change, out_err);
     }
     if (status == VARVE_OK) {
-        flush_count(db, segment);
+        flush_count(db, segment, begun_ns);
         vv_wal_release(db->wal, vv_head_last_lsn(head)); /* F4 */
     }
     vv_live_segment_unref(db, segment);

@@ -182,20 +182,24 @@ static varve_status merge_open_view(varve_db *db, const vv_version *version,
     return VARVE_OK;
 }
 
-static void merge_count(varve_db *db, const vv_view *view, const vv_live_segment *segment)
+static void merge_count(varve_db *db, const vv_view *view, const vv_live_segment *segment,
+                        int64_t begun_ns)
 {
-    uint64_t bytes = 0;
-    uint64_t rows = 0;
+    vv_counters *counters = &db->counters;
     for (size_t i = 0; i < view->version->segment_count; i++) {
-        bytes += view->version->segments[i]->info.bytes;
-        rows += view->version->segments[i]->info.rows;
+        const vv_segment_info *input = &view->version->segments[i]->info;
+        vv_count(&counters->merge_sources, 1);
+        vv_count(&counters->merge_rows, input->rows);
+        vv_count(&counters->merge_bytes_read, input->bytes);
+        vv_count(&counters->merge_vectors_read, input->vectors);
     }
-    atomic_fetch_add_explicit(&db->counters.merges, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&db->counters.merge_rows, rows, memory_order_relaxed);
-    atomic_fetch_add_explicit(&db->counters.merge_bytes_read, bytes, memory_order_relaxed);
+    vv_count(&counters->merges, 1);
+    vv_count(&counters->merge_ns, (uint64_t)(vv_env_mono_ns(&db->env) - begun_ns));
     if (segment != NULL) {
-        atomic_fetch_add_explicit(&db->counters.merge_bytes_written, segment->info.bytes,
-                                  memory_order_relaxed);
+        vv_count(&counters->merge_outputs, 1);
+        vv_count(&counters->merge_rows_written, segment->info.rows);
+        vv_count(&counters->merge_bytes_written, segment->info.bytes);
+        vv_count(&counters->merge_vectors_written, segment->info.vectors);
     }
 }
 
@@ -204,6 +208,7 @@ static varve_status merge_run(varve_db *db, const vv_version *version, const mer
 {
     vv_view *view;
     vv_live_segment *segment = NULL;
+    int64_t begun_ns = vv_env_mono_ns(&db->env);
     VV_TRY(merge_open_view(db, version, choice, &view, out_err));
     varve_status status =
         vv_merge_write(view, vv_publish_file_id(db), choice->level, task, &segment, out_err);
@@ -218,7 +223,7 @@ static varve_status merge_run(varve_db *db, const vv_version *version, const mer
         status = vv_publish(db, &change, out_err);
     }
     if (status == VARVE_OK) {
-        merge_count(db, view, segment);
+        merge_count(db, view, segment, begun_ns);
     } else {
         atomic_fetch_add_explicit(&db->counters.merge_failures, 1, memory_order_relaxed);
     }
@@ -304,11 +309,14 @@ static varve_status merge_until_done(varve_db *db, bool all, varve_task *task, v
     VV_TRY(vv_db_check_writing(db, error));
     varve_status status = VARVE_OK;
     bool worked = true;
+    uint64_t steps = 0;
     while (worked && status == VARVE_OK) {
         status = merge_step(db, all, task, &worked, error);
+        steps += worked ? 1 : 0;
         worked = worked && !all; /* what a flush adds meanwhile is the next call's */
         vv_space_look(db);
     }
+    vv_count(&db->counters.merges_idle, status == VARVE_OK && steps == 0 ? 1 : 0);
     merge_note(db, status, error);
     return status;
 }

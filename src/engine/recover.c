@@ -56,6 +56,8 @@ typedef struct recover_state {
     bool is_alone;        /* there will be no crew */
     vv_replay_result result;
     uint64_t rows, policies;
+    uint64_t batches, points, defined; /* of the log, for figures */
+    int64_t begun_ns;
     size_t logged_tombstones;
 } recover_state;
 
@@ -292,6 +294,7 @@ static varve_status recover_definitions(recover_state *state, vv_bytes payload,
                                         definition.label_count, /* existing_only */ false, &id,
                                         out_err));
             VV_TRY(recover_map(&state->series_map, definition.id, id, out_err));
+            state->defined++;
         }
     }
 }
@@ -419,6 +422,7 @@ static varve_status recover_run(recover_state *state, const vv_run *logged, uint
                                out_err));
     }
     state->rows += run.count;
+    state->points += run.count * (uint64_t)run.column_count;
     return recover_is_shared(state, &run)
                ? vv_replay_crew_run(state->crew, &run, first_sequence, out_err)
                : vv_write_replay_run(state->db, state->head, &run, first_sequence, out_err);
@@ -522,6 +526,7 @@ static varve_status recover_visit(void *context, const vv_replay_record *record,
         status = recover_definitions(state, record->payload, out_err);
         break;
     case VV_WAL_ROWS:
+        state->batches++;
         status = recover_rows(state, record, out_err);
         break;
     case VV_WAL_TOMBSTONE:
@@ -575,6 +580,7 @@ static varve_status recover_log(recover_state *state, varve_error *out_err)
     };
     memcpy(options.store_id, db->store_id, sizeof options.store_id);
     VV_TRY(vv_codec_scratch_create(&db->alloc, &state->scratch, out_err));
+    state->begun_ns = vv_env_mono_ns(&db->env);
     varve_status status =
         vv_replay(&db->env, &options, recover_visit, state, &state->result, out_err);
     vv_replay_crew_free(state->crew);
@@ -685,7 +691,16 @@ static void recover_report(recover_state *state)
 {
     varve_db *db = state->db;
     const vv_replay_result *result = &state->result;
-    atomic_fetch_add_explicit(&db->counters.replayed_rows, state->rows, memory_order_relaxed);
+    vv_counters *counters = &db->counters;
+    vv_count(&counters->replays, 1);
+    vv_count(&counters->replay_ns, (uint64_t)(vv_env_mono_ns(&db->env) - state->begun_ns));
+    vv_count(&counters->replay_records, result->records);
+    vv_count(&counters->replay_bytes, result->bytes);
+    vv_count(&counters->replay_holes, result->holes);
+    vv_count(&counters->replay_series, state->defined);
+    vv_count(&counters->replay_batches, state->batches);
+    vv_count(&counters->replay_points, state->points);
+    vv_count(&counters->replayed_rows, state->rows);
     if (result->end == VV_END_TORN) {
         atomic_fetch_add_explicit(&db->counters.torn_tails, 1, memory_order_relaxed);
         vv_db_log(db, VARVE_LOG_WARN, "open.torn_end",

@@ -141,6 +141,17 @@ static bool space_release_locked(varve_db *db)
     return true;
 }
 
+uint64_t vv_space_reserve_bytes(varve_db *db)
+{
+    if (!db->space.is_watched) {
+        return 0;
+    }
+    vv_mutex_lock(&db->space.lock);
+    uint64_t bytes = db->space.has_reserve ? db->space.reserve_bytes : 0;
+    vv_mutex_unlock(&db->space.lock);
+    return bytes;
+}
+
 bool vv_space_release(varve_db *db)
 {
     if (!db->space.is_watched) {
@@ -300,9 +311,11 @@ varve_status vv_space_open(varve_db *db, varve_error *out_err)
         space->is_watched = disk.total_bytes > 0; /* else it does not say */
     }
     space_fill_options(&db->options, disk.total_bytes > 0 ? disk.total_bytes : UINT64_MAX);
-    space->min_free_bytes = space_bound(db->options.min_free_bytes);
-    space->reserve_bytes = space_bound(db->options.reserve_bytes);
-    atomic_init(&space->free_bytes, disk.free_bytes);
+    if (space->is_watched) {
+        space->min_free_bytes = space_bound(db->options.min_free_bytes);
+        space->reserve_bytes = space_bound(db->options.reserve_bytes);
+    }
+    atomic_init(&space->free_bytes, space->is_watched ? disk.free_bytes : 0);
     if (!space->is_watched) {
         return VARVE_OK;
     }

@@ -59,6 +59,8 @@ bool vv_space_is_full(const varve_db *db);
 /** The sentence of the state while it is low. */
 void vv_space_describe(const varve_db *db, varve_error *out_reason);
 
+/** Size of the ballast while it is there. */
+uint64_t vv_space_reserve_bytes(varve_db *db);
 /** Remove the ballast; false: there was none. Something that frees space, or records that it may be
  *  freed, found none. */
 bool vv_space_release(varve_db *db);

@@ -178,3 +178,15 @@ vv_version_totals vv_version_sum(const vv_version *version)
     }
     return totals;
 }
+
+size_t vv_version_memory_bytes(const vv_version *version)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < version->segment_count; i++) {
+        const vv_live_segment *segment = version->segments[i];
+        bytes += sizeof *segment + vv_segment_memory_bytes(segment->segment) +
+                 (3 * (size_t)segment->series_count + 2 * (size_t)segment->field_count) *
+                     sizeof(uint32_t);
+    }
+    return bytes;
+}

@@ -88,6 +88,9 @@ typedef struct vv_version_totals {
     uint32_t level_max;
 } vv_version_totals;
 
+/** Memory of its open segments: names, index, translation to the catalogue. */
+size_t vv_version_memory_bytes(const vv_version *version);
+
 vv_version_totals vv_version_sum(const vv_version *version);
 
 #endif

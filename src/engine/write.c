@@ -367,6 +367,9 @@ static void write_account(vv_write *write, vv_wal_ticket ticket)
     atomic_fetch_add_explicit(&counters->batches, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&counters->deletes, write->memory->deletes.count,
                               memory_order_relaxed);
+    if (write->memory->definitions.size > 0) { /* a batch of a known series touches none of it */
+        vv_count(&counters->series_logged, vv_idset_count(&write->new_series));
+    }
 }
 
 /** Reserve, lock, check, append, unlock. */
@@ -623,6 +626,7 @@ static varve_status write_wait(vv_write *write, varve_error *out_err)
     varve_status status = vv_wal_wait(write->db->wal, write->written.ticket, UINT64_MAX,
                                       &write->written.ack, out_err);
     if (status != VARVE_OK) {
+        vv_count(&write->db->counters.log_failures, 1);
         vv_health_note(write->db); /* the log has failed */
     }
     if (status != VARVE_OK && status != VARVE_E_IO) {

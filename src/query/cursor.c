@@ -222,6 +222,7 @@ static varve_status cursor_fail(varve_cursor *cursor, varve_status status, varve
         status = vv_cursor_memory(cursor, error);
     }
     error->status = status;
+    vv_count(&cursor->db->counters.query_errors, 1);
     cursor->error = *error;
     cursor->has_block = false;
     if (status == VARVE_E_CORRUPT) {
@@ -238,7 +239,9 @@ varve_status vv_cursor_next(varve_cursor *cursor, const varve_block **out_block,
     cursor->was_read = true;
     if (cursor->error.status == VARVE_OK && !cursor->is_end) {
         varve_error error = {0};
+        int64_t begun_ns = vv_mono_now_ns();
         varve_status status = cursor_advance(cursor, &error);
+        vv_count(&cursor->db->counters.query_ns, (uint64_t)(vv_mono_now_ns() - begun_ns));
         if (status != VARVE_OK) {
             VV_IGNORE(cursor_fail(cursor, status, &error)); /* given below */
         }
@@ -251,6 +254,7 @@ varve_status vv_cursor_next(varve_cursor *cursor, const varve_block **out_block,
     }
     if (cursor->has_block) {
         *out_block = &cursor->frame->block;
+        vv_count(&cursor->db->counters.query_rows, cursor->frame->block.rows);
     }
     return VARVE_OK;
 }

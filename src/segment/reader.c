@@ -247,6 +247,11 @@ void vv_segment_unref(vv_segment *segment)
 
 /* --- tables --- */
 
+size_t vv_segment_memory_bytes(const vv_segment *segment)
+{
+    return sizeof *segment + segment->arena.held_bytes;
+}
+
 const vv_segment_info *vv_segment_get_info(const vv_segment *segment)
 {
     return &segment->footer.info;

@@ -98,6 +98,8 @@ void vv_block_unpin(vv_block_cache *cache, vv_block_pin *pin);
 
 typedef struct vv_segment vv_segment; /* immutable, shareable, counted */
 
+/** Memory of an open segment: names, index, payloads of sections; its blocks are the cache's. */
+size_t vv_segment_memory_bytes(const vv_segment *segment);
 /** Opens, checks header, footer, every page of tables and index; blocks are checked when read. */
 VV_MUST_CHECK VV_UNTRUSTED varve_status vv_segment_open(const vv_env *env, vv_block_cache *cache,
                                                         const char *path, uint64_t id,

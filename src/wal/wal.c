@@ -543,7 +543,7 @@ uint32_t vv_wal_health(vv_wal *wal, varve_error *out_reason)
     return health;
 }
 
-void vv_wal_get_stats(const vv_wal *wal, vv_wal_stats *out_stats)
+void vv_wal_get_stats(vv_wal *wal, vv_wal_stats *out_stats)
 {
     /* Figures for people: each is exact, all together need not be of one moment. */
     *out_stats = (vv_wal_stats){
@@ -557,6 +557,14 @@ void vv_wal_get_stats(const vv_wal *wal, vv_wal_stats *out_stats)
         out_stats->sync_buckets[i] =
             atomic_load_explicit(&wal->stat_sync_buckets[i], memory_order_relaxed);
     }
+    out_stats->released = atomic_load_explicit(&wal->stat_released, memory_order_relaxed);
+    out_stats->release_failures =
+        atomic_load_explicit(&wal->stat_release_failures, memory_order_relaxed);
+    vv_mutex_lock(&wal->lock);
+    out_stats->last_lsn = wal->next_lsn - 1;
+    out_stats->files = wal->files.count;
+    out_stats->file_seq = wal->append_seq;
+    vv_mutex_unlock(&wal->lock);
 }
 
 /* ---- opening, sealing, freeing -------------------------------------------------------------- */

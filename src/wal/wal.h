@@ -176,7 +176,10 @@ bool vv_wal_is_quiet(vv_wal *wal);
 typedef struct vv_wal_stats {
     uint64_t records, groups, syncs, bytes_written, rotations, sync_ns; /* ..., waited in syncs */
     uint64_t sync_buckets[VV_WAL_SYNC_BUCKETS]; /* syncs that took at most the bound */
+    uint64_t last_lsn;
+    uint64_t files, file_seq;            /* with the one made ahead; that of the appends */
+    uint64_t released, release_failures; /* files that went, and that could not be removed */
 } vv_wal_stats;
-void vv_wal_get_stats(const vv_wal *wal, vv_wal_stats *out_stats);
+void vv_wal_get_stats(vv_wal *wal, vv_wal_stats *out_stats);
 
 #endif

@@ -302,10 +302,11 @@ void vv_wal_release(vv_wal *wal, uint64_t lsn)
     uint64_t seq = wal_file_take_released(wal, lsn);
     while (seq != 0) {
         char path[VV_PATH_BYTES_MAX];
-        if (vv_wal_file_path(wal->options.directory, seq, "", path, NULL) == VARVE_OK) {
-            /* A file that stays is below log_start: never read, removed at the next open. */
-            VV_IGNORE(vv_vfs_unlink(wal->env.vfs, path, NULL));
-        }
+        /* A file that stays is below log_start: never read, removed at the next open. */
+        bool is_gone = vv_wal_file_path(wal->options.directory, seq, "", path, NULL) == VARVE_OK &&
+                       vv_vfs_unlink(wal->env.vfs, path, NULL) == VARVE_OK;
+        atomic_fetch_add_explicit(is_gone ? &wal->stat_released : &wal->stat_release_failures, 1,
+                                  memory_order_relaxed);
         seq = wal_file_take_released(wal, lsn);
     }
 }

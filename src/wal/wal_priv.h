@@ -199,7 +199,7 @@ struct vv_wal {
     _Atomic uint64_t edit_seq;
     _Atomic uint32_t arrivals; /* batches ever appended, modulo 2^32; changed under lock */
     _Atomic uint64_t stat_records, stat_groups, stat_syncs, stat_bytes, stat_rotations,
-        stat_sync_ns, stat_sync_buckets[VV_WAL_SYNC_BUCKETS];
+        stat_sync_ns, stat_sync_buckets[VV_WAL_SYNC_BUCKETS], stat_released, stat_release_failures;
 };
 
 /* wal.c */
