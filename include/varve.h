@@ -562,6 +562,7 @@ typedef struct varve_written {
     uint64_t rows_deleted;   /* by varve_batch_delete_row */
     uint64_t rows_replaced;  /* by varve_batch_replace */
     uint64_t rows_missing; /* to be deleted or replaced, and not there: nothing was done to them */
+    uint64_t rows_late_dropped; /* of rows: their ring held a newer one in their slot */
 } varve_written;
 
 VARVE_API void varve_written_init(varve_written *written);
@@ -1121,6 +1122,87 @@ typedef struct varve_retention_times {
 VARVE_API void varve_retention_times_init(varve_retention_times *times);
 VARVE_API varve_status varve_retention_seen(varve_db *db, varve_retention_times *out_times,
                                             varve_error *out_err);
+/** A field of a ring; frozen. */
+typedef struct varve_ring_field {
+    varve_text name;
+    uint32_t type;     /* F64, I64, U64 or BOOL */
+    uint32_t reserved; /* zero */
+} varve_ring_field;
+
+/**
+ * A ring: a series that keeps a fixed number of slots on a fixed step, in a file that never grows.
+ * A row of time t goes to window floor(t / step) and is read back at the start of that window; its
+ * slot is the window modulo slots. A newer window takes the slot; a row of an older one is dropped
+ * and counted (rows_late_dropped); rows of one window unite, as under VARVE_DUPLICATES_LAST,
+ * whatever the metric has, and have no row ids. Rings are read like any series.
+ */
+typedef struct varve_ring {
+    uint32_t struct_size;
+    uint32_t flags;                 /* zero */
+    int64_t step;                   /* in the database's precision, 1 or more */
+    uint64_t slots;                 /* 1..16777216; slots * step is 2..INT64_MAX */
+    const varve_ring_field *fields; /* none: one f64 called "value" */
+    size_t field_count;             /* at most 64 */
+} varve_ring;
+
+VARVE_API void varve_ring_init(varve_ring *ring);
+
+/**
+ * Make a series a ring, or give the ring that it is another shape. Durable when it returns, and
+ * atomic: after a crash there is the old shape or the new one. What still fits the new shape is
+ * kept: rows are put into it in order of time, fields by name where they keep their type. Writes to
+ * the series wait meanwhile; what is in memory is flushed. The same shape again changes nothing.
+ *
+ * Rows of a ring hold its fields and no other, with these types (E_INVALID), and times whose window
+ * starts where an int64_t reaches (E_INVALID). The pages of all rings lie in memory.
+ *
+ * Blocks:   yes.
+ * Errors:   E_INVALID (step, slots, a field), E_CONFLICT (the series has rows and is no ring),
+ *           E_LIMIT (a fourth of memory_limit_bytes), E_UNSUPPORTED (on disk without a log:
+ *           VARVE_SYNC_NO_LOG), E_READONLY, E_NOSPACE, E_NOMEM, E_IO, E_FENCED.
+ * Since:    0.1
+ *
+ * @param out_series  may be NULL
+ */
+VARVE_API varve_status varve_policy_ring(varve_db *db, varve_text metric, const varve_label *labels,
+                                         size_t label_count, const varve_ring *ring,
+                                         varve_series *out_series, varve_error *out_err);
+
+/**
+ * Remove a ring with all its rows, and its file. The series may then be written like any other.
+ *
+ * Blocks:   yes.
+ * Errors:   E_NOT_FOUND (the series is no ring), and those of varve_policy_ring.
+ * Since:    0.1
+ */
+VARVE_API varve_status varve_policy_ring_drop(varve_db *db, varve_text metric,
+                                              const varve_label *labels, size_t label_count,
+                                              varve_error *out_err);
+
+/**
+ * The shape of a ring. out_ring->fields is out_fields; the names in it are borrowed until
+ * varve_close.
+ *
+ * Blocks:   no.
+ * Errors:   E_NOT_FOUND (no ring), E_LIMIT (more fields than capacity), E_INVALID.
+ * Since:    0.1
+ *
+ * @param out_ring    filled with varve_ring_init
+ * @param out_fields  room for `capacity` fields; 64 are always enough
+ */
+VARVE_API varve_status varve_ring_info(varve_db *db, varve_series series, varve_ring *out_ring,
+                                       varve_ring_field *out_fields, size_t capacity,
+                                       varve_error *out_err);
+
+/**
+ * The series that are rings: up to `capacity` of them; *out_count is how many there are.
+ *
+ * Blocks:   no.
+ * Errors:   E_INVALID, E_FENCED. Never fails for want of room.
+ * Since:    0.1
+ */
+VARVE_API varve_status varve_ring_list(varve_db *db, varve_series *out_series, size_t capacity,
+                                       size_t *out_count, varve_error *out_err);
 
 /* ------------------------------------------------------------------------------------------------
  * Maintenance
@@ -1246,8 +1328,8 @@ VARVE_API void varve_inspected_init(varve_inspected *inspected);
 
 /**
  * Describe one file of a database: IDENT, a manifest, a file of the log, a segment, a list of
- * deletes. Goes on behind damage and tells of each: finding some is the work of this call, not its
- * failure. Opens no database and writes nothing.
+ * deletes, a ring. Goes on behind damage and tells of each: finding some is the work of this call,
+ * not its failure. Opens no database and writes nothing.
  *
  * Threads:  callable from any thread.
  * Blocks:   yes, it reads the whole file.

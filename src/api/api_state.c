@@ -13,6 +13,7 @@
 #include "engine/db.h"
 #include "engine/head.h"
 #include "engine/retention.h"
+#include "engine/ring.h"
 #include "engine/task.h"
 #include "engine/verify.h"
 #include "engine/version.h"
@@ -82,7 +83,7 @@ typedef struct api_figures {
     uint64_t head_bytes, head_rows, frozen;
     uint64_t segments, segment_bytes, segment_rows, tombstones, level_max;
     uint64_t levels[VV_VERSION_LEVELS];
-    uint64_t open_cursors, health, visible;
+    uint64_t open_cursors, health, visible, rings;
     const vv_retention_state *retention;
     varve_retention_times times;
     varve_retention_info kept; /* of the database */
@@ -164,6 +165,13 @@ static double api_syncs_within(const api_figures *f, size_t bucket)
       "Field values accepted since open.")                                                         \
     X("varve_rows_late_total", COUNTER, api_counter(&f->counters->rows_late),                      \
       "Rows older than the newest of their series.")                                               \
+    X("varve_ring_rows_dropped_total", COUNTER, api_counter(&f->counters->rows_late_dropped),      \
+      "Rows that came after a newer one had their slot of a ring.")                                \
+    X("varve_ring_pages_written_total", COUNTER, api_counter(&f->counters->ring_pages),            \
+      "Pages of ring files written in place.")                                                     \
+    X("varve_ring_rewrites_total", COUNTER, api_counter(&f->counters->ring_rewrites),              \
+      "Ring files written anew after damage or an unclean stop.")                                  \
+    X("varve_rings", GAUGE, (double)f->rings, "Series that are rings.")                            \
     X("varve_rows_rejected_total", COUNTER, api_counter(&f->counters->rows_rejected),              \
       "Rows left out of batches.")                                                                 \
     X("varve_batches_total", COUNTER, api_counter(&f->counters->batches), "Batches committed.")    \
@@ -302,6 +310,7 @@ static void api_gather(varve_db *db, api_figures *f)
     }
     const vv_version *version = db->version;
     f->tombstones = version->tombstone_count;
+    f->rings = version->rings == NULL ? 0 : version->rings->count;
     vv_version_totals totals = vv_version_sum(version);
     f->segments = totals.segments;
     f->segment_bytes = totals.bytes;

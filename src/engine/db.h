@@ -61,6 +61,7 @@ typedef struct vv_shard {
 /** Figures of the engine, all relaxed atomics: read by varve_stats only. */
 typedef struct vv_counters {
     atomic_uint_fast64_t rows_written, rows_late, rows_rejected, batches, deletes, points_written;
+    atomic_uint_fast64_t rows_late_dropped, ring_pages, ring_rewrites;
     atomic_uint_fast64_t flushes, flush_rows, flush_bytes, flush_failures;
     atomic_uint_fast64_t merges, merge_rows, merge_bytes_read, merge_bytes_written, merge_failures;
     atomic_uint_fast64_t queries, rows_scanned, vectors_decoded, vectors_by_statistics;
@@ -118,6 +119,17 @@ struct varve_db {
     /* guarded by all shard locks for change, by any one of them for reading */
     struct vv_head *head;      /* the active generation; NULL: read-only before its first refresh */
     uint64_t deletes_sequence; /* of the last delete by selection since the open; 0: none */
+
+    /* Rings (engine/ring.h). */
+    atomic_uint ring_changing; /* the series that is being made a ring, reshaped or dropped; changed
+                                  with its shard locked */
+    atomic_uint_fast64_t ring_changes; /* how often the rings changed; with every shard locked */
+    bool rings_recover;                /* an open is under way (R5); of the opening thread */
+    vv_mutex ring_lock;                /* rank RING: for waiting only */
+    vv_cond ring_changed;              /* ring_changing is 0 again */
+    bool has_ring_cond;                /* fixed after open */
+    uint64_t ring_edit_seq; /* read-only: edit of the manifest that the rings are as of; guarded by
+                               flush_lock */
 
     vv_mutex flush_lock;               /* rank FLUSH: one flush at a time */
     vv_mutex merge_lock;               /* rank MERGE: one merge at a time */

@@ -25,6 +25,7 @@
 #include "engine/manifest.h"
 #include "engine/merge.h"
 #include "engine/publish.h"
+#include "engine/ring_flush.h"
 #include "engine/view.h"
 #include "wal/wal.h"
 
@@ -60,7 +61,8 @@ static bool flush_log_has_more(varve_db *db)
 {
     vv_mutex_lock(&db->manifest_lock);
     vv_version *version = vv_version_current(db);
-    bool has_more = vv_publish_lacks_policies_locked(db) || vv_retention_is_unnamed_locked(db);
+    bool has_more = vv_publish_lacks_policies_locked(db) || vv_retention_is_unnamed_locked(db) ||
+                    vv_ring_set_must_rewrite(version->rings);
     for (size_t i = 0; i < version->tombstone_count && !has_more; i++) {
         has_more = version->tombstones[i]->file_id == 0;
     }
@@ -155,17 +157,28 @@ static varve_status flush_write(varve_db *db, vv_head *head, varve_task *task, v
     int64_t begun_ns = vv_env_mono_ns(&db->env);
     VV_TRY(vv_wal_sync(db->wal, vv_head_last_lsn(head), out_err)); /* F2 */
     VV_TRY(flush_open_view(db, head, &view, out_err));
+    vv_ring_flush rings;
+    vv_ring_flush_init(&rings, db);
     varve_status status =
         vv_merge_write(view, vv_publish_file_id(db), /* level */ 0, task, &segment, out_err);
+    bool is_written = status == VARVE_OK;
+    if (status == VARVE_OK) {
+        status = vv_ring_flush_write(&rings, view, head, out_err);
+    }
     if (status == VARVE_OK) {
         vv_publish_change change = {
             .add = segment,
             .applied = view->version,
             .applied_sequence = view->visible,
+            .rings = &rings,
             .flushed = head,
         };
         status = vv_publish(db, &change, out_err);
+    } else if (is_written && segment != NULL) {
+        atomic_store(&segment->unlink_when_free, true); /* no manifest names it */
     }
+    vv_ring_flush_end(&rings, db, status == VARVE_OK, vv_manifest_has_failed(db->manifest));
+    vv_ring_flush_deinit(&rings, db);
     if (status == VARVE_OK) {
         flush_count(db, segment, begun_ns);
         vv_wal_release(db->wal, vv_head_last_lsn(head)); /* F4 */
@@ -249,6 +262,17 @@ static varve_status flush_try(varve_db *db, varve_task *task, varve_error *error
     return status;
 }
 
+varve_status vv_flush_locked(varve_db *db, varve_task *task, varve_error *out_err)
+{
+    varve_error error;
+    vv_mutex_assert_held(&db->flush_lock);
+    varve_status status = flush_try(db, task, &error);
+    if (status != VARVE_OK && out_err != NULL) {
+        *out_err = error;
+    }
+    return status;
+}
+
 varve_status vv_flush(varve_db *db, varve_task *task, varve_error *out_err)
 {
     VV_TRY(vv_db_check(db, out_err));
@@ -257,7 +281,7 @@ varve_status vv_flush(varve_db *db, varve_task *task, varve_error *out_err)
     }
     varve_error error;
     vv_mutex_lock(&db->flush_lock);
-    varve_status status = flush_try(db, task, &error);
+    varve_status status = vv_flush_locked(db, task, &error);
     vv_mutex_unlock(&db->flush_lock);
     if (status == VARVE_OK) {
         flush_merge(db, task);

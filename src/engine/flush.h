@@ -19,6 +19,8 @@
 
 /** Flush everything written before this call. A no-op when there is nothing. */
 VV_MUST_CHECK varve_status vv_flush(varve_db *db, varve_task *task, varve_error *out_err);
+/** The same with flush_lock held, and without the merges that may follow. */
+VV_MUST_CHECK varve_status vv_flush_locked(varve_db *db, varve_task *task, varve_error *out_err);
 /** Whether a bound asks for a flush: bytes, rows, age, log size. */
 bool vv_flush_is_due(varve_db *db);
 

@@ -186,7 +186,9 @@ varve_status vv_head_series_for(vv_head_shard *shard, uint32_t series, vv_head_s
     *made = (vv_head_series){
         .id = series,
         .newest_limit = INT64_MIN,
-        .is_last = policy.duplicates == VARVE_DUPLICATES_LAST,
+        /* Rows of a ring stay apart until they meet its pages: their order decides. */
+        .is_last =
+            policy.duplicates == VARVE_DUPLICATES_LAST && !vv_catalogue_is_ring(catalogue, series),
     };
     *slot = made;
     shard->series_count++;

@@ -153,6 +153,9 @@ void vv_head_series_blocks(const vv_head *head, uint32_t series, uint64_t *out_b
 VV_MUST_CHECK varve_status vv_head_set_policy(vv_head *head, uint32_t metric_id, uint64_t visible,
                                               varve_error *out_err);
 
+/** A series without rows has become a ring, or is none any more. Every shard locked. */
+void vv_head_renew_series(vv_head *head, uint32_t series);
+
 /* Definitions in the log: a series or field is defined once per generation (the log is
  * self-contained from log_start on). Series flags are guarded by the shard lock, field flags are
  * atomic. */

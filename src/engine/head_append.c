@@ -706,10 +706,25 @@ varve_status vv_head_set_policy(vv_head *head, uint32_t metric_id, uint64_t visi
         if (series->late != NULL) {
             VV_TRY(vv_head_close_late(shard, series->late, visible, out_err));
         }
-        series->is_last = is_last;
+        series->is_last = is_last && !vv_catalogue_is_ring(catalogue, id);
         append_renew_newest(series);
     }
     return VARVE_OK;
+}
+
+void vv_head_renew_series(vv_head *head, uint32_t series)
+{
+    const vv_catalogue *catalogue = head->db->catalogue;
+    vv_head_series *found = vv_head_find(vv_head_shard_of(head, series), series);
+    if (found == NULL) {
+        return;
+    }
+    VV_ASSERT(!vv_head_series_has_rows(found));
+    vv_metric_policy policy =
+        vv_catalogue_policy(catalogue, vv_catalogue_metric_id(catalogue, series));
+    found->is_last =
+        policy.duplicates == VARVE_DUPLICATES_LAST && !vv_catalogue_is_ring(catalogue, series);
+    append_renew_newest(found);
 }
 
 /* ---- append ---- */

@@ -2,7 +2,7 @@
 
 /*
  * Which format a file has, and the small ones: IDENT and lists of deletes. Framed files are in
- * inspect_frames.c, segments in segment/segment_inspect.c.
+ * inspect_frames.c, segments in segment/segment_inspect.c, rings in ring_file.c.
  */
 
 #include "engine/inspect.h"
@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "engine/ident.h"
 #include "engine/inspect_priv.h"
+#include "engine/ring_file.h"
 #include "engine/tombstone.h"
 #include "segment/segment.h"
 
@@ -86,7 +87,14 @@ typedef struct inspect_kind {
     const char *name;
 } inspect_kind;
 
-enum { INSPECT_IDENT, INSPECT_LOG, INSPECT_MANIFEST, INSPECT_SEGMENT, INSPECT_TOMBSTONES };
+enum {
+    INSPECT_IDENT,
+    INSPECT_LOG,
+    INSPECT_MANIFEST,
+    INSPECT_SEGMENT,
+    INSPECT_TOMBSTONES,
+    INSPECT_RING
+};
 
 static const inspect_kind inspect_kinds[] = {
     [INSPECT_IDENT] = {"VARVEIDT", "IDENT", "ident"},
@@ -94,6 +102,7 @@ static const inspect_kind inspect_kinds[] = {
     [INSPECT_MANIFEST] = {"VARVEMAN", ".vmf", "manifest"},
     [INSPECT_SEGMENT] = {"VARVESEG", ".vsg", "segment"},
     [INSPECT_TOMBSTONES] = {"VARVEDEL", ".vtb", "tombstones"},
+    [INSPECT_RING] = {"VARVERNG", ".vrg", "ring"},
 };
 
 /** The kind that the first bytes name, else the name of the file; -1: neither. */
@@ -131,6 +140,8 @@ varve_status vv_inspect(const vv_env *env, const char *path, vv_facts *facts, va
         return vv_inspect_manifest(env, path, facts, out_err);
     case INSPECT_SEGMENT:
         return vv_segment_inspect(env, path, facts, out_err);
+    case INSPECT_RING:
+        return vv_ring_inspect(env, path, facts, out_err);
     default:
         return inspect_whole(env, path, VV_TOMBSTONE_FILE_BYTES_MAX, inspect_tombstones, facts,
                              out_err);

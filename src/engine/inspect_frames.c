@@ -235,6 +235,7 @@ static varve_status inspect_payload(inspect_log *log, uint8_t type, vv_bytes pay
     varve_text metric;
     uint32_t duplicates;
     bool has_row_ids;
+    vv_wal_ring_page page;
     bool has_sequence = type == VV_WAL_ROWS || type == VV_WAL_TOMBSTONE;
     if (has_sequence) { /* its row sequence stands last */
         if (payload.size < sizeof(uint64_t)) {
@@ -258,6 +259,8 @@ static varve_status inspect_payload(inspect_log *log, uint8_t type, vv_bytes pay
             return vv_payload_read_retention(payload, &log->arena, &entries, &count, out_err);
         }
         return vv_payload_read_policy(payload, &metric, &duplicates, &has_row_ids, out_err);
+    case VV_WAL_RINGPAGE:
+        return vv_payload_read_ring_page(payload, &page, out_err);
     default: /* COMMIT, SEAL, MARK have nothing that could be read in another way */
         return VARVE_OK;
     }
@@ -287,6 +290,9 @@ static void inspect_tell_record(const inspect_log *log, const vv_frame *frame, i
         vv_facts_bool(facts, "is_clean", vv_reader_u8(&reader) == 1);
     } else if (frame->type == VV_WAL_MARK) {
         vv_facts_u64(facts, "durable_lsn", vv_reader_u64(&reader));
+    } else if (frame->type == VV_WAL_RINGPAGE) {
+        vv_facts_u64(facts, "ring", vv_reader_u64(&reader));
+        vv_facts_u64(facts, "page", vv_reader_u64(&reader));
     }
 }
 
@@ -423,6 +429,10 @@ static void inspect_tell_segments(vv_facts *facts, const vv_manifest_state *stat
         vv_facts_u64(facts, "id", file->id);
         vv_facts_u64(facts, "sequence", file->sequence);
     }
+    for (size_t i = 0; i < state->rings.count && facts->has_details; i++) {
+        vv_facts_begin(facts, "ring", i, 0);
+        vv_facts_u64(facts, "id", *VV_VEC_AT(&state->rings, uint64_t, i));
+    }
     for (size_t i = 0; i < state->policies.count && facts->has_details; i++) {
         const vv_manifest_policy *policy = VV_VEC_AT(&state->policies, vv_manifest_policy, i);
         vv_facts_begin(facts, "policy", i, 0);
@@ -452,6 +462,7 @@ static void inspect_tell_state(vv_facts *facts, const inspect_manifest *manifest
     vv_facts_u64(facts, "tombstone_files", state->tombstones.count);
     vv_facts_u64(facts, "policies", state->policies.count);
     vv_facts_u64(facts, "retention_scopes", state->retention.count);
+    vv_facts_u64(facts, "rings", state->rings.count);
     vv_facts_u64(facts, "precision", state->database.precision);
     vv_facts_u64(facts, "duplicates", state->database.duplicates);
     vv_facts_u64(facts, "row_ids", state->database.row_ids);

@@ -61,7 +61,7 @@ enum {
 typedef struct vv_manifest_state {
     uint64_t edit_seq; /* of the last edit */
     uint64_t flush_lsn, durable_lsn, log_start;
-    uint64_t next_file_id;  /* of segments and tombstone files */
+    uint64_t next_file_id;  /* of segments, tombstone files and ring files */
     uint64_t next_sequence; /* row sequences below were given */
     uint32_t flags;         /* VV_MANIFEST_... */
     vv_manifest_database database;
@@ -71,6 +71,7 @@ typedef struct vv_manifest_state {
     vv_vec retention;   /* vv_retention_entry, ascending by metric: the database first */
     bool has_reference; /* a snapshot: reference time of its moment */
     int64_t reference;
+    vv_vec rings;   /* uint64_t, ids of ring files, ascending */
     vv_arena texts; /* names of policies and retention */
 } vv_manifest_state;
 
@@ -90,6 +91,10 @@ typedef struct vv_manifest_edit {
     size_t retention_count;
     bool has_reference;
     int64_t reference;
+    const uint64_t *add_rings; /* ids of ring files */
+    size_t add_ring_count;
+    const uint64_t *drop_rings;
+    size_t drop_ring_count;
     const vv_manifest_database *database;
     uint64_t flush_lsn, durable_lsn, log_start, next_file_id, next_sequence;
     uint32_t set_flags, clear_flags;

@@ -22,6 +22,7 @@ enum {
     MANIFEST_EDIT_POSITIONS = 7,
     MANIFEST_EDIT_FLAGS = 8,
     MANIFEST_EDIT_RETENTION = 9,
+    MANIFEST_EDIT_RINGS = 10,
     MANIFEST_EDIT_OPTIONAL = 128, /* bit 7 of a tag: may be skipped */
 
     MANIFEST_EDIT_SEGMENT_BYTES_MIN = 11 + 16, /* a varint each, and the digest */
@@ -173,6 +174,12 @@ static void manifest_edit_write_section(vv_buf *out, unsigned tag, const vv_mani
         (void)vv_buf_append_u8(out, (uint8_t)edit->database->duplicates);
         (void)vv_buf_append_u8(out, (uint8_t)edit->database->row_ids);
         break;
+    case MANIFEST_EDIT_RINGS:
+        manifest_edit_write_list(out, edit->drop_rings, sizeof *edit->drop_rings,
+                                 edit->drop_ring_count, manifest_edit_write_id);
+        manifest_edit_write_list(out, edit->add_rings, sizeof *edit->add_rings,
+                                 edit->add_ring_count, manifest_edit_write_id);
+        break;
     case MANIFEST_EDIT_POSITIONS:
         manifest_edit_write_positions(out, edit);
         break;
@@ -180,8 +187,10 @@ static void manifest_edit_write_section(vv_buf *out, unsigned tag, const vv_mani
         (void)vv_buf_append_varint(out, edit->set_flags);
         (void)vv_buf_append_varint(out, edit->clear_flags);
         break;
-    default:
+    case MANIFEST_EDIT_RETENTION:
         vv_manifest_write_retention(out, edit);
+        break;
+    default:
         break;
     }
 }
@@ -201,13 +210,17 @@ static bool manifest_edit_has_section(unsigned tag, const vv_manifest_edit *edit
         return edit->policy_count > 0;
     case MANIFEST_EDIT_DATABASE:
         return edit->database != NULL;
+    case MANIFEST_EDIT_RINGS:
+        return edit->add_ring_count + edit->drop_ring_count > 0;
     case MANIFEST_EDIT_POSITIONS:
         return (edit->flush_lsn | edit->durable_lsn | edit->log_start | edit->next_file_id |
                 edit->next_sequence) != 0;
     case MANIFEST_EDIT_FLAGS:
         return (edit->set_flags | edit->clear_flags) != 0;
-    default:
+    case MANIFEST_EDIT_RETENTION:
         return edit->retention_count > 0 || edit->has_reference;
+    default:
+        return false;
     }
 }
 
@@ -215,7 +228,7 @@ varve_status vv_manifest_encode(const vv_manifest_edit *edit, vv_buf *out, varve
 {
     vv_buf content;
     vv_buf_init(&content, out->alloc, VV_FRAME_PAYLOAD_BYTES_MAX);
-    for (unsigned tag = MANIFEST_EDIT_ADD; tag <= MANIFEST_EDIT_RETENTION; ++tag) {
+    for (unsigned tag = MANIFEST_EDIT_ADD; tag <= MANIFEST_EDIT_RINGS; ++tag) {
         if (!manifest_edit_has_section(tag, edit)) {
             continue;
         }
@@ -393,6 +406,9 @@ static varve_status manifest_edit_read_section(manifest_edit_source *source, uns
         return VARVE_OK;
     case MANIFEST_EDIT_RETENTION:
         return vv_manifest_read_retention(reader, source->arena, edit, out_err);
+    case MANIFEST_EDIT_RINGS:
+        VV_TRY(manifest_edit_read_ids(source, &edit->drop_rings, &edit->drop_ring_count, out_err));
+        return manifest_edit_read_ids(source, &edit->add_rings, &edit->add_ring_count, out_err);
     default:
         if ((tag & MANIFEST_EDIT_OPTIONAL) == 0) {
             return vv_fail(out_err, VARVE_E_UNSUPPORTED,

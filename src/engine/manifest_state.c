@@ -23,6 +23,7 @@ void vv_manifest_state_init(vv_manifest_state *state, vv_alloc *alloc)
     vv_vec_init(&state->tombstones, alloc, sizeof(vv_manifest_tombstone), SIZE_MAX);
     vv_vec_init(&state->policies, alloc, sizeof(vv_manifest_policy), SIZE_MAX);
     vv_vec_init(&state->retention, alloc, sizeof(vv_retention_entry), SIZE_MAX);
+    vv_vec_init(&state->rings, alloc, sizeof(uint64_t), SIZE_MAX);
     vv_arena_init(&state->texts, alloc, MANIFEST_TEXTS_BYTES_MAX);
 }
 
@@ -32,6 +33,7 @@ void vv_manifest_state_deinit(vv_manifest_state *state)
     vv_vec_deinit(&state->tombstones);
     vv_vec_deinit(&state->policies);
     vv_vec_deinit(&state->retention);
+    vv_vec_deinit(&state->rings);
     vv_arena_deinit(&state->texts);
 }
 
@@ -159,6 +161,12 @@ static varve_status manifest_state_check_files(const vv_manifest_state *state,
                                         edit->drop_tombstones, edit->drop_tombstone_count,
                                         "tombstone file", out_err));
     }
+    VV_TRY(manifest_state_check_drops(&state->rings, edit->drop_rings, edit->drop_ring_count,
+                                      "ring", out_err));
+    for (size_t i = 0; i < edit->add_ring_count; ++i) {
+        VV_TRY(manifest_state_check_add(&state->rings, edit->add_rings[i], edit->drop_rings,
+                                        edit->drop_ring_count, "ring", out_err));
+    }
     return VARVE_OK;
 }
 
@@ -215,6 +223,9 @@ varve_status vv_manifest_reserve(vv_manifest_state *state, const vv_manifest_edi
     }
     if (status == VARVE_OK) {
         status = vv_vec_reserve(&state->policies, edit->policy_count);
+    }
+    if (status == VARVE_OK) {
+        status = vv_vec_reserve(&state->rings, edit->add_ring_count);
     }
     if (status != VARVE_OK) {
         return vv_fail(out_err, VARVE_E_NOMEM,
@@ -291,6 +302,10 @@ void vv_manifest_fold(vv_manifest_state *state, const vv_manifest_edit *edit, ui
     manifest_state_merge(&state->tombstones, edit->add_tombstones, edit->add_tombstone_count);
     state->segments.count = segments;
     state->tombstones.count = tombstones;
+    manifest_state_drop(&state->rings, edit->drop_rings, edit->drop_ring_count);
+    size_t rings = state->rings.count + edit->add_ring_count;
+    manifest_state_merge(&state->rings, edit->add_rings, edit->add_ring_count);
+    state->rings.count = rings;
     for (size_t i = 0; i < edit->policy_count; ++i) {
         manifest_state_set_policy(state, &edit->policies[i]);
     }
@@ -320,6 +335,8 @@ vv_manifest_edit vv_manifest_as_edit(const vv_manifest_state *state)
         .retention_count = state->retention.count,
         .has_reference = state->has_reference,
         .reference = state->reference,
+        .add_rings = VV_VEC_ITEMS(&state->rings, const uint64_t),
+        .add_ring_count = state->rings.count,
         .database = &state->database,
         .flush_lsn = state->flush_lsn,
         .durable_lsn = state->durable_lsn,

@@ -27,6 +27,7 @@
 #include "engine/live_segment_priv.h"
 #include "engine/merge.h"
 #include "engine/publish.h"
+#include "engine/ring.h"
 #include "engine/scan.h"
 #include "engine/task.h"
 #include "index/catalogue.h"
@@ -445,6 +446,9 @@ static varve_status merge_put_series(merge_state *state, uint32_t series, varve_
     vv_scan *scan;
     const varve_label *labels;
     size_t label_count;
+    if (vv_ring_set_find(state->view->version->rings, series) != NULL) {
+        return VARVE_OK; /* its rows go to its pages; older ones in segments are all deleted */
+    }
     VV_TRY(merge_look(state, series, &sources, out_err));
     VV_TRY(merge_scan_of(state, series, &sources, &scan, out_err));
     VV_TRY(merge_define_fields(state, series, out_err));

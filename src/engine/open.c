@@ -143,6 +143,9 @@ static varve_status open_init_locks(varve_db *db, varve_error *out_err)
     VV_TRY(vv_mutex_init(&db->manifest_lock, VV_RANK_MANIFEST, 0, out_err));
     VV_TRY(vv_mutex_init(&db->space.lock, VV_RANK_SPACE, 0, out_err));
     VV_TRY(vv_mutex_init(&db->state_lock, VV_RANK_VERSION, 0, out_err));
+    VV_TRY(vv_mutex_init(&db->ring_lock, VV_RANK_RING, 0, out_err));
+    VV_TRY(vv_cond_init(&db->ring_changed, out_err));
+    db->has_ring_cond = true;
     for (uint32_t i = 0; i < VV_SHARD_COUNT; i++) {
         VV_TRY(vv_mutex_init(&db->shards[i].lock, VV_RANK_SHARD, i, out_err));
         VV_TRY(vv_codec_scratch_create(&db->alloc, &db->shards[i].scratch, out_err));
@@ -223,6 +226,10 @@ static void open_free_handle(varve_db *db, bool is_child)
         vv_codec_scratch_free(db->shards[i].scratch);
         vv_mutex_deinit(&db->shards[i].lock);
     }
+    if (db->has_ring_cond) {
+        vv_cond_deinit(&db->ring_changed);
+    }
+    vv_mutex_deinit(&db->ring_lock);
     vv_mutex_deinit(&db->state_lock);
     vv_mutex_deinit(&db->space.lock);
     vv_mutex_deinit(&db->manifest_lock);
@@ -244,8 +251,8 @@ static void open_free_handle(varve_db *db, bool is_child)
 
 /* ---- directories and files ---- */
 
-static const char *const open_directories[] = {"tmp", "manifest", "wal",
-                                               "seg", "del",      "quarantine"};
+static const char *const open_directories[] = {"tmp", "manifest", "wal",       "seg",
+                                               "del", "ring",     "quarantine"};
 
 static varve_status open_make_directories(varve_db *db, varve_error *out_err)
 {
@@ -338,6 +345,7 @@ static varve_status open_create_manifest(varve_db *db, const vv_manifest_options
     VV_TRY(open_has_files(db, "seg", &has_files, out_err));
     VV_TRY(open_has_files(db, "wal", &has_files, out_err));
     VV_TRY(open_has_files(db, "del", &has_files, out_err));
+    VV_TRY(open_has_files(db, "ring", &has_files, out_err));
     if (has_files) {
         return vv_fail(out_err, VARVE_E_CORRUPT,
                        "%s: the manifest is missing, but there are data files", db->path);

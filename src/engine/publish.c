@@ -7,12 +7,17 @@
  *   -> log files and dropped inputs go
  *
  *   P1  What the edit names exists under its name before the edit is written.
+ *
  *   P2  Everything that can fail is done before the edit is written; after it memory is only handed
  *       over.
+ *
  *   P3  A tombstone is needed while rows that it may hide are somewhere it was not applied: in a
  *       segment that is neither dropped nor just written, or in a head other than the flushed one,
- *       with a lower sequence and in its range. One that is not needed leaves version and manifest.
+ *       with a lower sequence and in its range; or in pages of a ring that were made before it. One
+ *       that is not needed leaves version and manifest.
+ *
  *   P4  The log may only be dropped when every tombstone of it that is still needed lies in a file.
+ *
  *   P5  A del/ file goes when none of its tombstones is needed.
  *
  *   P6  Rows that the flushed head hides one by one were left out of `add`; those that may lie in
@@ -27,6 +32,7 @@
 #include "base/status.h"
 #include "engine/live_segment_priv.h"
 #include "engine/manifest.h"
+#include "engine/ring_flush.h"
 #include "engine/row_list.h"
 #include "engine/tombstone.h"
 #include "engine/view.h"
@@ -131,10 +137,20 @@ static bool publish_meets(varve_range range, int64_t first, int64_t last)
     return last >= range.start && (first < range.end || range.end == INT64_MAX);
 }
 
+/** The rings of the next version; NULL: none. */
+static vv_ring_set *publish_rings(const publish_plan *plan)
+{
+    const vv_publish_change *change = plan->change;
+    return change->rings != NULL ? change->rings->set : plan->view->version->rings;
+}
+
 /** P3 */
 static bool publish_is_needed(const publish_plan *plan, const vv_tombstone *tombstone)
 {
     const vv_publish_change *change = plan->change;
+    if (vv_ring_set_needs(publish_rings(plan), tombstone)) {
+        return true;
+    }
     if ((change->add != NULL || change->drop_count > 0 || change->flushed != NULL) &&
         !publish_was_applied(change, tombstone)) {
         return true;
@@ -330,10 +346,12 @@ static varve_status publish_find_policies(publish_plan *plan, varve_error *out_e
 static varve_status publish_make_version(publish_plan *plan, varve_error *out_err)
 {
     const vv_publish_change *change = plan->change;
-    return vv_version_edit(plan->db, plan->view->version, &change->add, change->add != NULL ? 1 : 0,
+    VV_TRY(vv_version_edit(plan->db, plan->view->version, &change->add, change->add != NULL ? 1 : 0,
                            change->drop, change->drop_count, &plan->rows,
                            plan->rows != NULL ? 1 : 0, plan->drop, plan->drop_count, &plan->version,
-                           out_err);
+                           out_err));
+    vv_version_set_rings(plan->db, plan->version, publish_rings(plan));
+    return VARVE_OK;
 }
 
 static varve_status publish_write_tombstones(publish_plan *plan, varve_error *out_err)
@@ -402,6 +420,12 @@ static varve_status publish_append_edit(publish_plan *plan, varve_error *out_err
         .next_file_id = db->next_file_id,
         .durable_lsn = vv_wal_durable_lsn(db->wal),
     };
+    if (change->rings != NULL) {
+        edit.add_rings = VV_VEC_ITEMS(&change->rings->add, const uint64_t);
+        edit.add_ring_count = change->rings->add.count;
+        edit.drop_rings = VV_VEC_ITEMS(&change->rings->drop, const uint64_t);
+        edit.drop_ring_count = change->rings->drop.count;
+    }
     if (change->flushed != NULL) {
         edit.flush_lsn = vv_head_last_lsn(change->flushed);
         edit.log_start = vv_wal_first_file_above(db->wal, edit.flush_lsn);

@@ -17,9 +17,10 @@ typedef struct vv_publish_change {
     vv_live_segment *add;         /* NULL: no row was left; the caller keeps its reference */
     vv_live_segment *const *drop; /* inputs of a merge, adjacent in the version */
     size_t drop_count;
-    const vv_version *applied; /* the tombstones of this version ... */
-    uint64_t applied_sequence; /* ... up to this sequence were applied to `add` */
-    vv_head *flushed;          /* what `add` holds the rows of; NULL: a merge */
+    const vv_version *applied;         /* the tombstones of this version ... */
+    uint64_t applied_sequence;         /* ... up to this sequence were applied to `add` */
+    const struct vv_ring_flush *rings; /* of a flush; NULL: rings stay as they are */
+    vv_head *flushed;                  /* what `add` holds the rows of; NULL: a merge */
 } vv_publish_change;
 
 /** A number for a new file in seg/ or del/, never given again while this database is open. */

@@ -29,6 +29,7 @@
 #include "engine/load.h"
 #include "engine/manifest.h"
 #include "engine/replay_crew.h"
+#include "engine/ring_load.h"
 #include "engine/tombstone.h"
 #include "engine/version.h"
 #include "engine/write.h"
@@ -48,6 +49,7 @@ typedef struct recover_state {
     vv_vec segments;   /* vv_live_segment *, references */
     vv_vec tombstones; /* vv_tombstone *, references */
     vv_retention *retention;
+    vv_ring_load rings;
     vv_vec series_map; /* log id - 1 -> catalogue id, 0: not defined */
     vv_vec field_map;  /* the same for fields */
     vv_arena arena;    /* of one record */
@@ -70,6 +72,7 @@ static void recover_init(recover_state *state, varve_db *db)
     vv_vec_init(&state->series_map, &db->alloc, sizeof(uint32_t), SIZE_MAX);
     vv_vec_init(&state->field_map, &db->alloc, sizeof(uint32_t), SIZE_MAX);
     vv_arena_init(&state->arena, &db->alloc, SIZE_MAX);
+    vv_ring_load_init(&state->rings, db);
 }
 
 static void recover_deinit(recover_state *state)
@@ -83,6 +86,7 @@ static void recover_deinit(recover_state *state)
         vv_tombstone_unref(state->db, tombstones[i]);
     }
     vv_retention_unref(state->db, state->retention);
+    vv_ring_load_deinit(&state->rings);
     vv_head_unref(state->head);
     vv_vec_deinit(&state->segments);
     vv_vec_deinit(&state->tombstones);
@@ -181,7 +185,8 @@ static varve_status recover_files(recover_state *state, varve_error *out_err)
     for (size_t i = 0; i < state->manifest->tombstones.count; i++) {
         VV_TRY(vv_tombstone_file_read(state->db, files[i].id, &state->tombstones, out_err));
     }
-    return VARVE_OK;
+    /* Before the log is read: it adds to what the rings of then held. */
+    return vv_ring_load_files(&state->rings, state->manifest, out_err);
 }
 
 /** Remove files of a directory that the manifest does not name: a crash came before their edit. */
@@ -535,9 +540,11 @@ static varve_status recover_visit(void *context, const vv_replay_record *record,
     case VV_WAL_POLICY:
         status = recover_policy(state, record, out_err);
         break;
+    case VV_WAL_RINGPAGE:
+        status = vv_ring_load_image(&state->rings, record->payload, out_err);
+        break;
     case VV_WAL_META:
     case VV_WAL_EXEMPLARS:
-    case VV_WAL_RINGPAGE:
         status = vv_fail(out_err, VARVE_E_UNSUPPORTED,
                          "log: record type %d needs a newer version of varve", (int)record->type);
         break;
@@ -585,7 +592,9 @@ static varve_status recover_log(recover_state *state, varve_error *out_err)
         vv_replay(&db->env, &options, recover_visit, state, &state->result, out_err);
     vv_replay_crew_free(state->crew);
     state->crew = NULL;
-    return status;
+    VV_TRY(status);
+    uint64_t lost_pages;
+    return vv_ring_load_finish(&state->rings, &lost_pages, out_err);
 }
 
 /** A version of everything that was loaded. */
@@ -599,6 +608,9 @@ static varve_status recover_version(recover_state *state, vv_version **out_versi
         NULL, 0, (vv_tombstone **)(void *)state->tombstones.items, state->tombstones.count, NULL, 0,
         out_version, out_err);
     vv_version_unref(state->db, empty);
+    if (status == VARVE_OK) {
+        vv_version_set_rings(state->db, *out_version, state->rings.set);
+    }
     return status;
 }
 
@@ -618,6 +630,8 @@ static void recover_install(recover_state *state, vv_version *version)
     uint64_t flushed = next > 0 ? next - 1 : 0;
     uint64_t last = state->result.last_sequence > flushed ? state->result.last_sequence : flushed;
     db->readonly_visible = last > db->readonly_visible ? last : db->readonly_visible;
+    db->ring_edit_seq = state->manifest->edit_seq;
+    vv_ring_load_installed(&state->rings, db->version->rings);
     vv_version_install_locked(db, version);
     vv_retention_install_locked(db, state->retention);
     state->retention = NULL;
@@ -663,8 +677,12 @@ static varve_status recover_start_log(recover_state *state, varve_error *out_err
     };
     memcpy(options.store_id, db->store_id, sizeof options.store_id);
     VV_TRY(vv_wal_open(&db->env, &options, &db->wal, out_err));
-    if (state->rows > 0 || state->logged_tombstones > 0 || state->policies > 0) {
-        VV_TRY(vv_flush(db, NULL, out_err));
+    if (state->rows > 0 || state->logged_tombstones > 0 || state->policies > 0 ||
+        vv_ring_set_must_rewrite(state->rings.set)) {
+        db->rings_recover = true;
+        varve_status flushed = vv_flush(db, NULL, out_err);
+        db->rings_recover = false;
+        VV_TRY(flushed);
     }
     vv_manifest_edit edit = {
         .flush_lsn = result->last_lsn,
@@ -683,6 +701,7 @@ static varve_status recover_start_log(recover_state *state, varve_error *out_err
                          out_err));
     VV_TRY(recover_sweep(db, "del", &state->manifest->tombstones,
                          offsetof(vv_manifest_tombstone, id), out_err));
+    VV_TRY(recover_sweep(db, "ring", &state->manifest->rings, 0, out_err));
     recover_drop_logs(db, file_seq);
     return VARVE_OK;
 }

@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "codec/vector.h"
 #include "engine/live_segment_priv.h"
+#include "engine/ring.h"
 #include "engine/scan_priv.h"
 #include "index/catalogue.h"
 #include "segment/segment.h"
@@ -106,8 +107,8 @@ static varve_status scan_add_segment(vv_scan *scan, vv_live_segment *segment, va
     return VARVE_OK;
 }
 
-static varve_status scan_add_pieces(vv_scan *scan, const vv_head_piece *pieces, size_t count,
-                                    varve_error *out_err)
+varve_status vv_scan_add_pieces(vv_scan *scan, const vv_head_piece *pieces, size_t count,
+                                varve_error *out_err)
 {
     vv_scan_source *source = scan_add_source(scan, out_err);
     if (source == NULL) {
@@ -129,10 +130,10 @@ static varve_status scan_add_head(vv_scan *scan, vv_head *head, varve_error *out
                         &scan->arena, &pieces, out_err));
     VV_TRY(vv_scan_hides_add(scan, pieces.hides, pieces.hide_count, out_err));
     if (pieces.in_order_count > 0) {
-        VV_TRY(scan_add_pieces(scan, pieces.in_order, pieces.in_order_count, out_err));
+        VV_TRY(vv_scan_add_pieces(scan, pieces.in_order, pieces.in_order_count, out_err));
     }
     for (size_t i = 0; i < pieces.late_count; i++) {
-        VV_TRY(scan_add_pieces(scan, &pieces.late[i], 1, out_err));
+        VV_TRY(vv_scan_add_pieces(scan, &pieces.late[i], 1, out_err));
     }
     return VARVE_OK;
 }
@@ -199,7 +200,7 @@ static bool scan_set_range(vv_scan *scan)
     const vv_catalogue *catalogue = scan->view->db->catalogue;
     int64_t cut = vv_view_cut(scan->view, vv_catalogue_metric_id(catalogue, scan->series));
     scan->range = scan->options.range;
-    if (cut > scan->range.start) {
+    if (cut > scan->range.start && !scan->options.is_raw) {
         scan->range.start = cut;
     }
     return scan->range.end == INT64_MAX || scan->range.start < scan->range.end;
@@ -223,8 +224,11 @@ varve_status vv_scan_restart(vv_scan *scan, uint32_t series, varve_error *out_er
     varve_db *db = scan->view->db;
     vv_metric_policy policy =
         vv_catalogue_policy(db->catalogue, vv_catalogue_metric_id(db->catalogue, series));
-    scan->is_last = policy.duplicates == VARVE_DUPLICATES_LAST;
-    scan->has_row_ids = policy.has_row_ids;
+    bool is_raw = scan->options.is_raw;
+    const vv_ring_state *ring =
+        is_raw ? NULL : vv_ring_set_find(scan->view->version->rings, series);
+    scan->is_last = ring != NULL || (!is_raw && policy.duplicates == VARVE_DUPLICATES_LAST);
+    scan->has_row_ids = policy.has_row_ids && ring == NULL && !is_raw;
     scan->column_count = 0;
     scan->tombstone_count = 0;
     vv_vec_clear(&scan->hides);
@@ -232,9 +236,14 @@ varve_status vv_scan_restart(vv_scan *scan, uint32_t series, varve_error *out_er
         return VARVE_OK;
     }
     VV_TRY(scan_set_columns(scan, out_err));
-    VV_TRY(scan_set_tombstones(scan, out_err));
-    VV_TRY(vv_scan_hides_begin(scan, out_err));
-    for (size_t i = 0; i < scan->view->version->segment_count; i++) {
+    if (ring != NULL) {
+        return vv_scan_add_ring(scan, ring, out_err);
+    }
+    if (!is_raw) {
+        VV_TRY(scan_set_tombstones(scan, out_err));
+        VV_TRY(vv_scan_hides_begin(scan, out_err));
+    }
+    for (size_t i = 0; !is_raw && i < scan->view->version->segment_count; i++) {
         varve_status status = scan_add_segment(scan, scan->view->version->segments[i], out_err);
         if (scan->options.skip_damage && (status == VARVE_E_CORRUPT || status == VARVE_E_IO)) {
             scan->has_damage = true;

@@ -38,6 +38,8 @@ typedef struct vv_scan_options {
     bool with_row_ids;
     bool keep_all_rows; /* rows that have none of `fields` stay (predicates on absence, counting) */
     bool no_vectors;    /* every part is ROWS */
+    bool is_raw;        /* the rows of the heads as they arrived: no segments, no deletes applied,
+                           nothing united, a ring like any series; row ids are sequences */
     bool skip_damage;   /* leave out what cannot be read; vv_scan_has_damage tells */
     uint64_t after_row_id; /* what holds no greater row id may be left out unread; 0: nothing */
     const vv_row_address *hidden; /* rows taken to be gone, of any series; ascending */

@@ -134,6 +134,14 @@ bool vv_scan_is_before(const vv_scan *scan, uint64_t last_sequence);
 /** End the series: nothing is left to give. */
 void vv_scan_drop_sources(vv_scan *scan);
 
+/** A source of plain or encoded pieces that lie in the scan's arena. */
+VV_MUST_CHECK varve_status vv_scan_add_pieces(vv_scan *scan, const vv_head_piece *pieces,
+                                              size_t count, varve_error *out_err);
+/** The only source of a series that is a ring (engine/ring_scan.c). */
+struct vv_ring_state;
+VV_MUST_CHECK varve_status vv_scan_add_ring(vv_scan *scan, const struct vv_ring_state *state,
+                                            varve_error *out_err);
+
 /** Building rows: start, add, finish. */
 VV_MUST_CHECK varve_status vv_scan_out_begin(vv_scan *scan, varve_error *out_err);
 VV_MUST_CHECK varve_status vv_scan_out_slice(vv_scan *scan, const vv_scan_source *source,

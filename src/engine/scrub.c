@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Scrubbing (durability.md section 6): IDENT, manifest, segments frame by frame, lists of deletes.
+ * Scrubbing (durability.md section 6): IDENT, manifest, segments frame by frame, lists of deletes,
+ * rings page by page.
  * The log is not read: while it is written its end is always unfinished, and opening checks it.
  *
  *   B1  The rate holds from the beginning of the call on: bytes done never run ahead of it by more
@@ -22,6 +23,7 @@
 #include "engine/ident.h"
 #include "engine/live_segment_priv.h"
 #include "engine/manifest.h"
+#include "engine/ring_check.h"
 #include "engine/task.h"
 #include "engine/tombstone.h"
 #include "engine/view.h"
@@ -200,8 +202,11 @@ static varve_status scrub_begin_file(scrub_state *state, const char *format, uin
     if (id == 0) {
         vv_text_format(state->file, sizeof state->file, "%s", format);
     } else {
+        const char *suffix = strcmp(format, "seg") == 0    ? "vsg"
+                             : strcmp(format, "ring") == 0 ? "vrg"
+                                                           : "vtb";
         vv_text_format(state->file, sizeof state->file, "%s/%020llu.%s", format,
-                       (unsigned long long)id, strcmp(format, "seg") == 0 ? "vsg" : "vtb");
+                       (unsigned long long)id, suffix);
     }
     return scrub_wait(state, state->bytes, out_err);
 }
@@ -287,6 +292,47 @@ static varve_status scrub_deletes(scrub_state *state, const vv_version *version,
     return status;
 }
 
+/* ---- rings ---- */
+
+/** Before each file (no byte of it read yet) and each page. */
+static varve_status scrub_ring_poll(void *context, uint64_t file_id, uint64_t bytes_done,
+                                    varve_error *out_err)
+{
+    scrub_state *state = context;
+    if (bytes_done == 0) {
+        return scrub_begin_file(state, "ring", file_id, out_err);
+    }
+    scrub_note_bytes(state, bytes_done);
+    return scrub_wait(state, state->bytes + bytes_done, out_err);
+}
+
+static void scrub_ring_damage(void *context, uint64_t file_id, uint64_t page, uint64_t offset,
+                              vv_bytes bytes, const varve_error *error)
+{
+    scrub_state *state = context;
+    (void)file_id; /* it is state->file */
+    varve_damage damage = {
+        .file = {state->file, strlen(state->file)},
+        .part = page == UINT64_MAX ? "file" : "block",
+        .block = page,
+        .offset = offset,
+        .bytes = bytes.size,
+        .error = error,
+    };
+    scrub_tell(state, &damage);
+    scrub_keep_evidence(state, &damage, bytes);
+}
+
+static varve_status scrub_rings(scrub_state *state, varve_error *out_err)
+{
+    vv_ring_check check = {.poll = scrub_ring_poll, .damage = scrub_ring_damage, .context = state};
+    VV_TRY(vv_ring_check_files(state->db, &check, out_err));
+    state->found.blocks += check.pages;
+    state->found.bytes += check.bytes;
+    atomic_fetch_add_explicit(&state->db->counters.scrub_bytes, check.bytes, memory_order_relaxed);
+    return VARVE_OK;
+}
+
 static varve_status scrub_ident(scrub_state *state, varve_error *out_err)
 {
     vv_ident ident;
@@ -329,6 +375,9 @@ static varve_status scrub_run(scrub_state *state, varve_error *out_err)
     }
     if (status == VARVE_OK) {
         status = scrub_deletes(state, view->version, out_err);
+    }
+    if (status == VARVE_OK) {
+        status = scrub_rings(state, out_err);
     }
     vv_view_unref(view);
     return status;

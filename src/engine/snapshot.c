@@ -7,6 +7,7 @@
  *     segments of the version  -> linked, else copied      -> new/seg
  *     rows of the heads up to S -> one segment of level 0  -> new/seg
  *     deletes up to S           -> one file                -> new/del
+ *     rings at S                -> a file each             -> new/ring
  *     all that                  -> manifest, then IDENT    -> new -> renamed
  *
  *   X1  What is in it is what a reader saw at S: every row and delete up to S, none above. Writing,
@@ -37,11 +38,13 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "base/vec.h"
+#include "codec/vector.h"
 #include "engine/ident.h"
 #include "engine/live_segment_priv.h"
 #include "engine/manifest.h"
 #include "engine/merge.h"
 #include "engine/publish.h"
+#include "engine/ring_apply.h"
 #include "engine/row_list.h"
 #include "engine/snapshot_stage.h"
 #include "engine/task.h"
@@ -65,9 +68,10 @@ typedef struct snapshot_state {
     size_t policy_count;
     vv_vec segments;               /* vv_manifest_segment */
     vv_manifest_tombstone deletes; /* id 0: none */
+    vv_vec rings;                  /* uint64_t: ids of their files */
     uint64_t next_id;
     char tmp[VV_PATH_BYTES_MAX], seg[VV_PATH_BYTES_MAX], del[VV_PATH_BYTES_MAX];
-    char manifest[VV_PATH_BYTES_MAX];
+    char manifest[VV_PATH_BYTES_MAX], ring[VV_PATH_BYTES_MAX];
     vv_stage stage;
     varve_copied done;
 } snapshot_state;
@@ -324,6 +328,72 @@ static varve_status snapshot_put_deletes(snapshot_state *state, varve_error *out
     return status;
 }
 
+/* ---- rings: never linked, for their files change in place ---- */
+
+static varve_status snapshot_poll(void *context, varve_error *out_err)
+{
+    return vv_task_poll(context, out_err);
+}
+
+/** What a ring holds at S, as a file of its own. */
+static varve_status snapshot_put_ring(snapshot_state *state, const vv_ring_state *ring,
+                                      vv_codec_scratch *scratch, varve_error *out_err)
+{
+    varve_db *db = state->db;
+    vv_ring_apply_options options = {
+        .start = INT64_MIN,
+        .poll = snapshot_poll,
+        .poll_context = state->task,
+        .alloc = &db->alloc,
+        .scratch = scratch,
+    };
+    vv_ring_target target = {
+        .env = &state->stage.env,
+        .tmp_directory = state->tmp,
+        .directory = state->ring,
+        .sites = {.file = VV_SITE_SNAPSHOT_FILE,
+                  .rename = VV_SITE_SNAPSHOT_RENAME,
+                  .dir = VV_SITE_SNAPSHOT_DIR},
+        .is_copy = true,
+    };
+    vv_ring_overlay overlay;
+    VV_TRY(vv_task_poll(state->task, out_err));
+    varve_status status = vv_vec_push(&state->rings, &state->next_id);
+    if (status != VARVE_OK) {
+        return vv_vec_fail(&state->rings, status, out_err);
+    }
+    VV_TRY(vv_ring_apply(state->view, ring, &options, &overlay, out_err));
+    for (uint32_t i = 0; i < ring->ring->shape.pages; i++) {
+        if (overlay.pages[i] != NULL) {
+            vv_ring_page_stamp(overlay.pages[i]->bytes, 0, state->view->visible);
+        }
+    }
+    status = vv_ring_write_file(db, &target, ring, overlay.pages, state->ident.store_id,
+                                state->next_id, out_err);
+    vv_ring_overlay_deinit(&overlay);
+    state->next_id += 1;
+    state->done.files += 1;
+    state->done.bytes +=
+        ring->ring->header_bytes + (uint64_t)ring->ring->shape.pages * VV_RING_PAGE_BYTES;
+    return status;
+}
+
+static varve_status snapshot_put_rings(snapshot_state *state, varve_error *out_err)
+{
+    const vv_ring_set *set = state->view->version->rings;
+    vv_codec_scratch *scratch;
+    if (set == NULL || set->count == 0) {
+        return VARVE_OK;
+    }
+    VV_TRY(vv_codec_scratch_create(&state->db->alloc, &scratch, out_err));
+    varve_status status = VARVE_OK;
+    for (size_t i = 0; i < set->count && status == VARVE_OK; i++) {
+        status = snapshot_put_ring(state, set->states[i], scratch, out_err);
+    }
+    vv_codec_scratch_free(scratch);
+    return status;
+}
+
 /* ---- what names it all ---- */
 
 static varve_status snapshot_put_manifest(snapshot_state *state, varve_error *out_err)
@@ -349,6 +419,8 @@ static varve_status snapshot_put_manifest(snapshot_state *state, varve_error *ou
         .retention_count = retention_count,
         .has_reference = !state->restores && state->view->has_reference,
         .reference = state->view->reference,
+        .add_rings = VV_VEC_ITEMS(&state->rings, const uint64_t),
+        .add_ring_count = state->rings.count,
         .database = &database,
         .log_start = 1,
         .next_file_id = state->next_id,
@@ -446,6 +518,7 @@ static varve_status snapshot_make_directories(snapshot_state *state, varve_error
     VV_TRY(vv_stage_mkdir(&state->stage, "wal", path, out_err));
     VV_TRY(vv_stage_mkdir(&state->stage, "seg", state->seg, out_err));
     VV_TRY(vv_stage_mkdir(&state->stage, "del", state->del, out_err));
+    VV_TRY(vv_stage_mkdir(&state->stage, "ring", state->ring, out_err));
     return vv_stage_mkdir(&state->stage, "quarantine", path, out_err);
 }
 
@@ -475,6 +548,7 @@ static varve_status snapshot_run(snapshot_state *state, const char *path, varve_
     VV_TRY(snapshot_put_rows(state, out_err));
     VV_TRY(vv_vfs_sync_dir(state->stage.env.vfs, state->seg, VV_SITE_SNAPSHOT_DIR, out_err));
     VV_TRY(snapshot_put_deletes(state, out_err));
+    VV_TRY(snapshot_put_rings(state, out_err));
     VV_TRY(snapshot_put_manifest(state, out_err));
     VV_TRY(snapshot_put_ident(state, out_err));
     VV_TRY(vv_task_poll(state->task, out_err));
@@ -501,6 +575,7 @@ static varve_status snapshot_make(varve_db *db, const char *path, const vv_ident
     state->may_link = !state->restores && db->outer_vfs == db->env.vfs;
     vv_arena_init(&state->arena, &db->alloc, SIZE_MAX);
     vv_vec_init(&state->segments, &db->alloc, sizeof(vv_manifest_segment), SIZE_MAX);
+    vv_vec_init(&state->rings, &db->alloc, sizeof(uint64_t), SIZE_MAX);
     varve_status status = snapshot_run(state, path, out_err);
     if (status == VARVE_OK) {
         atomic_fetch_add_explicit(&db->counters.snapshots, 1, memory_order_relaxed);
@@ -509,6 +584,7 @@ static varve_status snapshot_make(varve_db *db, const char *path, const vv_ident
     }
     vv_stage_close(&state->stage);
     vv_view_unref(state->view);
+    vv_vec_deinit(&state->rings);
     vv_vec_deinit(&state->segments);
     vv_arena_deinit(&state->arena);
     vv_alloc_free(&db->alloc, state, sizeof *state);

@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "codec/vector.h"
 #include "engine/live_segment_priv.h"
+#include "engine/ring_check.h"
 #include "engine/scan.h"
 #include "engine/task.h"
 #include "engine/view.h"
@@ -35,6 +36,8 @@ typedef struct verify_state {
     vv_hash_stream hash; /* of one series */
     uint32_t *order;     /* of columns, by name */
     size_t order_capacity;
+    bool has_ring_damage;
+    varve_error ring_damage; /* the first */
     varve_verified found;
 } verify_state;
 
@@ -66,6 +69,47 @@ static varve_status verify_segments(verify_state *state, varve_error *out_err)
         state->found.files++;
         state->found.blocks += vv_segment_block_count(version->segments[i]->segment);
     }
+    return VARVE_OK;
+}
+
+/* ---- rings ---- */
+
+static varve_status verify_ring_poll(void *context, uint64_t file_id, uint64_t bytes_done,
+                                     varve_error *out_err)
+{
+    verify_state *state = context;
+    (void)file_id;
+    (void)bytes_done;
+    return vv_task_poll(state->task, out_err);
+}
+
+static void verify_ring_damage(void *context, uint64_t file_id, uint64_t page, uint64_t offset,
+                               vv_bytes bytes, const varve_error *error)
+{
+    verify_state *state = context;
+    (void)file_id;
+    (void)page;
+    (void)offset;
+    (void)bytes;
+    if (!state->has_ring_damage) {
+        state->has_ring_damage = true;
+        state->ring_damage = *error;
+    }
+}
+
+static varve_status verify_rings(verify_state *state, varve_error *out_err)
+{
+    vv_ring_check check = {
+        .poll = verify_ring_poll, .damage = verify_ring_damage, .context = state};
+    VV_TRY(vv_ring_check_files(state->db, &check, out_err));
+    if (state->has_ring_damage) {
+        if (out_err != NULL) {
+            *out_err = state->ring_damage;
+        }
+        return state->ring_damage.status;
+    }
+    state->found.files += check.files;
+    state->found.blocks += check.pages;
     return VARVE_OK;
 }
 
@@ -222,6 +266,9 @@ varve_status vv_verify(varve_db *db, varve_task *task, varve_verified *out_verif
     }
     if (status == VARVE_OK) {
         status = verify_segments(&state, out_err);
+    }
+    if (status == VARVE_OK) {
+        status = verify_rings(&state, out_err);
     }
     if (status == VARVE_OK) {
         status = verify_all_series(&state, out_err);

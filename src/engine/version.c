@@ -18,6 +18,7 @@
 #include "base/assert.h"
 #include "base/status.h"
 #include "engine/live_segment_priv.h"
+#include "engine/ring.h"
 #include "segment/segment.h"
 
 static void version_free(varve_db *db, vv_version *version)
@@ -28,6 +29,7 @@ static void version_free(varve_db *db, vv_version *version)
     for (size_t i = 0; i < version->tombstone_count; i++) {
         vv_tombstone_unref(db, version->tombstones[i]);
     }
+    vv_ring_set_unref(db, version->rings);
     vv_alloc_free(&db->alloc, version->segments,
                   version->segment_capacity * sizeof(vv_live_segment *));
     vv_alloc_free(&db->alloc, version->tombstones,
@@ -154,8 +156,17 @@ varve_status vv_version_edit(varve_db *db, const vv_version *base, vv_live_segme
     for (size_t i = 0; i < add_tombstone_count; i++) {
         version_add_tombstone(version, add_tombstones[i]);
     }
+    vv_version_set_rings(db, version, base->rings);
     *out_version = version;
     return VARVE_OK;
+}
+
+void vv_version_set_rings(varve_db *db, vv_version *version, vv_ring_set *rings)
+{
+    vv_ring_set *old = version->rings;
+    vv_ring_set_ref(rings);
+    version->rings = rings;
+    vv_ring_set_unref(db, old);
 }
 
 void vv_version_install_locked(varve_db *db, vv_version *version)

@@ -52,6 +52,8 @@ VV_MUST_CHECK varve_status vv_tombstone_create(varve_db *db, uint64_t sequence, 
 void vv_tombstone_ref(vv_tombstone *tombstone);
 void vv_tombstone_unref(varve_db *db, vv_tombstone *tombstone);
 
+struct vv_ring_set;
+
 typedef struct vv_version {
     atomic_uint refs;
     vv_live_segment **segments; /* ascending by first_sequence: the order of arrival */
@@ -59,6 +61,7 @@ typedef struct vv_version {
     vv_tombstone **tombstones; /* ascending by sequence */
     size_t tombstone_count;
     size_t segment_capacity, tombstone_capacity; /* room */
+    struct vv_ring_set *rings;                   /* a reference; NULL: there is none */
 } vv_version;
 
 VV_MUST_CHECK varve_status vv_version_create(varve_db *db, vv_version **out_version,
@@ -67,12 +70,15 @@ void vv_version_ref(vv_version *version);
 void vv_version_unref(varve_db *db, vv_version *version);
 /** The current version, referenced. */
 vv_version *vv_version_current(varve_db *db);
-/** A copy of base without drop[], with add[] inserted in order of sequence; tombstones likewise. */
+/** A copy of base without drop[], with add[] inserted in order of sequence; tombstones likewise;
+ *  the rings of base. */
 VV_MUST_CHECK varve_status vv_version_edit(
     varve_db *db, const vv_version *base, vv_live_segment *const *add, size_t add_count,
     vv_live_segment *const *drop, size_t drop_count, vv_tombstone *const *add_tombstones,
     size_t add_tombstone_count, vv_tombstone *const *drop_tombstones, size_t drop_tombstone_count,
     vv_version **out_version, varve_error *out_err);
+/** Exchange the rings of a version that nobody else has yet; takes a reference of its own. */
+void vv_version_set_rings(varve_db *db, vv_version *version, struct vv_ring_set *rings);
 /** Make it current, under state_lock; takes the caller's reference, drops the old one's. The caller
  *  holds manifest_lock since it read the base, and where segments were dropped a reference on the
  *  old version: the last one closes files. */

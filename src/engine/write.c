@@ -16,6 +16,7 @@
 #include "engine/write.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/bitmap.h"
@@ -223,6 +224,10 @@ static write_outcome write_check_locked(vv_write *write, uint64_t *out_undefined
     if (!vv_write_rows_hold_locked(write)) {
         return WRITE_AGAIN;
     }
+    varve_status rings = vv_write_reserve_rings_locked(write, out_err);
+    if (rings != VARVE_OK) {
+        return rings == VARVE_E_CONFLICT ? WRITE_AGAIN : WRITE_FAILED;
+    }
     if (write->has_deletes && vv_write_add_tombstones_locked(write, out_err) != VARVE_OK) {
         return WRITE_FAILED;
     }
@@ -265,12 +270,16 @@ static void write_apply(vv_write *write, uint64_t sequence)
             if (deletes[at].op != NULL) {
                 deletes[at].tombstone->sequence = sequence;
                 write->db->deletes_sequence = sequence;
+                vv_write_apply_ring_delete(write, deletes[at].tombstone);
             } else {
                 vv_write_hide_rows(write, &deletes[at], sequence);
             }
             sequence++;
         }
         if (i < memory->runs.count) {
+            if (runs[i].has_rings) {
+                vv_write_apply_ring_rows(write, &runs[i].run);
+            }
             vv_head_append(write->db->head, &runs[i].run, sequence, runs[i].late_rows);
             sequence += runs[i].run.count;
         }
@@ -360,10 +369,13 @@ static void write_account(vv_write *write, vv_wal_ticket ticket)
     write->written.ticket = ticket.id;
     write->written.rows += write->rows;
     write->written.rows_late += late;
+    write->written.rows_late_dropped += write->late_dropped;
     /* Relaxed: figures. */
     atomic_fetch_add_explicit(&counters->rows_written, write->rows, memory_order_relaxed);
     atomic_fetch_add_explicit(&counters->points_written, write->points, memory_order_relaxed);
     atomic_fetch_add_explicit(&counters->rows_late, late, memory_order_relaxed);
+    atomic_fetch_add_explicit(&counters->rows_late_dropped, write->late_dropped,
+                              memory_order_relaxed);
     atomic_fetch_add_explicit(&counters->batches, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&counters->deletes, write->memory->deletes.count,
                               memory_order_relaxed);
@@ -454,6 +466,7 @@ static varve_status write_try_part(vv_write *write, varve_error *error)
     VV_TRY(vv_write_count_deleted(write, error));
     for (int tries = 0; tries < WRITE_TRIES_MAX; tries++) {
         VV_TRY(vv_write_resolve_rows(write, error));
+        VV_TRY(vv_write_check_rings(write, error));
         VV_TRY(vv_write_prepare(write, error));
         if (write->memory->records.count == 0) {
             /* Every row was rejected, or none is there that was to be changed. */
@@ -474,6 +487,7 @@ static varve_status write_try_part(vv_write *write, varve_error *error)
             VV_TRY(vv_write_define(write, error));
             break;
         case WRITE_AGAIN:
+            VV_TRY(vv_write_wait_ring(write, error));
             break;
         case WRITE_FAILED:
             return write_status(error);
@@ -573,7 +587,8 @@ static void write_report(vv_write *write, varve_written *out_written)
         uint32_t struct_size = out_written->struct_size;
         write->written.rows_rejected = rejected->count;
         write->written.series_deleted = vv_idset_count(&write->deleted_series);
-        *out_written = write->written;
+        size_t size = struct_size < sizeof write->written ? struct_size : sizeof write->written;
+        memcpy(out_written, &write->written, size); /* perhaps an older, shorter one */
         out_written->struct_size = struct_size;
     }
 }
@@ -608,6 +623,7 @@ static void write_end(vv_write *write)
 {
     vv_alloc *alloc = &write->db->alloc;
     vv_write_drop_tombstones(write);
+    vv_write_end_rings(write);
     vv_idset_deinit(&write->new_series, alloc);
     vv_idset_deinit(&write->new_fields, alloc);
     vv_idset_deinit(&write->deleted_series, alloc);

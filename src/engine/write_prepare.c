@@ -167,14 +167,15 @@ varve_status vv_write_add_run(vv_write *write, const vv_run *run, varve_error *o
     if (!write->is_logged) {
         write->payload_bytes += vv_write_estimate(run);
     }
-    if (run->series_count == 1 && run->count >= VV_VECTOR_ROWS_MAX) {
+    bool has_rings = vv_write_has_rings(write, run);
+    if (run->series_count == 1 && run->count >= VV_VECTOR_ROWS_MAX && !has_rings) {
         bool is_done;
         VV_TRY(vv_write_bulk(write, run, &is_done, out_err));
         if (is_done) {
             return VARVE_OK;
         }
     }
-    vv_write_run made = {.run = *run};
+    vv_write_run made = {.run = *run, .has_rings = has_rings};
     varve_status status = vv_vec_push(runs, &made);
     return status == VARVE_OK ? VARVE_OK : vv_vec_fail(runs, status, out_err);
 }

@@ -55,7 +55,8 @@ typedef struct vv_write_run {
     uint64_t late_rows;   /* of the reservation */
     size_t vector_offset; /* vectors: in memory.vectors */
     bool is_vector;
-    bool is_last; /* vectors: the policy they were made for */
+    bool is_last;   /* vectors: the policy they were made for */
+    bool has_rings; /* some of its series are rings */
 } vv_write_run;
 
 /** A delete by selection, or, with op NULL, a group of rows that are hidden one by one. */
@@ -93,6 +94,10 @@ typedef struct vv_write {
     size_t payload_bytes;            /* of all records but the definitions, or an estimate */
     vv_idset new_series, new_fields; /* what memory.definitions defines */
     uint64_t retypes_visible;        /* as of when memory.retypes hold */
+    struct vv_ring_set *rings;       /* rows were checked against these, a reference; NULL: none */
+    uint64_t ring_changes;           /* as of when they hold */
+    bool waits_for_ring;             /* one of them is being changed */
+    uint64_t late_dropped;           /* rows of the part that its rings leave out */
     vv_version *base, *version;      /* with deletes: the current one, and that with tombstones */
     bool has_deletes;                /* by selection */
     bool is_chain;                   /* may be longer: chain_bytes_max */
@@ -187,6 +192,22 @@ VV_MUST_CHECK varve_status vv_write_reserve_hides_locked(vv_write *write, bool *
                                                          varve_error *out_err);
 /** Hide the rows of a group. Shards are locked. */
 void vv_write_hide_rows(vv_write *write, const vv_write_delete *delete, uint64_t sequence);
+/* ---- ring_write.c ---- */
+
+/** Compare rows of rings with what the rings take: rejected, or the end. Once for each change of
+ *  the rings. */
+VV_MUST_CHECK varve_status vv_write_check_rings(vv_write *write, varve_error *out_err);
+bool vv_write_has_rings(const vv_write *write, const vv_run *run);
+/** Whether the rings are still those that rows were checked against, and room for what
+ *  vv_write_apply_ring_rows notes. E_CONFLICT: they are not, or one is being changed. */
+VV_MUST_CHECK varve_status vv_write_reserve_rings_locked(vv_write *write, varve_error *out_err);
+/** Rows of a run have their place in the order: what do the slots hold now? */
+void vv_write_apply_ring_rows(vv_write *write, const vv_run *run);
+/** The same of a delete. Every shard locked. */
+void vv_write_apply_ring_delete(vv_write *write, const vv_tombstone *tombstone);
+/** After such a conflict: until the change is done. E_BUSY. */
+VV_MUST_CHECK varve_status vv_write_wait_ring(vv_write *write, varve_error *out_err);
+void vv_write_end_rings(vv_write *write);
 
 /* ---- write_delete.c ---- */
 

@@ -61,7 +61,8 @@ static bool rows_state_equal(const void *context, const void *key, uint64_t valu
 varve_status vv_write_check_row_ids(varve_db *db, uint32_t series, varve_error *out_err)
 {
     uint32_t metric = vv_catalogue_metric_id(db->catalogue, series);
-    if (vv_catalogue_policy(db->catalogue, metric).has_row_ids) {
+    if (vv_catalogue_policy(db->catalogue, metric).has_row_ids &&
+        !vv_catalogue_is_ring(db->catalogue, series)) {
         return VARVE_OK;
     }
     varve_text name = vv_catalogue_metric_name(db->catalogue, metric);

@@ -276,7 +276,8 @@ static varve_status catalogue_publish_locked(vv_catalogue *catalogue, const cata
     }
     vv_series_entry *entry = vv_catalogue_entry(catalogue, series);
     entry->metric = place->metric;
-    entry->label_count = (uint32_t)place->label_count;
+    entry->label_count = (uint16_t)place->label_count;
+    atomic_init(&entry->is_ring, false);
     entry->terms = terms;
     atomic_init(&entry->schema, &catalogue->schemas.empty);
     atomic_init(&entry->labels, NULL);
@@ -546,6 +547,16 @@ int vv_catalogue_compare(const vv_catalogue *catalogue, uint32_t a, uint32_t b)
 }
 
 /* ---- schemas ---- */
+
+void vv_catalogue_set_ring(vv_catalogue *catalogue, uint32_t series, bool is_ring)
+{
+    atomic_store(&vv_catalogue_entry(catalogue, series)->is_ring, is_ring);
+}
+
+bool vv_catalogue_is_ring(const vv_catalogue *catalogue, uint32_t series)
+{
+    return atomic_load(&vv_catalogue_entry(catalogue, series)->is_ring);
+}
 
 const vv_schema *vv_catalogue_schema(const vv_catalogue *catalogue, uint32_t series)
 {

@@ -72,6 +72,11 @@ VV_MUST_CHECK varve_status vv_catalogue_set_type(vv_catalogue *catalogue, uint32
                                                  uint32_t field, uint32_t type,
                                                  varve_error *out_err);
 
+/* Whether a series is a ring: always `last`, without row ids, whatever its metric has. Changed with
+ * every shard locked, or by who opens; read with the lock of the series' shard, or as a hint. */
+void vv_catalogue_set_ring(vv_catalogue *catalogue, uint32_t series, bool is_ring);
+bool vv_catalogue_is_ring(const vv_catalogue *catalogue, uint32_t series);
+
 /* Policies of metrics; metric ids are dense from 1. */
 typedef struct vv_metric_policy {
     uint32_t duplicates; /* VARVE_DUPLICATES_LAST or ALL */

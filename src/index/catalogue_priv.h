@@ -18,7 +18,8 @@
 /** A known series. All but the atomic members are fixed before its id is published. */
 typedef struct vv_series_entry {
     uint32_t metric;
-    uint32_t label_count;
+    uint16_t label_count; /* at most VV_LABELS_MAX */
+    atomic_bool is_ring;
     const uint32_t *terms; /* label_count term ids, ascending by label name */
     _Atomic(const vv_schema *) schema;
     _Atomic(varve_label *) labels; /* NULL until somebody asks */

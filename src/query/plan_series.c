@@ -131,7 +131,8 @@ static varve_status plan_series_check_row_ids(const varve_cursor *cursor, const 
     const vv_catalogue *catalogue = cursor->db->catalogue;
     for (size_t i = 0; plan->with_row_ids && i < plan->series_count; i++) {
         uint32_t metric = vv_catalogue_metric_id(catalogue, plan->series[i]);
-        if (!vv_catalogue_policy(catalogue, metric).has_row_ids) {
+        if (!vv_catalogue_policy(catalogue, metric).has_row_ids ||
+            vv_catalogue_is_ring(catalogue, plan->series[i])) {
             varve_text name = vv_catalogue_metric(catalogue, plan->series[i]);
             return vv_fail(out_err, VARVE_E_UNSUPPORTED,
                            "metric %.*s keeps no row ids; open it with VARVE_ROW_IDS_ON",

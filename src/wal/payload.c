@@ -124,6 +124,16 @@ varve_status vv_payload_policy(vv_buf *payload, varve_text metric, uint32_t dupl
     return payload_end(payload, size_before, out_err);
 }
 
+varve_status vv_payload_ring_page(vv_buf *payload, const vv_wal_ring_page *page,
+                                  varve_error *out_err)
+{
+    size_t size_before = payload->size;
+    (void)vv_buf_append_u64(payload, page->file_id);
+    (void)vv_buf_append_u64(payload, page->number);
+    (void)vv_buf_append(payload, page->image.data, page->image.size);
+    return payload_end(payload, size_before, out_err);
+}
+
 /* ---- reading -------------------------------------------------------------------------------- */
 
 void vv_payload_reader_init(vv_payload_reader *reader, vv_bytes payload)
@@ -287,5 +297,21 @@ varve_status vv_payload_read_policy(vv_bytes payload, varve_text *out_metric,
     *out_metric = metric;
     *out_duplicates = duplicates;
     *out_has_row_ids = row_ids == 1;
+    return VARVE_OK;
+}
+
+varve_status vv_payload_read_ring_page(vv_bytes payload, vv_wal_ring_page *out_page,
+                                       varve_error *out_err)
+{
+    vv_reader reader = vv_reader_of(payload.data, payload.size);
+    vv_wal_ring_page page = {.file_id = vv_reader_u64(&reader)};
+    page.number = vv_reader_u64(&reader);
+    size_t left = vv_reader_left(&reader);
+    page.image = vv_bytes_make(vv_reader_bytes(&reader, left), left);
+    if (vv_reader_is_bad(&reader) || left == 0) {
+        return vv_fail(out_err, VARVE_E_CORRUPT,
+                       "a ring page of %zu bytes in the log makes no sense", payload.size);
+    }
+    *out_page = page;
     return VARVE_OK;
 }

@@ -3,7 +3,7 @@
 #define VV_WAL_PAYLOAD_H
 
 /*
- * Payloads of SERIES, ROWS, TOMBSTONE and POLICY records: how a batch lies in the log.
+ * Payloads of SERIES, ROWS, TOMBSTONE, POLICY and RINGPAGE records: how a batch lies in the log.
  *
  * A log defines the ids it uses. An id is defined by a SERIES record (series: metric and labels;
  * fields: name) that precedes its first use in the log since log_start; the reader maps log ids to
@@ -60,6 +60,16 @@ VV_MUST_CHECK varve_status vv_payload_retention(vv_buf *payload, vv_policy_kind 
                                                 const vv_retention_entry *entries, size_t count,
                                                 varve_error *out_err);
 
+/** A page of a ring file as it is going to be. */
+typedef struct vv_wal_ring_page {
+    uint64_t file_id;
+    uint64_t number; /* of the page in its file */
+    vv_bytes image;
+} vv_wal_ring_page;
+
+VV_MUST_CHECK varve_status vv_payload_ring_page(vv_buf *payload, const vv_wal_ring_page *page,
+                                                varve_error *out_err);
+
 /* Reading back: bytes have passed their CRC and are still not trusted. Every reader walks a payload
  * item by item; texts point into the payload, arrays lie in the arena. *out_more false: the end. */
 typedef struct vv_payload_reader {
@@ -97,6 +107,10 @@ VV_MUST_CHECK VV_UNTRUSTED varve_status vv_payload_read_policy(vv_bytes payload,
                                                                uint32_t *out_duplicates,
                                                                bool *out_has_row_ids,
                                                                varve_error *out_err);
+/** The image points into the payload; its size and content are its reader's business. */
+VV_MUST_CHECK VV_UNTRUSTED varve_status vv_payload_read_ring_page(vv_bytes payload,
+                                                                  vv_wal_ring_page *out_page,
+                                                                  varve_error *out_err);
 
 /** The kind of a POLICY payload, as it stands there; 0: it is empty. */
 VV_UNTRUSTED unsigned vv_payload_policy_kind(vv_bytes payload);

@@ -14,6 +14,7 @@
 #include "integration/sketches/binding.h"
 #include "integration/sketches/documents.h"
 #include "integration/sketches/reading.h"
+#include "integration/sketches/rings.h"
 #include "integration/sketches/series_cache.h"
 #include "support/dump.h"
 #include "sys/thread.h"
@@ -256,9 +257,35 @@ static void a_binding_needs_only_names_and_plain_structs(void **state)
     dlclose(b.library);
 }
 
+static void a_store_of_gauges_keeps_rings(void **state)
+{
+    (void)state;
+    varve_error err;
+    gauge_store store = {.db = sketches_open(0)};
+    int64_t steps[4];
+    size_t count = 0;
+    check_ok(gauge_shape(&store, "7", 10, 6, &err), &err);
+    check_ok(gauge_shape(&store, "8", 60, 60, &err), &err);
+    for (int64_t i = 0; i < 10; i++) {
+        check_ok(gauge_put(&store, "7", i * 10 + 3, (double)i, &err), &err);
+    }
+    check_ok(gauge_put(&store, "7", 13, 5, &err), &err);
+    assert_int_equal(store.dropped, 1);
+    assert_string_equal(dump_range(store.db, "gauge{id=\"7\"}", 0, 60),
+                        "gauge{id=7} 40 value=4\ngauge{id=7} 50 value=5\n");
+    check_ok(gauge_shape(&store, "7", 20, 6, &err), &err);
+    assert_string_equal(dump_range(store.db, "gauge{id=\"7\"}", 0, 60), "gauge{id=7} 40 value=5\n");
+    check_ok(gauge_steps(&store, steps, 4, &count, &err), &err);
+    assert_int_equal(count, 2);
+    assert_int_equal(steps[0], 20);
+    assert_int_equal(steps[1], 60);
+    check_ok(varve_close(store.db, &err), &err);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_store_of_gauges_keeps_rings),
         cmocka_unit_test(a_door_ingests_through_its_cache),
         cmocka_unit_test(pages_go_through_everything_once),
         cmocka_unit_test(documents_are_updated_and_removed),

@@ -17,7 +17,8 @@ enum {
     CRASH_POINTS_MAX = 20000,
     CRASH_BATCHES_MAX = 1000,
     CRASH_ROWS_AFTER = 100,
-    CRASH_COPIES_MAX = 16
+    CRASH_COPIES_MAX = 16,
+    CRASH_RINGS = 3
 };
 
 /* So far back that no cut of the moment hides anything, and no row is near enough to be observed:
@@ -154,6 +155,30 @@ const crash_workload crash_workloads[] = {
      .changes = 45,
      .flush_rows = 200,
      .log_file_bytes = 65536},
+    {.name = "rings",
+     .seed = 14,
+     .steps = 60,
+     .sync = VARVE_SYNC_GROUP,
+     .deletes = 10,
+     .flushes = 16,
+     .merges = 3,
+     .reopens = 6,
+     .rings = 12,
+     .flush_rows = 200,
+     .log_file_bytes = 65536},
+    {.name = "rings, not synced",
+     .seed = 15,
+     .steps = 50,
+     .sync = VARVE_SYNC_NONE,
+     .deletes = 6,
+     .flushes = 14,
+     .reopens = 10,
+     .bulks = 4,
+     .snapshots = 6,
+     .restores = 3,
+     .rings = 12,
+     .flush_rows = 150,
+     .log_file_bytes = 65536},
 };
 const size_t crash_workload_count = sizeof crash_workloads / sizeof crash_workloads[0];
 
@@ -189,6 +214,7 @@ typedef struct crash_script {
     vv_random random;
     varve_db *db;
     varve_series series[CRASH_SERIES];
+    varve_series rings[CRASH_RINGS];
     varve_field fields[4];
     int64_t time;
     uint32_t issued, durable;
@@ -278,6 +304,14 @@ static bool crash_open(crash_script *script)
     for (size_t i = 0; i < CRASH_SERIES; i++) {
         varve_label label = {VARVE_STR("host"), {hosts[i], 1}};
         if (varve_series_resolve(script->db, VARVE_STR("m"), &label, 1, 0, &script->series[i],
+                                 &err) != VARVE_OK) {
+            crash_fail(script, "resolve", &err);
+            return false;
+        }
+    }
+    for (size_t i = 0; i < CRASH_RINGS && script->workload->rings > 0; i++) {
+        varve_label label = {VARVE_STR("host"), {hosts[i], 1}};
+        if (varve_series_resolve(script->db, VARVE_STR("ring"), &label, 1, 0, &script->rings[i],
                                  &err) != VARVE_OK) {
             crash_fail(script, "resolve", &err);
             return false;
@@ -406,6 +440,55 @@ static varve_status crash_add_changes(crash_script *script, varve_batch *batch, 
     return status;
 }
 
+/* Some fields of a row of a ring, or of a series that is to become one. */
+static varve_status crash_add_ring_row(crash_script *script, varve_batch *batch, varve_error *err)
+{
+    varve_value values[2];
+    memset(values, 0, sizeof values);
+    values[0].type = VARVE_TYPE_F64;
+    values[0].as.f64 = (double)vv_random_below(&script->random, 1000) / 10.0;
+    values[1].type = VARVE_TYPE_I64;
+    values[1].as.i64 = (int64_t)vv_random_below(&script->random, 50);
+    uint64_t which = vv_random_below(&script->random, 3);
+    varve_row row = {
+        .series = script->rings[vv_random_below(&script->random, CRASH_RINGS)],
+        .timestamp = crash_time(script),
+        .fields = script->fields + (which == 2 ? 1 : 0),
+        .values = values + (which == 2 ? 1 : 0),
+        .count = which == 0 ? 2 : 1,
+    };
+    return varve_batch_row(batch, &row, err);
+}
+
+/* Made, given another shape, or dropped: a step of its own, as a batch is. */
+static void crash_change_ring(crash_script *script)
+{
+    static const char *const hosts[CRASH_RINGS] = {"a", "b", "c"};
+    static const varve_ring_field fields[2] = {{.name = {"value", 5}, .type = VARVE_TYPE_F64},
+                                               {.name = {"count", 5}, .type = VARVE_TYPE_I64}};
+    static const uint64_t slots[] = {4, 30, 400, 900};
+    varve_error err;
+    varve_label label = {VARVE_STR("host"), {hosts[vv_random_below(&script->random, 3)], 1}};
+    varve_ring ring;
+    varve_ring_init(&ring);
+    ring.step = 10 * (1 + (int64_t)vv_random_below(&script->random, 3));
+    ring.slots = slots[vv_random_below(&script->random, 4)];
+    ring.fields = fields;
+    ring.field_count = 2;
+    script->issued++;
+    varve_status status =
+        vv_random_below(&script->random, 6) == 0
+            ? varve_policy_ring_drop(script->db, VARVE_STR("ring"), &label, 1, &err)
+            : varve_policy_ring(script->db, VARVE_STR("ring"), &label, 1, &ring, NULL, &err);
+    if (status == VARVE_OK) {
+        script->durable = script->issued;
+    } else if (status != VARVE_E_CONFLICT && status != VARVE_E_NOT_FOUND) {
+        crash_fail(script, "ring", &err);
+        return;
+    }
+    crash_remember(script); /* a series with rows is left as it is: nothing changed */
+}
+
 static varve_status crash_add_bulk(crash_script *script, varve_batch *batch, varve_error *err)
 {
     enum { BULK = 1500 };
@@ -437,6 +520,9 @@ static varve_status crash_add_delete(crash_script *script, varve_batch *batch, v
     selection.kind = VARVE_SELECT_TEXT;
     selection.text = vv_random_below(&script->random, 2) == 0 ? VARVE_STR("m{host=~\"a|b|c\"}")
                                                               : VARVE_STR("m{host!=\"d\"}");
+    if (script->workload->rings > 0 && vv_random_below(&script->random, 2) == 0) {
+        selection.text = VARVE_STR("ring{host!=\"b\"}");
+    }
     int64_t start = (int64_t)vv_random_below(&script->random, (uint64_t)script->time + 1);
     varve_range range = {start, start + 1 + (int64_t)vv_random_below(&script->random, 1500)};
     return varve_batch_delete(batch, &selection, 1, range, err);
@@ -460,7 +546,9 @@ static void crash_commit(crash_script *script, uint64_t kind)
     } else if (status == VARVE_OK) {
         uint64_t rows = 1 + vv_random_below(&script->random, 30);
         for (uint64_t i = 0; i < rows && status == VARVE_OK; i++) {
-            status = crash_add_row(script, batch, NULL, &err);
+            bool is_ring = workload->rings > 0 && vv_random_below(&script->random, 3) > 0;
+            status = is_ring ? crash_add_ring_row(script, batch, &err)
+                             : crash_add_row(script, batch, NULL, &err);
         }
     }
     if (status == VARVE_OK) {
@@ -572,10 +660,13 @@ static void crash_step(crash_script *script)
     uint64_t maintenance = workload->flushes + workload->merges + workload->reopens;
     manual_clock_advance(&script->world.clock, 1000000);
     uint64_t copies = maintenance + workload->snapshots;
-    if (kind < copies + workload->restores + workload->expiries &&
-        kind >= copies + workload->restores) {
+    uint64_t expiries = copies + workload->restores;
+    uint64_t rings = expiries + workload->expiries;
+    if (kind >= rings && kind < rings + workload->rings) {
+        crash_change_ring(script);
+    } else if (kind < rings && kind >= expiries) {
         crash_expire(script);
-    } else if (kind >= copies + workload->restores) {
+    } else if (kind >= rings) {
         crash_commit(script, vv_random_below(&script->random, 100));
     } else if (kind >= copies) {
         crash_restore(script);
