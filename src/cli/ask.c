@@ -50,7 +50,7 @@ static varve_status ask_blame(const vv_ask_words *words, const char *text, const
     return out_err->status;
 }
 
-/** "a,b,c" into an array; an empty text has no part, and no part is empty. */
+/** "a,b,c" into an array; no part is empty, and only of --by may there be none. */
 static varve_status ask_split(const vv_ask_words *words, const char *list, const char *option,
                               vv_arena *arena, varve_text **out_parts, size_t *out_count,
                               varve_error *out_err)
@@ -61,6 +61,10 @@ static varve_status ask_split(const vv_ask_words *words, const char *list, const
     varve_text *parts = vv_arena_array(arena, text.size + 1, sizeof *parts);
     if (parts == NULL) {
         return ask_memory(out_err);
+    }
+    bool may_be_empty = strcmp(option, "--by") == 0; /* all series together */
+    if (text.size == 0 && !may_be_empty) {
+        return ask_fault(words, list, option, 0, out_err, "expected a name");
     }
     while (text.size > 0 && at <= text.size) {
         varve_text rest = vv_text_sub(text, at, SIZE_MAX);
@@ -159,10 +163,11 @@ static varve_status ask_times(const vv_ask_words *words, const vv_time_world *wo
 {
     vv_calendar_zone zone;
     int32_t offset_s;
-    bool has_zone = world->zone.size == 0 || vv_text_equal_nocase(world->zone, VV_TEXT("utc")) ||
+    bool is_empty = words->zone != NULL && words->zone[0] == '\0';
+    bool has_zone = words->zone == NULL || vv_text_equal_nocase(world->zone, VV_TEXT("utc")) ||
                     vv_calendar_parse_offset(world->zone, &offset_s) ||
                     vv_zones_find(world->context, world->zone, &zone);
-    if (!has_zone) {
+    if (!has_zone || is_empty) {
         return ask_fault(words, words->zone, "--zone", 0, out_err, "there is no such time zone");
     }
     if (words->last != NULL) {

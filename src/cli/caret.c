@@ -56,12 +56,17 @@ static size_t caret_length(varve_text text)
     return count;
 }
 
-/** The text with blanks for what a terminal would obey. */
+/** The text with blanks for what a terminal would obey, and marks for what is no character. */
 static void caret_append(vv_buf *buf, varve_text text)
 {
+    size_t valid = 0; /* up to here */
     for (size_t i = 0; i < text.size; i++) {
         unsigned char c = (unsigned char)text.data[i];
-        vv_buf_append_char(buf, c < 0x20 || c == 0x7f ? ' ' : text.data[i]);
+        if (i >= valid) {
+            valid = i + vv_utf8_valid_prefix(vv_text_sub(text, i, text.size));
+        }
+        char shown = c < 0x20 || c == 0x7f ? ' ' : text.data[i];
+        vv_buf_append_char(buf, i < valid ? shown : '?');
     }
 }
 

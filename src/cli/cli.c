@@ -11,6 +11,7 @@
 #include "base/slice.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "cli/caret.h"
 #include "cli/commands.h"
 #include "cli/session.h"
@@ -20,14 +21,40 @@
 #include "sys/vfs.h"
 #include "wire/span_text.h"
 
+/* What is said in one line; more is cut. */
+#define CLI_MESSAGE_BYTES 8192u
+
+/** Words of the command line and names of files come from anywhere: a terminal gets no control
+ * characters of theirs, and nothing that is no UTF-8. */
+static void cli_make_safe(char *text, size_t size)
+{
+    size_t at = 0;
+    while (at < size) {
+        size_t good = vv_utf8_valid_prefix(vv_text_make(text + at, size - at));
+        for (size_t i = at; i < at + good; i++) {
+            unsigned char byte = (unsigned char)text[i];
+            text[i] = byte < 0x20 || byte == 0x7F ? '?' : text[i];
+        }
+        at += good;
+        if (at < size) {
+            text[at] = '?';
+            at += 1;
+        }
+    }
+}
+
 void vv_cli_fail(const char *verb, const char *format, ...)
 {
+    char text[CLI_MESSAGE_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    fprintf(stderr, "varve %s: ", verb);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    int wanted = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    size_t size = wanted < 0 ? 0 : (size_t)wanted;
+    size = size < sizeof text ? size : sizeof text - 1;
+    cli_make_safe(text, size);
+    fprintf(stderr, "varve%s%s: %.*s\n", verb != NULL ? " " : "", verb != NULL ? verb : "",
+            (int)size, text);
 }
 
 int vv_cli_exit_code(varve_status status)
@@ -181,11 +208,17 @@ bool vv_cli_takes_none(const char *verb, int operands, char **argv)
     return operands == 0;
 }
 
-/** VARVE_URL; NULL when it is not set, or empty. */
-static const char *cli_url_variable(void)
+/** A variable of the environment; NULL when it is not set, or empty. */
+static const char *cli_variable(const char *name)
 {
-    const char *url = getenv(VV_URL_VARIABLE);
-    return url != NULL && url[0] != '\0' ? url : NULL;
+    const char *text = getenv(name);
+    return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
+static const char *cli_data_default(void)
+{
+    const char *data = cli_variable(VV_DATA_VARIABLE);
+    return data != NULL ? data : VV_DATA_DEFAULT;
 }
 
 bool vv_cli_check_url(const char *verb, const char *origin, const char *url)
@@ -209,12 +242,12 @@ bool vv_cli_resolve_target(const char *verb, vv_target *target)
         vv_cli_fail(verb, "%s is empty", given == target->data ? "--data" : "--url");
         return false;
     }
-    bool is_variable = given == NULL && cli_url_variable() != NULL;
+    bool is_variable = given == NULL && cli_variable(VV_URL_VARIABLE) != NULL;
     if (is_variable) {
-        target->url = cli_url_variable();
+        target->url = cli_variable(VV_URL_VARIABLE);
     }
     if (target->data == NULL && target->url == NULL) {
-        target->data = VV_DATA_DEFAULT;
+        target->data = cli_data_default();
     }
     return target->url == NULL ||
            vv_cli_check_url(verb, is_variable ? VV_URL_VARIABLE : "--url", target->url);
@@ -226,12 +259,13 @@ bool vv_cli_resolve_directory(const char *verb, const char **data)
         vv_cli_fail(verb, "--data is empty");
         return false;
     }
-    if (*data == NULL && cli_url_variable() != NULL) {
+    if (*data == NULL && cli_variable(VV_DATA_VARIABLE) == NULL &&
+        cli_variable(VV_URL_VARIABLE) != NULL) {
         vv_cli_fail(verb, VV_URL_VARIABLE
                     " names a server, and this command works on a directory: name it with --data");
         return false;
     }
-    *data = *data == NULL ? VV_DATA_DEFAULT : *data;
+    *data = *data == NULL ? cli_data_default() : *data;
     return true;
 }
 

@@ -28,8 +28,9 @@ enum {
 };
 
 #define VV_DATA_DEFAULT "varve-data"
-/* The environment variable that stands in for --url. */
-#define VV_URL_VARIABLE "VARVE_URL"
+/* The environment variables that stand in for --url and --data; the former comes first. */
+#define VV_URL_VARIABLE  "VARVE_URL"
+#define VV_DATA_VARIABLE "VARVE_DATA"
 
 typedef int (*vv_command_function)(int argc, char **argv);
 
@@ -47,7 +48,7 @@ typedef struct vv_command {
 /** Text to standard output, all of it; the exit code, after saying why it could not be written. */
 int vv_cli_print(const char *verb, varve_text text);
 
-/** "varve VERB: MESSAGE" on standard error. */
+/** "varve VERB: MESSAGE" on standard error, fit for a terminal; verb NULL: "varve: MESSAGE". */
 void vv_cli_fail(const char *verb, const char *format, ...) VV_PRINTF(2, 3);
 /** Exit code of a status; E_INVALID is what was typed. */
 int vv_cli_exit_code(varve_status status);

@@ -108,6 +108,10 @@ int vv_cmd_help(int argc, char **argv)
         help_print();
         return VV_EXIT_OK;
     }
+    if (operands > 1) {
+        vv_cli_fail("help", "takes one command, but was given %d", operands);
+        return VV_EXIT_USAGE;
+    }
     const vv_command *command = vv_command_find(argv[0]);
     char help[] = "--help";
     char *arguments[] = {help, NULL};

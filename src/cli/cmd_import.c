@@ -5,6 +5,7 @@
  * its operands or standard input; import takes files of several formats, and shows how far it is.
  */
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@
 #include "cli/remote.h"
 #include "sys/clock.h"
 #include "sys/signals.h"
+#include "sys/vfs.h"
 #include "wire/decode.h"
 #include "wire/prom_text.h"
 
@@ -357,6 +359,30 @@ static int import_file(import_job *job, const char *path)
     return exit_code;
 }
 
+/** Whether all files are there, before a database is made for them; says which is not. */
+static int import_look(int count, char **paths)
+{
+    for (int i = 0; i < count; i++) {
+        varve_error error;
+        vv_file_info info;
+        if (paths[i][0] == '\0') {
+            vv_cli_fail("import", "the name of a file is empty");
+            return VV_EXIT_USAGE;
+        }
+        if (strcmp(paths[i], "-") == 0) {
+            continue;
+        }
+        varve_status status = vv_vfs_stat(vv_vfs_system(), paths[i], &info, &error);
+        if (status == VARVE_OK && info.kind == VV_KIND_DIRECTORY) {
+            status = vv_os_fail(&error, EISDIR, "read", paths[i]);
+        }
+        if (status != VARVE_OK) {
+            return vv_cli_report_world("import", status, &error);
+        }
+    }
+    return VV_EXIT_OK;
+}
+
 /** All files; those after one that was left out in part are read as well. */
 static int import_files(import_job *job, int count, char **paths)
 {
@@ -422,6 +448,10 @@ int vv_cmd_import(int argc, char **argv)
     if (!vv_cli_parse_precision("import", precision, &job.precision) ||
         !import_take_labels(&job, &labels)) {
         return VV_EXIT_USAGE;
+    }
+    exit_code = import_look(operands, argv);
+    if (exit_code != VV_EXIT_OK) {
+        return exit_code;
     }
     if (job.csv.is_dry_run) {
         return import_files(&job, operands, argv);

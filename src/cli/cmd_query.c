@@ -340,6 +340,10 @@ int vv_cmd_export(int argc, char **argv)
                       VV_ARRAY_COUNT(table), argc, argv, &operands, &exit_code)) {
         return exit_code;
     }
+    if (job.path != NULL && job.path[0] == '\0') {
+        vv_cli_fail("export", "--output is empty");
+        return VV_EXIT_USAGE;
+    }
     if (is_json && format != NULL) {
         vv_cli_fail("export", "--format and --json exclude each other");
         return VV_EXIT_USAGE;

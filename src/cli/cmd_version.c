@@ -26,6 +26,9 @@ int vv_cmd_version(int argc, char **argv)
                       argv, &operands, &exit_code)) {
         return exit_code;
     }
+    if (!vv_cli_takes_none("version", operands, argv)) {
+        return VV_EXIT_USAGE;
+    }
     if (is_json) {
         printf("{\"version\":\"%s\",\"compiler\":\"%s %s\",\"word_bits\":%zu}\n", varve_version(),
                VERSION_COMPILER, VERSION_COMPILER_NUMBER, sizeof(void *) * 8);

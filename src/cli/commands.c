@@ -2,7 +2,6 @@
 
 #include "cli/commands.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/slice.h"
@@ -36,10 +35,9 @@ const vv_command *vv_command_find(const char *name)
         vv_nearest_offer(&nearest, vv_commands[i].name);
     }
     if (nearest.best != NULL) {
-        fprintf(stderr, "varve: there is no command \"%s\"; did you mean \"%s\"?\n", name,
-                nearest.best);
+        vv_cli_fail(NULL, "there is no command \"%s\"; did you mean \"%s\"?", name, nearest.best);
     } else {
-        fprintf(stderr, "varve: there is no command \"%s\"; `varve help` lists them\n", name);
+        vv_cli_fail(NULL, "there is no command \"%s\"; `varve help` lists them", name);
     }
     return NULL;
 }

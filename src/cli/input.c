@@ -103,6 +103,9 @@ varve_status vv_input_open(const char *path, vv_input **out_input, varve_error *
     }
     if (is_standard) {
         input->file = stdin;
+        if (vv_is_terminal(0)) {
+            fprintf(stderr, "reading from the terminal; Ctrl-D ends it\n");
+        }
         return VARVE_OK;
     }
     varve_status status = input_open_file(input, out_err);

@@ -110,10 +110,10 @@ static varve_status output_pack(vv_output *output, vv_bytes bytes, bool is_end,
 static varve_status output_fail(vv_output *output, const varve_error *why, varve_error *out_err)
 {
     output->failed = *why;
-    if (output->has_marks) {
+    bool is_cut = output->has_marks && output->file != stdout &&
+                  vv_process_cut_file(fileno(output->file), output->marked_bytes);
+    if (is_cut || output->rows > 0) {
         char part[96];
-        bool is_cut = output->file != stdout &&
-                      vv_process_cut_file(fileno(output->file), output->marked_bytes);
         size_t size = vv_text_format(part, sizeof part, "; %sthe first %llu rows %s",
                                      is_cut ? "" : "at least ", (unsigned long long)output->rows,
                                      output->file == stdout ? "are written" : "stand in it");

@@ -27,7 +27,7 @@ class Commands(unittest.TestCase):
         cls.place = tempfile.TemporaryDirectory()
         cls.data = f"{cls.place.name}/data"
         cls.environment = {**os.environ, "LC_ALL": "C.UTF-8", "TERM": "dumb"}
-        for name in ("VARVE_URL", "NO_COLOR", "COLUMNS"):
+        for name in ("VARVE_URL", "VARVE_DATA", "NO_COLOR", "COLUMNS"):
             cls.environment.pop(name, None)
         done = subprocess.run([PROGRAM, "write", "--data", cls.data], input=ROWS, text=True, check=True,
                               env=cls.environment)

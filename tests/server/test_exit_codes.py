@@ -122,6 +122,44 @@ class ExitCodes(Commands):
         for words in (["query", "cpu"], ["stats"], ["info"], ["series"]):
             self.assertEqual(0, self.run_bare(*words, environment=environment).returncode, words)
 
+    def test_a_directory_in_the_environment_is_the_default(self):
+        environment = {"VARVE_DATA": self.data}
+        for verb in ("query", "series", "info", "verify", "scrub", "stats"):
+            done = self.run_bare(*self.call(verb), environment=environment)
+            self.assertEqual(0, done.returncode, done.stderr)
+        both = {"VARVE_DATA": self.data, "VARVE_URL": DEAD}
+        self.assertEqual(0, self.run_bare("verify", environment=both).returncode)
+        self.assertEqual(4, self.run_bare("series", environment=both).returncode)
+        self.expect(1, "missing", "series", environment={"VARVE_DATA": "missing"})
+        self.expect(1, "missing", "series", "--data", "missing", environment=environment)
+
+    def test_empty_words_are_refused(self):
+        for words, said in ((["query", "cpu", "--fields", ""], "--fields: at 1: expected a name"),
+                            (["query", "cpu", "--agg", ""], "--agg: at 1: expected a name"),
+                            (["query", "cpu", "--zone", ""], "--zone: at 1: there is no such time zone"),
+                            (["query", ""], "expected a metric name"), (["export", "-o", ""], "--output is empty"),
+                            (["import", ""], "the name of a file is empty")):
+            for place in (["--data", self.data], ["--url", self.url]):
+                self.expect(2, said, *words, *place)
+        for words in (["version", "more"], ["help", "query", "more"], ["help", "--json", "more"]):
+            self.expect(2, "more" if words[0] != "help" or "--json" in words else "one command", *words)
+
+    def test_nothing_is_made_for_files_that_are_missing(self):
+        for words in (["import", "missing.lp"], ["import", "file", "missing.lp", "--format", "lp"], ["import", ""]):
+            self.assertNotEqual(0, self.run_bare(*words, "--data", "unmade").returncode)
+            self.assertFalse(Path(self.place.name, "unmade").exists(), words)
+
+    def test_words_of_others_do_no_harm_to_a_terminal(self):
+        odd = b"a\x1b[31mb\x07\xff"
+        for words in ([odd], [b"query", b"cpu", b"--" + odd], [b"query", b"cpu", b"--format", odd], [b"import", odd],
+                      [b"query", b"cpu", b"--data", odd], [b"query", b"cpu", b"--data", self.data.encode(), b"--fields", odd[:8]],
+                      [b"query", odd, b"--data", self.data.encode()], [b"inspect", odd], [b"config", b"check", odd],
+                      [b"series", b"--url", b"http://" + odd], [b"completion", odd], [b"labels", b"x", odd]):
+            done = subprocess.run([PROGRAM.encode(), *words], capture_output=True, timeout=60, check=False,
+                                  cwd=self.place.name, env=self.environment)
+            self.assertFalse(set(done.stderr) & (set(range(32)) - {10}), done.stderr)
+            done.stderr.decode()
+
     def test_a_proxy_is_never_asked_for_this_machine(self):
         for host in ("127.0.0.1", "localhost"):
             done = self.run_bare("ping", "--url", self.url.replace("127.0.0.1", host),
