@@ -7,6 +7,8 @@
  * sequences beside it.
  */
 
+#include <string.h>
+
 #include "base/assert.h"
 #include "base/status.h"
 #include "engine/head_priv.h"
@@ -176,10 +178,12 @@ static varve_status read_copy(const read_request *request, const void *items, si
 {
     *out_items = items;
     if (size > 0 && request->copies_blobs) {
-        *out_items = vv_arena_copy_bytes(request->arena, items, size);
-        if (*out_items == NULL) {
+        void *copy = vv_arena_aligned(request->arena, size, 8);
+        if (copy == NULL) {
             return vv_arena_fail(request->arena, size, out_err);
         }
+        memcpy(copy, items, size);
+        *out_items = copy;
     }
     return VARVE_OK;
 }
