@@ -629,6 +629,124 @@ static void a_submitted_row_is_found_before_it_is_visible(void **state)
     rows_expect_for_good(w, "", "");
 }
 
+static void a_submitted_delete_counts_before_it_is_visible(void **state)
+{
+    rows_world *w = *state;
+    varve_error err;
+    rows_write(w, 2);
+    varve_batch *batch = rows_batch(w);
+    rows_delete_range(batch, &w->a, 0, 15);
+    check_ok(varve_batch_submit(batch, NULL, NULL, &err), &err);
+    varve_batch_free(batch);
+    batch = rows_batch(w);
+    rows_replace(w, batch, rows_id(w, w->a, 10, 1), w->a, 11, rows_f64(9));
+    rows_delete(w, batch, w->a, 20, 2);
+    rows_commit(w, batch);
+    rows_expect_counts(w, 1, 0, 1);
+    rows_expect_for_good(w, "", "");
+}
+
+/* ---- what comes between looking and locking (T3) ---- */
+
+/* The clock on the wall, which a commit asks after it has looked its rows up and before it takes a
+ * lock. */
+typedef struct rows_meddler {
+    vv_clock inner;
+    rows_world *w;
+    void (*act)(rows_world *w); /* once; NULL: done */
+} rows_meddler;
+
+static int64_t rows_meddler_wall(void *context)
+{
+    rows_meddler *meddler = context;
+    void (*act)(rows_world * w) = meddler->act;
+    meddler->act = NULL;
+    if (act != NULL) {
+        act(meddler->w);
+    }
+    return meddler->inner.wall_ns(meddler->inner.context);
+}
+
+static int64_t rows_meddler_mono(void *context)
+{
+    rows_meddler *meddler = context;
+    return meddler->inner.mono_ns(meddler->inner.context);
+}
+
+static void rows_delete_first(rows_world *w)
+{
+    varve_batch *batch = rows_batch(w);
+    rows_delete(w, batch, w->a, 10, 1);
+    rows_commit(w, batch);
+    rows_expect_counts(w, 1, 0, 0);
+}
+
+static void rows_delete_first_and_flush(rows_world *w)
+{
+    rows_delete_first(w);
+    rows_flush(w);
+}
+
+static void rows_delete_all(rows_world *w)
+{
+    varve_batch *batch = rows_batch(w);
+    rows_delete_range(batch, &w->a, INT64_MIN, INT64_MAX);
+    rows_commit(w, batch);
+}
+
+static void rows_move_there_and_back(rows_world *w)
+{
+    varve_batch *batch = rows_batch(w);
+    rows_replace(w, batch, rows_id(w, w->a, 10, 1), w->b, 10, rows_f64(5));
+    rows_replace(w, batch, rows_id(w, w->b, 10, 1), w->a, 10, rows_f64(6));
+    rows_commit(w, batch);
+}
+
+static void rows_add_third(rows_world *w)
+{
+    varve_batch *batch = rows_batch(w);
+    rows_add(w, batch, w->a, 30, rows_f64(3));
+    rows_commit(w, batch);
+    assert_int_equal(w->written.first_row_id, w->base + 3);
+}
+
+static void what_comes_between_looking_and_locking_is_looked_at(void **state)
+{
+    static const struct {
+        void (*act)(rows_world *w);
+        uint64_t deleted, missing; /* of the first row, and of one that is not there yet */
+        const char *left;
+    } cases[] = {
+        {rows_flush, 1, 1, "20#2=2;"},
+        {rows_delete_first, 0, 2, "20#2=2;"},
+        {rows_delete_first_and_flush, 0, 2, "20#2=2;"},
+        {rows_delete_all, 0, 2, ""},
+        {rows_move_there_and_back, 1, 1, "20#2=2;"},
+        {rows_add_third, 2, 0, "20#2=2;"},
+    };
+    for (size_t i = 0; i < VV_ARRAY_COUNT(cases); i++) {
+        rows_world *w = *state;
+        rows_meddler meddler = {.inner = w->f.env.clock, .w = w};
+        engine_fixture_close(&w->f);
+        w->f.env.clock = (vv_clock){
+            .context = &meddler, .mono_ns = rows_meddler_mono, .wall_ns = rows_meddler_wall};
+        engine_fixture_open(&w->f);
+        rows_resolve(w);
+        rows_write(w, 2);
+        varve_batch *batch = rows_batch(w);
+        rows_delete(w, batch, w->a, 10, 1);
+        rows_delete(w, batch, w->a, 30, 3);
+        meddler.act = cases[i].act;
+        rows_commit(w, batch);
+        assert_null(meddler.act);
+        rows_expect_counts(w, cases[i].deleted, 0, cases[i].missing);
+        assert_string_equal(rows_of(w, w->a), cases[i].left);
+        assert_string_equal(rows_of(w, w->b), "");
+        assert_int_equal(rows_teardown(state), 0);
+        assert_int_equal(rows_setup(state), 0);
+    }
+}
+
 static void a_reader_beside_the_writer_follows(void **state)
 {
     rows_world *w = *state;
@@ -960,6 +1078,67 @@ static void each_failed_call_leaves_all_of_a_change_or_nothing(void **state)
     fail_msg("no end of calls");
 }
 
+/* Flip a bit of the text where it lies in the log. */
+static void rows_damage_log(rows_world *w, const char *text)
+{
+    varve_error err;
+    vv_dir_list list;
+    bool is_found = false;
+    check_ok(vv_vfs_list(w->f.files, &w->f.alloc, "db/wal", &list, &err), &err);
+    for (size_t i = 0; i < list.count; i++) {
+        char path[64];
+        void *data;
+        size_t size;
+        vv_file *file;
+        snprintf(path, sizeof path, "db/wal/%s", list.entries[i].name);
+        check_ok(vv_vfs_read_file(w->f.files, &w->f.alloc, path, 1 << 20, &data, &size, &err),
+                 &err);
+        const uint8_t *bytes = data;
+        for (size_t at = 0; at + strlen(text) <= size; at++) {
+            if (memcmp(bytes + at, text, strlen(text)) == 0) {
+                uint8_t flipped = bytes[at] ^ 1;
+                check_ok(vv_file_open(w->f.files, &w->f.alloc, path, VV_OPEN_WRITE, &file, &err),
+                         &err);
+                check_ok(vv_file_write_all(file, (int64_t)at, &flipped, 1, &err), &err);
+                check_ok(vv_file_close(file, &err), &err);
+                is_found = true;
+            }
+        }
+        vv_alloc_free(&w->f.alloc, data, size);
+    }
+    vv_dir_list_deinit(&list);
+    assert_true(is_found);
+}
+
+static void a_salvage_applies_the_changes_that_it_can_read(void **state)
+{
+    for (int lost = 1; lost <= 2; lost++) { /* the batch that is lost */
+        rows_world *w = *state;
+        varve_error err;
+        varve_batch *batch = rows_batch(w);
+        rows_add(w, batch, w->a, 10, rows_text("batch one")); /* names the series */
+        rows_add(w, batch, w->a, 20, rows_text("two"));
+        rows_commit(w, batch);
+        w->base = w->written.first_row_id - 1;
+        batch = rows_batch(w);
+        rows_add(w, batch, w->b, 10, rows_text("batch two"));
+        rows_commit(w, batch);
+        batch = rows_batch(w);
+        rows_delete(w, batch, w->a, 10, 1);
+        rows_replace(w, batch, rows_id(w, w->a, 20, 2), w->a, 30, rows_text("three"));
+        rows_commit(w, batch);
+        engine_fixture_abandon(&w->f);
+        rows_damage_log(w, lost == 1 ? "batch one" : "batch two");
+        check_status(VARVE_E_CORRUPT, varve_open("db", &w->f.options, &w->f.db, &err));
+        w->f.options.flags |= VARVE_OPEN_SALVAGE;
+        engine_fixture_open(&w->f);
+        rows_resolve(w);
+        assert_string_equal(rows_of(w, w->a), lost == 1 ? "" : "30#2='three';");
+        assert_int_equal(rows_teardown(state), 0);
+        assert_int_equal(rows_setup(state), 0);
+    }
+}
+
 /* ---- threads ---- */
 
 enum { THREADS = 3, THREAD_ROWS = 150 };
@@ -1047,6 +1226,8 @@ int main(void)
         ROWS_TEST(types_are_free_when_the_last_row_that_held_one_is_replaced),
         ROWS_TEST(a_rejected_replacement_leaves_the_row_alone),
         ROWS_TEST(a_submitted_row_is_found_before_it_is_visible),
+        ROWS_TEST(a_submitted_delete_counts_before_it_is_visible),
+        ROWS_TEST(what_comes_between_looking_and_locking_is_looked_at),
         ROWS_TEST(a_reader_beside_the_writer_follows),
         ROWS_TEST(rows_at_the_ends_of_time_are_told_apart),
         ROWS_TEST(a_long_list_of_changes_is_split_where_that_is_asked),
@@ -1056,6 +1237,7 @@ int main(void)
         ROWS_TEST(each_failed_allocation_of_a_change_has_no_effect),
         ROWS_TEST(each_failed_allocation_of_a_replay_of_changes_is_clean),
         ROWS_TEST(each_failed_call_leaves_all_of_a_change_or_nothing),
+        ROWS_TEST(a_salvage_applies_the_changes_that_it_can_read),
         ROWS_TEST(each_row_is_changed_by_one_of_many_writers),
     };
     return cmocka_run_group_tests_name("changes of rows", tests, NULL, NULL);
