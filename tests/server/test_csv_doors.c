@@ -8,6 +8,15 @@
 
 #include "support/server_case.h"
 
+static int begin_any_time(void **state)
+{
+    VV_IGNORE(begin(state)); /* it does not fail */
+    server_fixture *f = *state;
+    f->options.future_ms_max = 0; /* times of every size */
+    server_fixture_start(f);
+    return 0;
+}
+
 /** The whole body, and that it is CSV. */
 static void expect_csv(http_reply reply, const char *body)
 {
@@ -209,5 +218,5 @@ int main(void)
         cmocka_unit_test(csv_lines_are_bounded),
         cmocka_unit_test(csv_bodies_may_be_compressed),
     };
-    return cmocka_run_group_tests(tests, begin_started, end);
+    return cmocka_run_group_tests(tests, begin_any_time, end);
 }
