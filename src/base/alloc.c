@@ -15,6 +15,13 @@
 #include "base/assert.h"
 #include "base/checked.h"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#define ALLOC_TRIM() ((void)malloc_trim(0)) /* whether anything went is all it says */
+#else
+#define ALLOC_TRIM() ((void)0)
+#endif
+
 static void *alloc_system_allocate(void *context, size_t size)
 {
     (void)context;
@@ -172,6 +179,13 @@ void vv_alloc_sized_free(void *context, void *memory)
     if (memory != NULL) {
         alloc_size *head = (alloc_size *)memory - 1;
         vv_alloc_free(context, head, head->size);
+    }
+}
+
+void vv_alloc_trim(const vv_alloc *alloc)
+{
+    if (alloc->source.allocate == alloc_system_allocate) {
+        ALLOC_TRIM();
     }
 }
 

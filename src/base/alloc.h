@@ -56,6 +56,12 @@ void vv_alloc_free(vv_alloc *alloc, void *memory, size_t size);
 VV_MUST_CHECK void *vv_alloc_sized_new(void *context, size_t size);
 void vv_alloc_sized_free(void *context, void *memory);
 
+/** Memory that was released goes back to the system where the C library keeps it; for after
+ * something large. Nothing where the source is another than vv_alloc_system, or the library has no
+ * such call.
+ */
+void vv_alloc_trim(const vv_alloc *alloc);
+
 /** Bytes handed out and not yet released. */
 size_t vv_alloc_bytes(const vv_alloc *alloc);
 

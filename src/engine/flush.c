@@ -29,7 +29,12 @@
 #include "engine/view.h"
 #include "wal/wal.h"
 
-enum { FLUSH_IO_FAILURES_MAX = 3 }; /* durability.md section 7 */
+enum {
+    FLUSH_IO_FAILURES_MAX = 3, /* durability.md section 7 */
+    /* Heads from here on are given back to the system, not kept for the next one (measured: after
+     * a flush of 6 M rows the process has 7 MB instead of 70, in the same time). Arbitrary. */
+    FLUSH_TRIM_BYTES = 16 * 1024 * 1024
+};
 
 /* ---- what there is to do ---- */
 
@@ -196,8 +201,12 @@ static varve_status flush_frozen(varve_db *db, varve_task *task, varve_error *ou
         if (head == NULL) {
             return VARVE_OK;
         }
+        size_t bytes = vv_head_bytes(head);
         varve_status status = flush_write(db, head, task, out_err);
         vv_head_unref(head);
+        if (status == VARVE_OK && bytes >= FLUSH_TRIM_BYTES) {
+            vv_alloc_trim(&db->alloc); /* unless a cursor holds it still */
+        }
         vv_space_look(db); /* it took space, and gave some back */
         if (status != VARVE_OK) {
             atomic_fetch_add_explicit(&db->counters.flush_failures, 1, memory_order_relaxed);
