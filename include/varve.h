@@ -415,6 +415,8 @@ typedef struct varve_options {
     uint64_t reserve_bytes;      /* ballast that a full disk gives up so that a delete can be
                                     recorded: two log files and 4 MiB, at most 1/16 of the disk;
                                     VARVE_SPACE_NONE */
+    varve_text warm_path;        /* directory of segments past their hot window, an absolute path;
+                                    empty: as stored. Missing: E_IO, of another database: E_CONFLICT */
     const varve_allocator *allocator; /* NULL: malloc and its kin */
     varve_log_function log;           /* NULL: silent */
     void *log_context;

@@ -81,7 +81,7 @@ typedef struct api_figures {
     uint64_t memory_bytes, memory_limit, wal_bytes, wal_durable_lsn;
     uint64_t series, series_created, fields, metrics, catalogue_bytes;
     uint64_t head_bytes, head_rows, frozen;
-    uint64_t segments, segment_bytes, segment_rows, tombstones, level_max;
+    uint64_t segments, warm, segment_bytes, segment_rows, tombstones, level_max;
     uint64_t levels[VV_VERSION_LEVELS];
     uint64_t open_cursors, health, visible, rings;
     const vv_retention_state *retention;
@@ -132,8 +132,13 @@ static double api_syncs_within(const api_figures *f, size_t bucket)
     X("varve_level_segments{level=\"" #level "\"}", GAUGE, (double)f->levels[level], \
       "Segments of a level; the last has those above too.")
 
+#define API_TIER(X, tier, count) \
+    X("varve_tier_segments{tier=\"" tier "\"}", GAUGE, (double)(count), "Segments of a tier.")
+
 /* Series of one figure: more of the table below. The bounds are those of VV_WAL_SYNC_BOUNDS_MAP. */
 #define API_FIGURES_OF_SEVERAL(X)                                                      \
+    API_TIER(X, "hot", f->segments - f->warm)                                          \
+    API_TIER(X, "warm", f->warm)                                                       \
     API_LEVEL(X, 0)                                                                    \
     API_LEVEL(X, 1)                                                                    \
     API_LEVEL(X, 2)                                                                    \
@@ -224,6 +229,10 @@ static double api_syncs_within(const api_figures *f, size_t bucket)
       api_counter(&f->retention->expired_segments), "Segments dropped whole by retention.")        \
     X("varve_retention_expired_rows_total", COUNTER, api_counter(&f->retention->expired_rows),     \
       "Rows in them.")                                                                             \
+    X("varve_tier_moves_total", COUNTER, api_counter(&f->retention->moves),                        \
+      "Segments moved to the warm directory.")                                                     \
+    X("varve_tier_move_errors_total", COUNTER, api_counter(&f->retention->move_errors),            \
+      "Passes in which moving a segment failed.")                                                  \
     X("varve_retention_failures_total", COUNTER, api_counter(&f->retention->failures),             \
       "Passes of retention that failed.")                                                          \
     X("varve_snapshots_total", COUNTER, api_counter(&f->counters->snapshots), "Snapshots made.")   \
@@ -313,6 +322,7 @@ static void api_gather(varve_db *db, api_figures *f)
     f->rings = version->rings == NULL ? 0 : version->rings->count;
     vv_version_totals totals = vv_version_sum(version);
     f->segments = totals.segments;
+    f->warm = totals.warm;
     f->segment_bytes = totals.bytes;
     f->segment_rows = totals.rows;
     f->level_max = totals.level_max;

@@ -74,14 +74,20 @@ static varve_status serve_set_database(const vv_config *config, varve_db *db, ui
 {
     const vv_config_value *window = &config->values[VV_SETTING_RETENTION];
     const vv_config_value *enforced = &config->values[VV_SETTING_RETENTION_ENFORCED];
+    const vv_config_value *hot = &config->values[VV_SETTING_HOT_WINDOW];
     varve_retention_info info;
-    if (window->number == 0) {
+    if (window->number == 0 && hot->number == 0) {
         return VARVE_OK;
     }
     varve_retention_info_init(&info);
     VV_TRY(varve_retention_get(db, VV_TEXT(""), &info, out_err));
-    info.retention.window = serve_window(window->number, precision);
-    info.retention.is_enforced = enforced->number != 0;
+    if (window->number != 0) {
+        info.retention.window = serve_window(window->number, precision);
+        info.retention.is_enforced = enforced->number != 0;
+    }
+    if (hot->number != 0) {
+        info.retention.hot_window = serve_window(hot->number, precision);
+    }
     return varve_policy_retention(db, VV_TEXT(""), &info.retention, out_err);
 }
 

@@ -48,6 +48,7 @@ struct vv_block_cache;
 struct vv_codec_scratch;
 struct vv_background;
 struct vv_lockfile;
+struct vv_tier;
 
 /** Shards by series id: power of two, at least twice the threads of a small server. Each costs 120
  *  KiB of the codec's working memory; thread sanitizer follows at most 64 locks held at once. */
@@ -111,6 +112,7 @@ struct varve_db {
     struct vv_wal *wal;               /* NULL: read-only */
     struct vv_manifest *manifest;     /* NULL: in memory without files, read-only */
     struct vv_lockfile *lockfile;     /* NULL: in memory, read-only */
+    struct vv_tier *tier;             /* the warm one; NULL: none */
     vv_vfs *memory_vfs;               /* owned; in memory only */
     const vv_vfs *outer_vfs;          /* the caller's files: env.vfs, but for one in memory */
     struct vv_background *background; /* NULL: VARVE_OPEN_NO_BACKGROUND, read-only */

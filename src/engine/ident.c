@@ -90,6 +90,12 @@ varve_status vv_ident_read(const vv_env *env, const char *directory, vv_ident *o
 {
     char path[VV_PATH_BYTES_MAX];
     VV_TRY(vv_path_join(directory, "IDENT", path, out_err));
+    return vv_ident_read_file(env, path, out_ident, out_err);
+}
+
+varve_status vv_ident_read_file(const vv_env *env, const char *path, vv_ident *out_ident,
+                                varve_error *out_err)
+{
     void *data = NULL;
     size_t size = 0;
     varve_status status =

@@ -27,6 +27,9 @@ VV_MUST_CHECK VV_UNTRUSTED varve_status vv_ident_decode(vv_bytes bytes, vv_ident
 /** Read <directory>/IDENT. E_NOT_FOUND, E_CORRUPT, E_UNSUPPORTED, E_IO. */
 VV_MUST_CHECK varve_status vv_ident_read(const vv_env *env, const char *directory,
                                          vv_ident *out_ident, varve_error *out_err);
+/** The same of a file of any name. */
+VV_MUST_CHECK varve_status vv_ident_read_file(const vv_env *env, const char *path,
+                                              vv_ident *out_ident, varve_error *out_err);
 /**
  * Before anything is made in a directory: whether it is a database, or, where one may be made,
  * nothing that would be harmed. E_NOT_FOUND, and as vv_ident_create.

@@ -10,6 +10,7 @@
  */
 
 #include "engine/live_segment_priv.h"
+#include "engine/tier.h"
 #include "engine/version.h"
 #include "index/catalogue.h"
 #include "segment/segment.h"
@@ -142,15 +143,29 @@ static varve_status live_path(const varve_db *db, uint64_t id, char out_path[VV_
     return vv_path_join(directory, name, out_path, out_err);
 }
 
+static varve_status live_open_file(varve_db *db, vv_live_segment *live, uint64_t id,
+                                   varve_error *out_err)
+{
+    char path[VV_PATH_BYTES_MAX];
+    if (live->tier == VV_TIER_HOT) {
+        VV_TRY(live_path(db, id, path, out_err));
+        return vv_segment_open(&db->env, db->cache, path, id, &live->segment, out_err);
+    }
+    if (db->tier == NULL) {
+        return vv_fail(out_err, VARVE_E_IO, "segment %llu is in a warm directory that is not open",
+                       (unsigned long long)id);
+    }
+    return db->tier->class->open(db->tier, id, &live->segment, out_err);
+}
+
 static varve_status live_fill(varve_db *db, vv_live_segment *live, uint64_t id, uint32_t level,
                               bool records_types, varve_error *out_err)
 {
-    char path[VV_PATH_BYTES_MAX];
-    VV_TRY(live_path(db, id, path, out_err));
-    VV_TRY(vv_segment_open(&db->env, db->cache, path, id, &live->segment, out_err));
+    VV_TRY(live_open_file(db, live, id, out_err));
     live->info = *vv_segment_get_info(live->segment);
     if (live->info.level != level) {
-        return vv_fail(out_err, VARVE_E_CORRUPT, "%s is of level %u; the manifest says %u", path,
+        return vv_fail(out_err, VARVE_E_CORRUPT,
+                       "segment %llu is of level %u; the manifest says %u", (unsigned long long)id,
                        live->info.level, level);
     }
     live->series_count = vv_segment_series_count(live->segment);
@@ -162,8 +177,9 @@ static varve_status live_fill(varve_db *db, vv_live_segment *live, uint64_t id, 
     return records_types ? live_record_all_types(db, live, out_err) : VARVE_OK;
 }
 
-static varve_status live_open(varve_db *db, uint64_t id, uint32_t level, bool records_types,
-                              vv_live_segment **out_segment, varve_error *out_err)
+static varve_status live_open(varve_db *db, uint64_t id, uint32_t level, uint32_t tier,
+                              bool records_types, vv_live_segment **out_segment,
+                              varve_error *out_err)
 {
     *out_segment = NULL;
     vv_live_segment *live = vv_alloc_zeroed(&db->alloc, sizeof *live);
@@ -171,6 +187,7 @@ static varve_status live_open(varve_db *db, uint64_t id, uint32_t level, bool re
         return vv_fail_nomem(out_err, "segment", sizeof *live);
     }
     atomic_init(&live->refs, 1);
+    live->tier = tier;
     varve_status status = live_fill(db, live, id, level, records_types, out_err);
     if (status != VARVE_OK) {
         vv_live_segment_unref(db, live);
@@ -180,16 +197,38 @@ static varve_status live_open(varve_db *db, uint64_t id, uint32_t level, bool re
     return VARVE_OK;
 }
 
-varve_status vv_live_segment_open(varve_db *db, uint64_t id, uint32_t level,
+varve_status vv_live_segment_open(varve_db *db, uint64_t id, uint32_t level, uint32_t tier,
                                   vv_live_segment **out_segment, varve_error *out_err)
 {
-    return live_open(db, id, level, /* records_types */ true, out_segment, out_err);
+    return live_open(db, id, level, tier, /* records_types */ true, out_segment, out_err);
+}
+
+varve_status vv_live_segment_open_moved(varve_db *db, const vv_live_segment *from, uint32_t tier,
+                                        vv_live_segment **out_segment, varve_error *out_err)
+{
+    VV_TRY(live_open(db, from->info.id, from->info.level, tier, /* records_types */ false,
+                     out_segment, out_err));
+    vv_live_segment *moved = *out_segment;
+    moved->info.first_sequence = from->info.first_sequence;
+    moved->info.last_sequence = from->info.last_sequence;
+    moved->applied_sequence = from->applied_sequence;
+    atomic_store(&moved->expired_rows, atomic_load(&from->expired_rows));
+    return VARVE_OK;
+}
+
+bool vv_live_segment_path(varve_db *db, const vv_live_segment *segment,
+                          char out_path[VV_PATH_BYTES_MAX])
+{
+    if (segment->tier != VV_TIER_HOT) {
+        return db->tier != NULL && db->tier->class->path(db->tier, segment->info.id, out_path);
+    }
+    return live_path(db, segment->info.id, out_path, NULL) == VARVE_OK;
 }
 
 varve_status vv_live_segment_open_written(varve_db *db, uint64_t id, uint32_t level,
                                           vv_live_segment **out_segment, varve_error *out_err)
 {
-    return live_open(db, id, level, /* records_types */ false, out_segment, out_err);
+    return live_open(db, id, level, VV_TIER_HOT, /* records_types */ false, out_segment, out_err);
 }
 
 void vv_live_segment_ref(vv_live_segment *segment)
@@ -198,16 +237,21 @@ void vv_live_segment_ref(vv_live_segment *segment)
 }
 
 /** Not from a forked child, which leaves files alone. */
-void vv_live_segment_unlink(varve_db *db, uint64_t id)
+void vv_live_segment_unlink(varve_db *db, uint64_t id, uint32_t tier)
 {
     char path[VV_PATH_BYTES_MAX];
     varve_error error;
     if (vv_process_generation() != db->fork_generation) {
         return;
     }
-    varve_status status = live_path(db, id, path, &error);
-    if (status == VARVE_OK) {
-        status = vv_vfs_unlink(db->env.vfs, path, &error);
+    varve_status status;
+    if (tier != VV_TIER_HOT) {
+        status = db->tier->class->remove(db->tier, id, &error);
+    } else {
+        status = live_path(db, id, path, &error);
+        if (status == VARVE_OK) {
+            status = vv_vfs_unlink(db->env.vfs, path, &error);
+        }
     }
     if (status != VARVE_OK) {
         vv_db_log(db, VARVE_LOG_WARN, "segment.unlink_failed", "%s; removed at the next open",
@@ -224,7 +268,7 @@ void vv_live_segment_unref(varve_db *db, vv_live_segment *segment)
     }
     vv_segment_unref(segment->segment);
     if (atomic_load(&segment->unlink_when_free)) {
-        vv_live_segment_unlink(db, segment->info.id);
+        vv_live_segment_unlink(db, segment->info.id, segment->tier);
     }
     vv_alloc_free(&db->alloc, segment->field_ids,
                   2 * (size_t)segment->field_count * sizeof(uint32_t));

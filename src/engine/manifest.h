@@ -27,6 +27,8 @@ typedef struct vv_manifest_segment {
     uint64_t id;
     uint32_t level;
     uint32_t flags;
+    uint32_t tier; /* VV_TIER_... of engine/tier.h */
+    uint32_t reserved;
     uint64_t bytes, rows, series, vectors;
     int64_t first_time, last_time;
     uint64_t first_sequence, last_sequence;
@@ -71,8 +73,9 @@ typedef struct vv_manifest_state {
     vv_vec retention;   /* vv_retention_entry, ascending by metric: the database first */
     bool has_reference; /* a snapshot: reference time of its moment */
     int64_t reference;
-    vv_vec rings;   /* uint64_t, ids of ring files, ascending */
-    vv_arena texts; /* names of policies and retention */
+    vv_vec rings;                         /* uint64_t, ids of ring files, ascending */
+    varve_text warm_path, next_warm_path; /* of the warm tier; what a reserved edit makes it */
+    vv_arena texts;                       /* names of policies, retention and the warm tier */
 } vv_manifest_state;
 
 /** Changes; zeroed members change nothing. */
@@ -95,6 +98,7 @@ typedef struct vv_manifest_edit {
     size_t add_ring_count;
     const uint64_t *drop_rings;
     size_t drop_ring_count;
+    varve_text warm_path; /* empty: as before */
     const vv_manifest_database *database;
     uint64_t flush_lsn, durable_lsn, log_start, next_file_id, next_sequence;
     uint32_t set_flags, clear_flags;

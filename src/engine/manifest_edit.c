@@ -23,6 +23,8 @@ enum {
     MANIFEST_EDIT_FLAGS = 8,
     MANIFEST_EDIT_RETENTION = 9,
     MANIFEST_EDIT_RINGS = 10,
+    MANIFEST_EDIT_TIERS = 12,
+    MANIFEST_EDIT_LAST = MANIFEST_EDIT_TIERS,
     MANIFEST_EDIT_OPTIONAL = 128, /* bit 7 of a tag: may be skipped */
 
     MANIFEST_EDIT_SEGMENT_BYTES_MIN = 11 + 16, /* a varint each, and the digest */
@@ -190,7 +192,10 @@ static void manifest_edit_write_section(vv_buf *out, unsigned tag, const vv_mani
     case MANIFEST_EDIT_RETENTION:
         vv_manifest_write_retention(out, edit);
         break;
-    default:
+    case MANIFEST_EDIT_TIERS:
+        vv_manifest_write_tiers(out, edit);
+        break;
+    default: /* no section of ours */
         break;
     }
 }
@@ -219,6 +224,8 @@ static bool manifest_edit_has_section(unsigned tag, const vv_manifest_edit *edit
         return (edit->set_flags | edit->clear_flags) != 0;
     case MANIFEST_EDIT_RETENTION:
         return edit->retention_count > 0 || edit->has_reference;
+    case MANIFEST_EDIT_TIERS:
+        return vv_manifest_has_tiers(edit);
     default:
         return false;
     }
@@ -228,7 +235,7 @@ varve_status vv_manifest_encode(const vv_manifest_edit *edit, vv_buf *out, varve
 {
     vv_buf content;
     vv_buf_init(&content, out->alloc, VV_FRAME_PAYLOAD_BYTES_MAX);
-    for (unsigned tag = MANIFEST_EDIT_ADD; tag <= MANIFEST_EDIT_RINGS; ++tag) {
+    for (unsigned tag = MANIFEST_EDIT_ADD; tag <= MANIFEST_EDIT_LAST; ++tag) {
         if (!manifest_edit_has_section(tag, edit)) {
             continue;
         }
@@ -267,6 +274,7 @@ static varve_status manifest_edit_read_segments(manifest_edit_source *source, va
     }
     for (size_t i = 0; i < count; ++i) {
         vv_manifest_segment *segment = &segments[i];
+        *segment = (vv_manifest_segment){.tier = 0};
         segment->id = vv_reader_varint(reader);
         segment->level = (uint32_t)vv_reader_varint_max(reader, UINT32_MAX);
         segment->flags = (uint32_t)vv_reader_varint_max(reader, UINT32_MAX);
@@ -409,6 +417,8 @@ static varve_status manifest_edit_read_section(manifest_edit_source *source, uns
     case MANIFEST_EDIT_RINGS:
         VV_TRY(manifest_edit_read_ids(source, &edit->drop_rings, &edit->drop_ring_count, out_err));
         return manifest_edit_read_ids(source, &edit->add_rings, &edit->add_ring_count, out_err);
+    case MANIFEST_EDIT_TIERS:
+        return vv_manifest_read_tiers(reader, source->arena, edit, out_err);
     default:
         if ((tag & MANIFEST_EDIT_OPTIONAL) == 0) {
             return vv_fail(out_err, VARVE_E_UNSUPPORTED,

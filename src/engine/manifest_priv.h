@@ -11,6 +11,7 @@
  *   manifest_state.c   the state, and applying edits to it
  *
  *   manifest_retention.c   the same two for retention
+ *   manifest_tiers.c       the same two for tiers of segments
  */
 
 #include "base/buf.h"
@@ -69,6 +70,19 @@ VV_MUST_CHECK varve_status vv_manifest_reserve_retention(vv_manifest_state *stat
                                                          const vv_manifest_edit *edit,
                                                          varve_error *out_err);
 void vv_manifest_fold_retention(vv_manifest_state *state, const vv_manifest_edit *edit);
+
+/* manifest_tiers.c */
+
+bool vv_manifest_has_tiers(const vv_manifest_edit *edit);
+/* The content of the section. */
+void vv_manifest_write_tiers(vv_buf *out, const vv_manifest_edit *edit);
+/* The added segments of the edit, which are read already, get their tiers. E_NOMEM. */
+VV_MUST_CHECK varve_status vv_manifest_read_tiers(vv_reader *reader, vv_arena *arena,
+                                                  vv_manifest_edit *edit, varve_error *out_err);
+/* Keep the name of a new warm directory. E_NOMEM, E_LIMIT. */
+VV_MUST_CHECK varve_status vv_manifest_reserve_tiers(vv_manifest_state *state,
+                                                     const vv_manifest_edit *edit,
+                                                     varve_error *out_err);
 
 /* manifest_load.c */
 

@@ -232,6 +232,7 @@ varve_status vv_manifest_reserve(vv_manifest_state *state, const vv_manifest_edi
                        "out of memory: the state of the manifest with %zu segments more",
                        edit->add_count);
     }
+    VV_TRY(vv_manifest_reserve_tiers(state, edit, out_err));
     return vv_manifest_reserve_retention(state, edit, out_err);
 }
 
@@ -310,6 +311,7 @@ void vv_manifest_fold(vv_manifest_state *state, const vv_manifest_edit *edit, ui
         manifest_state_set_policy(state, &edit->policies[i]);
     }
     vv_manifest_fold_retention(state, edit);
+    state->warm_path = state->next_warm_path;
     if (edit->database != NULL) {
         state->database = *edit->database;
     }
@@ -337,6 +339,7 @@ vv_manifest_edit vv_manifest_as_edit(const vv_manifest_state *state)
         .reference = state->reference,
         .add_rings = VV_VEC_ITEMS(&state->rings, const uint64_t),
         .add_ring_count = state->rings.count,
+        .warm_path = state->warm_path,
         .database = &state->database,
         .flush_lsn = state->flush_lsn,
         .durable_lsn = state->durable_lsn,

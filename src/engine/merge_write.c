@@ -30,6 +30,7 @@
 #include "engine/ring.h"
 #include "engine/scan.h"
 #include "engine/task.h"
+#include "engine/tier.h"
 #include "index/catalogue.h"
 #include "segment/segment.h"
 
@@ -585,7 +586,7 @@ varve_status vv_merge_write(vv_view *view, uint64_t id, uint32_t level, varve_ta
     VV_TRY(vv_publish_segment_file(db, id, out_err));
     varve_status status = vv_live_segment_open_written(db, id, level, out_segment, out_err);
     if (status != VARVE_OK) {
-        vv_live_segment_unlink(db, id);
+        vv_live_segment_unlink(db, id, VV_TIER_HOT);
         return status;
     }
     (*out_segment)->info.first_sequence = info.first_sequence;

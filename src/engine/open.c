@@ -29,6 +29,7 @@
 #include "engine/load.h"
 #include "engine/lockfile.h"
 #include "engine/manifest.h"
+#include "engine/tier.h"
 #include "engine/version.h"
 #include "index/catalogue.h"
 #include "segment/segment.h"
@@ -221,6 +222,7 @@ static void open_free_handle(varve_db *db, bool is_child)
     vv_retention_unref(db, db->retention.table);
     vv_manifest_close(db->manifest);
     vv_block_cache_free(db->cache);
+    vv_tier_free(db->tier);
     vv_catalogue_free(db->catalogue);
     for (size_t i = 0; i < VV_SHARD_COUNT; i++) {
         vv_codec_scratch_free(db->shards[i].scratch);
@@ -409,7 +411,7 @@ varve_status vv_db_adopt(varve_db *db, const vv_manifest_state *state, varve_err
         .has_row_ids = stored->row_ids == VARVE_ROW_IDS_ON,
     };
     vv_catalogue_set_default_policy(db->catalogue, policy);
-    return VARVE_OK;
+    return vv_tier_attach(db, state, out_err);
 }
 
 /** What lives in memory only. */

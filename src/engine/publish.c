@@ -34,6 +34,7 @@
 #include "engine/manifest.h"
 #include "engine/ring_flush.h"
 #include "engine/row_list.h"
+#include "engine/tier.h"
 #include "engine/tombstone.h"
 #include "engine/view.h"
 #include "index/catalogue.h"
@@ -403,6 +404,7 @@ static varve_status publish_append_edit(publish_plan *plan, varve_error *out_err
     vv_manifest_segment add = {.id = 0};
     if (change->add != NULL) {
         add = vv_publish_name_segment(&change->add->info);
+        add.tier = change->add->tier;
     }
     vv_manifest_edit edit = {
         .add = &add,
@@ -417,6 +419,7 @@ static varve_status publish_append_edit(publish_plan *plan, varve_error *out_err
         .policy_count = plan->policy_count,
         .retention = plan->retention,
         .retention_count = plan->retention_count,
+        .warm_path = add.tier == VV_TIER_WARM ? db->tier->place : (varve_text){.size = 0},
         .next_file_id = db->next_file_id,
         .durable_lsn = vv_wal_durable_lsn(db->wal),
     };

@@ -30,6 +30,7 @@
 #include "engine/manifest.h"
 #include "engine/replay_crew.h"
 #include "engine/ring_load.h"
+#include "engine/tier.h"
 #include "engine/tombstone.h"
 #include "engine/version.h"
 #include "engine/write.h"
@@ -134,7 +135,8 @@ static varve_status recover_segment(recover_state *state, const vv_manifest_segm
         }
     }
     if (segment == NULL) {
-        VV_TRY(vv_live_segment_open(state->db, named->id, named->level, &segment, out_err));
+        VV_TRY(vv_live_segment_open(state->db, named->id, named->level, named->tier, &segment,
+                                    out_err));
     }
     varve_status status = VARVE_OK;
     if (memcmp(segment->info.digest, named->digest, sizeof named->digest) != 0 ||
@@ -189,6 +191,21 @@ static varve_status recover_files(recover_state *state, varve_error *out_err)
     return vv_ring_load_files(&state->rings, state->manifest, out_err);
 }
 
+/** Whether a file is to be in a directory: it is named, and a segment there is hot. */
+static bool recover_is_named(const vv_vec *named, size_t id_offset, uint64_t id)
+{
+    for (size_t at = 0; at < named->count; at++) {
+        const uint8_t *item = named->items + at * named->item_size;
+        uint64_t named_id;
+        memcpy(&named_id, item + id_offset, sizeof named_id);
+        if (named_id == id) {
+            return named->item_size != sizeof(vv_manifest_segment) ||
+                   VV_VEC_AT(named, vv_manifest_segment, at)->tier == VV_TIER_HOT;
+        }
+    }
+    return false;
+}
+
 /** Remove files of a directory that the manifest does not name: a crash came before their edit. */
 static varve_status recover_sweep(varve_db *db, const char *directory, const vv_vec *named,
                                   size_t id_offset, varve_error *out_err)
@@ -207,13 +224,7 @@ static varve_status recover_sweep(varve_db *db, const char *directory, const vv_
                       directory, name);
             continue;
         }
-        bool is_named = false;
-        for (size_t at = 0; at < named->count && !is_named; at++) {
-            uint64_t named_id;
-            memcpy(&named_id, named->items + at * named->item_size + id_offset, sizeof named_id);
-            is_named = named_id == id;
-        }
-        if (!is_named) {
+        if (!recover_is_named(named, id_offset, id)) {
             char entry[VV_PATH_BYTES_MAX];
             status = vv_path_join(path, name, entry, out_err);
             if (status == VARVE_OK) {
@@ -689,6 +700,7 @@ static varve_status recover_start_log(recover_state *state, varve_error *out_err
         .durable_lsn = result->last_lsn,
         .log_start = file_seq,
         .next_sequence = next,
+        .warm_path = db->tier != NULL ? db->tier->place : (varve_text){.size = 0},
         .set_flags = result->holes > 0 ? (uint32_t)VV_MANIFEST_LOG_HOLES : 0,
     };
     vv_mutex_lock(&db->manifest_lock);
@@ -699,6 +711,7 @@ static varve_status recover_start_log(recover_state *state, varve_error *out_err
      */
     VV_TRY(recover_sweep(db, "seg", &state->manifest->segments, offsetof(vv_manifest_segment, id),
                          out_err));
+    VV_TRY(vv_tier_sweep(db, state->manifest, out_err));
     VV_TRY(recover_sweep(db, "del", &state->manifest->tombstones,
                          offsetof(vv_manifest_tombstone, id), out_err));
     VV_TRY(recover_sweep(db, "ring", &state->manifest->rings, 0, out_err));

@@ -89,12 +89,14 @@ vv_retention_entry *vv_retention_put(vv_retention *table, uint32_t metric, varve
 void vv_retention_finish(vv_retention *table)
 {
     table->has_enforced = false;
+    table->has_hot = false;
     table->recorded_last = VV_RETENTION_NONE;
     for (size_t i = 0; i < table->count; i++) {
         const vv_retention_entry *entry = &table->scopes[i].entry;
         if (entry->has_rule && entry->is_enforced && entry->window > 0) {
             table->has_enforced = true;
         }
+        table->has_hot = table->has_hot || (entry->has_rule && entry->hot_window > 0);
         if (entry->recorded > table->recorded_last) {
             table->recorded_last = entry->recorded;
         }
@@ -136,6 +138,7 @@ void vv_retention_install_locked(varve_db *db, vv_retention *table)
     vv_retention *old = db->retention.table;
     db->retention.table = table;
     atomic_store(&db->retention.cuts_any, vv_retention_cuts_any(table));
+    atomic_store(&db->retention.has_work, vv_retention_cuts_any(table) || table->has_hot);
     vv_retention_unref(db, old);
 }
 

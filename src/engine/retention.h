@@ -55,6 +55,7 @@ typedef struct vv_retention_scope {
 typedef struct vv_retention {
     atomic_uint refs;
     bool has_enforced;     /* some scope has a window that is enforced */
+    bool has_hot;          /* some scope has a hot window */
     int64_t recorded_last; /* the greatest recorded cut */
     bool is_fixed;         /* a snapshot: the reference is that of its moment */
     int64_t fixed_reference;
@@ -75,6 +76,7 @@ typedef struct vv_retention_look {
 typedef struct vv_retention_state {
     vv_retention *table;         /* guarded by state_lock; a reference */
     atomic_bool cuts_any;        /* of the table */
+    atomic_bool has_work;        /* it cuts, or moves */
     atomic_int_least64_t newest; /* time observed (VV_RETENTION_NONE) ... */
     atomic_int_least64_t lowest; /* reference given out since the last look; INT64_MAX: none */
     atomic_int_least64_t next_look_ns;           /* monotonic */
@@ -83,6 +85,7 @@ typedef struct vv_retention_state {
     /* Figures. */
     atomic_int_least64_t skew_newest; /* VV_RETENTION_NONE */
     atomic_uint_fast64_t skew_rows, cuts, expired_segments, expired_rows, failures;
+    atomic_uint_fast64_t moves, move_errors;
 } vv_retention_state;
 
 /** Times of the rows of a write, measured before the locks. */
@@ -182,8 +185,9 @@ bool vv_retention_is_unnamed_locked(varve_db *db);
 
 /* ---- the work: retention_run.c ---- */
 
-/** Look at the reference, let recorded cuts follow, drop segments that lie before them. What fails
- *  is logged, counted and tried again by the next. Neither flush_lock nor merge_lock is held. */
+/** Look at the reference, let recorded cuts follow, drop segments that lie before them, move what
+ * is old enough to the warm tier. What fails is logged, counted and tried again by the next.
+ * Neither flush_lock nor merge_lock is held. */
 void vv_retention_run(varve_db *db);
 /** Whether it is time for another look. */
 bool vv_retention_is_due(varve_db *db);

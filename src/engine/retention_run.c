@@ -22,6 +22,7 @@
 #include "engine/live_segment_priv.h"
 #include "engine/publish.h"
 #include "engine/retention.h"
+#include "engine/tier.h"
 #include "index/catalogue.h"
 #include "sys/env.h"
 #include "wal/wal.h"
@@ -272,7 +273,7 @@ static varve_status retention_drop_locked(varve_db *db, varve_error *out_err)
 
 bool vv_retention_is_due(varve_db *db)
 {
-    return !db->is_readonly && atomic_load(&db->retention.cuts_any) &&
+    return !db->is_readonly && atomic_load(&db->retention.has_work) &&
            vv_env_mono_ns(&db->env) >= atomic_load(&db->retention.next_look_ns);
 }
 
@@ -281,13 +282,18 @@ static varve_status retention_work(varve_db *db, int64_t now, varve_error *out_e
     VV_TRY(retention_advance(db, now, out_err));
     vv_mutex_lock(&db->merge_lock);
     varve_status status = retention_drop_locked(db, out_err);
+    if (status == VARVE_OK) { /* of what is left */
+        vv_retention *table = vv_retention_current(db);
+        status = vv_tier_move(db, table, out_err);
+        vv_retention_unref(db, table);
+    }
     vv_mutex_unlock(&db->merge_lock);
     return status;
 }
 
 void vv_retention_run(varve_db *db)
 {
-    if (db->is_readonly || !atomic_load(&db->retention.cuts_any)) {
+    if (db->is_readonly || !atomic_load(&db->retention.has_work)) {
         return;
     }
     varve_error error;

@@ -25,6 +25,7 @@
 #include "engine/manifest.h"
 #include "engine/ring_check.h"
 #include "engine/task.h"
+#include "engine/tier.h"
 #include "engine/tombstone.h"
 #include "engine/view.h"
 #include "segment/segment.h"
@@ -202,9 +203,9 @@ static varve_status scrub_begin_file(scrub_state *state, const char *format, uin
     if (id == 0) {
         vv_text_format(state->file, sizeof state->file, "%s", format);
     } else {
-        const char *suffix = strcmp(format, "seg") == 0    ? "vsg"
+        const char *suffix = strcmp(format, "del") == 0    ? "vtb"
                              : strcmp(format, "ring") == 0 ? "vrg"
-                                                           : "vtb";
+                                                           : "vsg";
         vv_text_format(state->file, sizeof state->file, "%s/%020llu.%s", format,
                        (unsigned long long)id, suffix);
     }
@@ -218,7 +219,8 @@ static varve_status scrub_segments(scrub_state *state, const vv_version *version
     state->error = out_err;
     for (size_t i = 0; i < version->segment_count; i++) {
         vv_live_segment *segment = version->segments[i];
-        VV_TRY(scrub_begin_file(state, "seg", segment->info.id, out_err));
+        const char *directory = segment->tier == VV_TIER_HOT ? "seg" : "warm/seg";
+        VV_TRY(scrub_begin_file(state, directory, segment->info.id, out_err));
         VV_TRY(vv_segment_scrub(segment->segment, &progress, scrub_visit_frame, out_err));
         scrub_note_bytes(state, segment->info.bytes);
         state->found.blocks += vv_segment_block_count(segment->segment);

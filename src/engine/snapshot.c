@@ -48,6 +48,7 @@
 #include "engine/row_list.h"
 #include "engine/snapshot_stage.h"
 #include "engine/task.h"
+#include "engine/tier.h"
 #include "engine/tombstone.h"
 #include "engine/verify.h"
 #include "engine/view.h"
@@ -160,18 +161,19 @@ static varve_status snapshot_copy_segment(snapshot_state *state, const vv_live_s
 }
 
 /** A link where that is possible; *out_is_linked says so. */
-static varve_status snapshot_try_link(snapshot_state *state, const char *name, const char *target,
-                                      bool *out_is_linked, varve_error *out_err)
+static varve_status snapshot_try_link(snapshot_state *state, const vv_live_segment *segment,
+                                      const char *target, bool *out_is_linked, varve_error *out_err)
 {
-    char directory[VV_PATH_BYTES_MAX];
     char source[VV_PATH_BYTES_MAX];
     *out_is_linked = false;
-    VV_TRY(vv_db_path(state->db, "seg", directory, out_err));
-    VV_TRY(vv_path_join(directory, name, source, out_err));
+    if (!vv_live_segment_path(state->db, segment, source)) {
+        return VARVE_OK;
+    }
     varve_error error;
     varve_status status = vv_vfs_link(state->stage.env.vfs, source, target, &error);
     if (status == VARVE_E_UNSUPPORTED) {
-        state->may_link = false; /* another file system, or one without links */
+        /* Another file system, or one without links; a warm one says nothing of the others. */
+        state->may_link = segment->tier != VV_TIER_HOT;
         return VARVE_OK;
     }
     /* As many links as it may have; or dropped by a writer beside this reader, who has it open. */
@@ -211,7 +213,7 @@ static varve_status snapshot_put_segments(snapshot_state *state, varve_error *ou
         vv_segment_name(segment->info.id, name);
         VV_TRY(vv_path_join(state->seg, name, target, out_err));
         if (state->may_link) {
-            VV_TRY(snapshot_try_link(state, name, target, &is_linked, out_err));
+            VV_TRY(snapshot_try_link(state, segment, target, &is_linked, out_err));
         }
         if (is_linked) {
             state->done.files_linked += 1;

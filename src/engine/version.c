@@ -19,6 +19,7 @@
 #include "base/status.h"
 #include "engine/live_segment_priv.h"
 #include "engine/ring.h"
+#include "engine/tier.h"
 #include "segment/segment.h"
 
 static void version_free(varve_db *db, vv_version *version)
@@ -184,6 +185,7 @@ vv_version_totals vv_version_sum(const vv_version *version)
         const vv_segment_info *info = &version->segments[i]->info;
         totals.bytes += info->bytes;
         totals.rows += info->rows;
+        totals.warm += version->segments[i]->tier == VV_TIER_WARM ? 1 : 0;
         totals.levels[info->level < VV_VERSION_LEVELS ? info->level : VV_VERSION_LEVELS - 1] += 1;
         totals.level_max = info->level > totals.level_max ? info->level : totals.level_max;
     }

@@ -90,6 +90,7 @@ void vv_version_install_locked(varve_db *db, vv_version *version);
 /** Sums over the segments of a version. */
 typedef struct vv_version_totals {
     uint64_t segments, bytes, rows;
+    uint64_t warm;                      /* segments in the warm tier */
     uint64_t levels[VV_VERSION_LEVELS]; /* segments of each; the last has all above too */
     uint32_t level_max;
 } vv_version_totals;

@@ -128,6 +128,7 @@ static void step_rule(program *p)
     bool removes = pick(p, 4) == 0;
     varve_retention_init(&retention);
     retention.is_enforced = pick(p, 5) != 0;
+    retention.hot_window = (int64_t)pick(p, 8000);
     retention.window = pick(p, 6) == 0 ? 0 : 2000 + (int64_t)pick(p, 30000);
     check_ok(varve_policy_retention(p->db,
                                     (varve_text){scope_names[metric], strlen(scope_names[metric])},
@@ -202,6 +203,9 @@ static void program_open(program *p)
     varve_options_init(&options);
     options.environment = &p->env;
     options.retention_grace_ms = PROGRAM_GRACE_MS;
+    if (p->seed % 2 == 0) {
+        options.warm_path = VARVE_STR("/warm");
+    }
     options.flags = VARVE_OPEN_NO_BACKGROUND;
     options.duplicates = p->twin.is_last ? VARVE_DUPLICATES_LAST : VARVE_DUPLICATES_ALL;
     options.row_ids = p->has_row_ids ? VARVE_ROW_IDS_ON : VARVE_ROW_IDS_OFF;

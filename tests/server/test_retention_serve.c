@@ -94,6 +94,38 @@ static void what_is_only_told_refuses_nothing(void **state)
     assert_int_equal(0, program_stop(&f->server, SIGTERM));
 }
 
+static void a_warm_directory_is_made_and_remembered(void **state)
+{
+    fixture *f = *state;
+    char warm[600];
+    char other[600];
+    (void)snprintf(warm, sizeof warm, "%s", temp_dir_path(&f->dir, "warm"));
+    (void)snprintf(other, sizeof other, "%s", temp_dir_path(&f->dir, "other"));
+    PROGRAM_SERVE(&f->server, "--data", f->data, "--listen", "127.0.0.1:0", "--warm-dir", warm,
+                  "--hot-window", "1d");
+    assert_int_equal(204, write_old(f, "m", 3 * 86400));
+    assert_true(shows(f, "/metrics", "varve_tier_segments{tier=\"warm\"} 0"));
+    assert_int_equal(0, program_stop(&f->server, SIGTERM)); /* flushes */
+    program_result moved = PROGRAM_RUN("compact", "--data", f->data);
+    assert_int_equal(0, moved.exit_code);
+    program_result_free(&moved);
+    PROGRAM_SERVE(&f->server, "--data", f->data, "--listen", "127.0.0.1:0");
+    assert_true(shows(f, "/metrics", "varve_tier_segments{tier=\"warm\"} 1"));
+    assert_true(shows(f, "/metrics", "varve_tier_segments{tier=\"hot\"} 0"));
+    assert_int_equal(0, program_stop(&f->server, SIGTERM));
+    program_result foreign = PROGRAM_RUN("serve", "--data", other, "--warm-dir", warm);
+    assert_int_not_equal(0, foreign.exit_code);
+    assert_non_null(strstr(foreign.err, "another database"));
+    program_result_free(&foreign);
+    char gone[600];
+    (void)snprintf(gone, sizeof gone, "%s", temp_dir_path(&f->dir, "gone"));
+    assert_int_equal(0, rename(warm, gone));
+    program_result missing = PROGRAM_RUN("verify", "--data", f->data);
+    assert_int_not_equal(0, missing.exit_code);
+    assert_non_null(strstr(missing.err, "mounted"));
+    program_result_free(&missing);
+}
+
 static void what_makes_no_sense_is_refused_before_anything_is_opened(void **state)
 {
     fixture *f = *state;
@@ -105,6 +137,7 @@ static void what_makes_no_sense_is_refused_before_anything_is_opened(void **stat
         {"--retention", "10ms"},
         {"--retention", "off"},
         {"--retention", "200y"},
+        {"--hot-window", "0s"},
         {"--retention-metric", "cpu=200y"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -124,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(flags_set_what_is_stored, begin, end),
+        cmocka_unit_test_setup_teardown(a_warm_directory_is_made_and_remembered, begin, end),
         cmocka_unit_test_setup_teardown(what_is_only_told_refuses_nothing, begin, end),
         cmocka_unit_test_setup_teardown(what_makes_no_sense_is_refused_before_anything_is_opened,
                                         begin, end),

@@ -129,6 +129,20 @@ const crash_workload crash_workloads[] = {
      .expiries = 22,
      .flush_rows = 200,
      .log_file_bytes = 65536},
+    {.name = "tier move",
+     .seed = 12,
+     .steps = 60,
+     .sync = VARVE_SYNC_GROUP,
+     .deletes = 8,
+     .flushes = 22,
+     .merges = 5,
+     .reopens = 6,
+     .bulks = 3,
+     .snapshots = 5,
+     .restores = 3,
+     .moves = 20,
+     .flush_rows = 100,
+     .log_file_bytes = 65536},
     {.name = "retention, no log",
      .seed = 11,
      .steps = 40,
@@ -253,7 +267,7 @@ static void crash_world_init(crash_world *world, const vv_sim_image *image, uint
 
 static void crash_world_set_clock(crash_world *world, const crash_workload *workload)
 {
-    if (workload->expiries > 0) {
+    if (workload->expiries + workload->moves > 0) {
         manual_clock_set_wall(&world->clock, CRASH_LONG_AGO);
     }
 }
@@ -276,6 +290,9 @@ static varve_options crash_options(const crash_workload *workload, const crash_w
     options.log_file_bytes = workload->log_file_bytes;
     options.merge_fan_in = 2;
     options.retention_grace_ms = 1;
+    if (workload->moves > 0) {
+        options.warm_path = VARVE_STR("/warm");
+    }
     options.memory_limit_bytes = UINT64_C(64) << 20;
     options.cache_bytes = 1 << 20;
     return options;
@@ -652,6 +669,24 @@ static void crash_expire(crash_script *script)
     script->durable = script->issued;
 }
 
+/* Older segments move to the warm directory; the contents stay. */
+static void crash_move(crash_script *script)
+{
+    varve_error err;
+    varve_retention retention;
+    varve_retention_init(&retention);
+    retention.hot_window = 1;
+    varve_status status = varve_policy_retention(script->db, VARVE_STR(""), &retention, &err);
+    manual_clock_set_wall(&script->world.clock, script->time - 300);
+    if (status == VARVE_OK) {
+        status = varve_compact(script->db, 0, NULL, &err);
+    }
+    manual_clock_set_wall(&script->world.clock, CRASH_LONG_AGO);
+    if (status != VARVE_OK) {
+        crash_fail(script, "moving", &err);
+    }
+}
+
 static void crash_step(crash_script *script)
 {
     const crash_workload *workload = script->workload;
@@ -662,10 +697,13 @@ static void crash_step(crash_script *script)
     uint64_t copies = maintenance + workload->snapshots;
     uint64_t expiries = copies + workload->restores;
     uint64_t rings = expiries + workload->expiries;
+    uint64_t moves = rings + workload->rings;
     if (kind >= rings && kind < rings + workload->rings) {
         crash_change_ring(script);
     } else if (kind < rings && kind >= expiries) {
         crash_expire(script);
+    } else if (kind >= moves && kind < moves + workload->moves) {
+        crash_move(script);
     } else if (kind >= rings) {
         crash_commit(script, vv_random_below(&script->random, 100));
     } else if (kind >= copies) {
@@ -849,6 +887,7 @@ static bool crash_check_copy(crash_case *c, const crash_world *world, uint32_t c
     }
     varve_options options = crash_options(c->script->workload, world);
     bool is_writer = c->script->copies[copy].is_restored;
+    options.warm_path.size = 0; /* a copy has all in one place */
     options.flags |= is_writer ? VARVE_OPEN_NO_CREATE : VARVE_OPEN_READONLY;
     if (varve_open(path, &options, &db, &err) != VARVE_OK) {
         crash_report_failure(c, "opening a copy:", err.message);

@@ -32,7 +32,7 @@ typedef struct crash_workload {
     bool has_row_ids; /* and row ids, which are part of what is compared */
     /* Chance of each in 100 steps; changes are of rows one by one. */
     uint32_t deletes, flushes, merges, reopens, bulks, snapshots, restores, expiries;
-    uint32_t changes;
+    uint32_t changes, moves;
     uint32_t rings; /* changes of a ring: made, reshaped, dropped; other batches hold ring rows */
     uint64_t flush_rows;
     uint64_t log_file_bytes;
