@@ -97,7 +97,7 @@ static varve_status ring_apply_collect_row(ring_apply_state *state, const vv_row
 static varve_status ring_apply_collect_part(ring_apply_state *state, const vv_rows *rows,
                                             varve_error *out_err)
 {
-    const varve_column *columns[VV_RING_FIELDS_MAX];
+    const varve_column *columns[VV_RING_FIELDS_MAX] = {NULL};
     ring_apply_columns(state, rows, columns);
     for (size_t row = 0; row < rows->count; row++) {
         VV_TRY(ring_apply_collect_row(state, rows, row, columns, out_err));

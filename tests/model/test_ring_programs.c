@@ -113,10 +113,17 @@ static int naive_compare(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
+static void naive_sort(naive_series *s)
+{
+    if (s->count > 1) {
+        qsort(s->rows, s->count, sizeof *s->rows, naive_compare);
+    }
+}
+
 static void naive_reshape(naive_series *s, int64_t step, int64_t slots, unsigned fields)
 {
     naive_series made = {.is_ring = true, .step = step, .slots = slots, .fields = fields};
-    qsort(s->rows, s->count, sizeof *s->rows, naive_compare);
+    naive_sort(s);
     for (size_t i = 0; i < s->count; i++) {
         naive_row row = s->rows[i];
         row.present &= fields;
@@ -143,7 +150,7 @@ static const char *naive_print(naive *twin, varve_range range, bool is_descendin
     text[0] = '\0';
     for (size_t i = 0; i < SERIES; i++) {
         naive_series *s = &twin->series[i];
-        qsort(s->rows, s->count, sizeof *s->rows, naive_compare);
+        naive_sort(s);
         for (size_t k = 0; k < s->count; k++) {
             const naive_row *row = &s->rows[is_descending ? s->count - 1 - k : k];
             if (row->time < range.start || (row->time >= range.end && range.end != INT64_MAX)) {
