@@ -246,6 +246,37 @@ static void policies_are_set_and_removed(void **state)
     manifest_world_deinit(&world);
 }
 
+static void rings_are_added_exchanged_and_dropped(void **state)
+{
+    (void)state;
+    manifest_world world;
+    varve_error err;
+    manifest_world_init(&world, NULL);
+    manifest_create(&world);
+    const uint64_t first[3] = {30, 10, 20};
+    const uint64_t twenty = 20;
+    const uint64_t forty = 40;
+    vv_manifest_edit add = {.add_rings = first, .add_ring_count = 3};
+    vv_manifest_edit exchange = {
+        .add_rings = &forty, .add_ring_count = 1, .drop_rings = &twenty, .drop_ring_count = 1};
+    check_ok(vv_manifest_append(world.manifest, &add, &err), &err);
+    check_ok(vv_manifest_append(world.manifest, &exchange, &err), &err);
+    check_status(VARVE_E_INVALID, vv_manifest_append(world.manifest, &exchange, &err));
+    vv_manifest_edit again = {.add_rings = &forty, .add_ring_count = 1};
+    check_status(VARVE_E_INVALID, vv_manifest_append(world.manifest, &again, &err));
+    vv_manifest_options options = manifest_options();
+    for (int round = 0; round < 3; ++round) { /* in memory, from edits, from a snapshot */
+        const vv_manifest_state *folded = vv_manifest_get_state(world.manifest);
+        assert_int_equal(3, folded->rings.count);
+        assert_int_equal(10, *VV_VEC_AT(&folded->rings, uint64_t, 0));
+        assert_int_equal(30, *VV_VEC_AT(&folded->rings, uint64_t, 1));
+        assert_int_equal(40, *VV_VEC_AT(&folded->rings, uint64_t, 2));
+        manifest_reopen_world(&world, &options, NULL);
+        check_ok(vv_manifest_rotate(world.manifest, &err), &err);
+    }
+    manifest_world_deinit(&world);
+}
+
 /* ---- failures ------------------------------------------------------------------------------- */
 
 static void after_a_failed_sync_no_edit_is_taken(void **state)
@@ -525,6 +556,7 @@ int main(void)
         manifest_test(an_edit_that_contradicts_the_state_has_no_effect),
         manifest_test(lists_in_any_order_end_sorted),
         manifest_test(policies_are_set_and_removed),
+        manifest_test(rings_are_added_exchanged_and_dropped),
         manifest_test(after_a_failed_sync_no_edit_is_taken),
         manifest_test(a_full_disk_has_no_effect_and_passes),
         manifest_test(every_failing_call_and_allocation_is_an_answer),

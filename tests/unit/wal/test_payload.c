@@ -346,6 +346,31 @@ static void a_policy_comes_back(void **state)
     vv_buf_deinit(&payload);
 }
 
+static void a_ring_page_comes_back(void **state)
+{
+    (void)state;
+    varve_error err;
+    vv_buf payload;
+    vv_wal_ring_page page = {.file_id = 7, .number = 3, .image = {(const uint8_t *)"image", 5}};
+    vv_wal_ring_page found;
+    vv_buf_init(&payload, &payload_alloc, SIZE_MAX);
+    check_ok(vv_payload_ring_page(&payload, &page, &err), &err);
+    assert_int_equal(16 + 5, payload.size);
+    check_ok(vv_payload_read_ring_page(vv_buf_bytes(&payload), &found, &err), &err);
+    assert_int_equal(7, found.file_id);
+    assert_int_equal(3, found.number);
+    assert_true(vv_bytes_equal(page.image, found.image));
+    for (size_t size = 0; size <= 16; ++size) {
+        check_status(VARVE_E_CORRUPT,
+                     vv_payload_read_ring_page(vv_bytes_make(payload.data, size), &found, &err));
+    }
+    vv_buf_deinit(&payload);
+    vv_buf_init(&payload, &payload_alloc, 20);
+    check_status(VARVE_E_LIMIT, vv_payload_ring_page(&payload, &page, &err));
+    assert_int_equal(0, payload.size);
+    vv_buf_deinit(&payload);
+}
+
 int main(void)
 {
 #define payload_test(name) cmocka_unit_test_setup_teardown(name, payload_setup, payload_teardown)
@@ -359,6 +384,7 @@ int main(void)
         payload_test(damaged_deletes_of_rows_are_refused),
         payload_test(deletes_of_rows_without_memory_leave_the_payload_alone),
         payload_test(a_policy_comes_back),
+        payload_test(a_ring_page_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
