@@ -492,7 +492,7 @@ VARVE_API varve_status varve_db_info(varve_db *db, varve_info *out_info, varve_e
  *
  * Blocks:   no.
  * Errors:   E_INVALID (empty metric or label name, not UTF-8, too long, duplicate label), E_NOMEM,
- *           E_LIMIT (series_max), E_NOT_FOUND (with VARVE_RESOLVE_EXISTING).
+ *           E_LIMIT (series_max, memory of names), E_NOT_FOUND (with VARVE_RESOLVE_EXISTING).
  *
  * @param metric  1..65535 bytes of UTF-8
  * @param flags   0 or VARVE_RESOLVE_EXISTING: only a series that is known already
@@ -574,8 +574,9 @@ VARVE_API void varve_written_init(varve_written *written);
  *
  * Blocks:   as VARVE_SYNC_... asks.
  * Errors:   E_INVALID (a bad name, no field, a label or field twice, a type that differs from what
- * the field holds), E_LIMIT (batch_bytes_max, series_max), E_NOMEM, E_BUSY (memory was not free
- *           within write_timeout_ms), E_NOSPACE, E_IO (outcome unknown), E_FENCED, E_READONLY.
+ * the field holds), E_LIMIT (batch_bytes_max, series_max), E_NOMEM, E_BUSY (memory or log had no
+ *           room within write_timeout_ms; in memory at once), E_NOSPACE (min_free_bytes, or the
+ *           disk), E_IO (outcome unknown), E_FENCED, E_READONLY. Deletes pass a full disk.
  *
  * @param options      NULL: defaults
  * @param out_written  may be NULL
@@ -1424,13 +1425,19 @@ VARVE_API varve_status varve_stats(varve_db *db, varve_stat *out_stats, size_t c
 /** States of health. */
 enum {
     VARVE_HEALTH_OK = 0,
-    VARVE_HEALTH_DEGRADED = 1,     /* salvage left holes, or damaged blocks were met */
-    VARVE_HEALTH_NOSPACE = 2,      /* writes are refused until space returns */
+    VARVE_HEALTH_DEGRADED = 1,     /* salvage left holes, damaged blocks were met, or the last flush
+                                      or merge failed and is tried again */
+    VARVE_HEALTH_NOSPACE = 2,      /* rows are refused until space returns */
     VARVE_HEALTH_WRITE_FAILED = 3, /* a sync failed: reads go on, writes need close and open */
-    VARVE_HEALTH_CORRUPT = 4
+    VARVE_HEALTH_CORRUPT = 4       /* read-only, with the intact part of a damaged log */
 };
 
-/** *out_reason (may be NULL) gets the error that led there. */
+/**
+ * The state of health, which is the worst that holds. *out_reason (may be NULL) gets the error that
+ * led there; status VARVE_OK when there is none. NOSPACE is left by itself when space returns, and
+ * so is DEGRADED where a flush or merge works again. A change is an event of the log function,
+ * "health.changed", whose message begins with the name of the state.
+ */
 VARVE_API uint32_t varve_health(varve_db *db, varve_error *out_reason);
 
 #ifdef __cplusplus
