@@ -1206,6 +1206,103 @@ VARVE_API varve_status varve_ring_info(varve_db *db, varve_series series, varve_
  */
 VARVE_API varve_status varve_ring_list(varve_db *db, varve_series *out_series, size_t capacity,
                                        size_t *out_count, varve_error *out_err);
+/** Flags of varve_rollup. */
+enum {
+    VARVE_ROLLUP_ALL_FIELDS = 1 << 0 /* every field whose values the aggregation takes */
+};
+
+/**
+ * A rollup: the aggregates of each bucket of a selection, kept up to date. Queries use it where
+ * their answer is the same without; see varve_policy_rollups. Frozen; fill with zeros first.
+ */
+typedef struct varve_rollup {
+    varve_text id;                 /* 1..256 bytes of UTF-8, not blank, the only one of that name */
+    varve_text metric;             /* whose series it keeps; not one that begins with "varve." */
+    const varve_matcher *matchers; /* all of them hold for the labels of a series; at most 64 */
+    size_t matcher_count;
+    const varve_text *fields; /* at most 64; none: "value", or see VARVE_ROLLUP_ALL_FIELDS */
+    size_t field_count;
+    int64_t interval;     /* width of a bucket in the database's precision; above 0 */
+    int64_t origin;       /* where a bucket begins */
+    uint32_t aggregation; /* VARVE_AGG_..., but NONE, QUANTILE and the times */
+    uint32_t flags;       /* VARVE_ROLLUP_... */
+    uint64_t reserved[2]; /* zero */
+} varve_rollup;
+
+/**
+ * Replace the whole set of rollups; durable when it returns, all or nothing. A rollup whose
+ * definition stays keeps what it has; what others had is deleted by the next pass. No rollups: the
+ * set is cleared.
+ *
+ * A pass (every 5 s in the background, after flushes, and in varve_rollup_run) keeps the complete
+ * buckets of each series: those in front of the bucket that holds the newest time in the database,
+ * times more than 15 minutes ahead of the clock left aside. Late rows and deletes need no pass to
+ * be seen: a bucket that they touch is answered from its rows until a pass has corrected it.
+ *
+ * A query uses a rollup for a series when the answer is the same without: VARVE_BUCKET_FIXED whose
+ * width is a multiple of the interval (MEDIAN: the interval itself, without grouping) and whose
+ * buckets begin where those of the rollup begin; every output asks the rollup's aggregation of its
+ * fields; no predicates, no after_row_id, neither VARVE_QUERY_PARTIAL nor
+ * VARVE_QUERY_NO_STATISTICS; no ring, no metric with row ids. What lies outside of kept buckets is
+ * read from rows and joined.
+ *
+ * Threads:  callable from any thread.
+ * Blocks:   for a pass that is under way, and for the log.
+ * Errors:   E_INVALID (names the rollup and what is wrong with it), and those of varve_write.
+ * Since:    0.1
+ *
+ * @param rollups  copied; NULL with a count of 0
+ */
+VARVE_API varve_status varve_policy_rollups(varve_db *db, const varve_rollup *rollups, size_t count,
+                                            varve_error *out_err);
+
+/**
+ * Bring all rollups up to date: one pass, as in the background. A rollup that fails does not keep
+ * the others; the first failure is the answer, and varve_rollup_status tells of each.
+ *
+ * Threads:  callable from any thread, beside everything else.
+ * Blocks:   yes: for a pass that is under way, for reading, for the log. Progress in series.
+ * Errors:   E_CANCELLED, E_CORRUPT, and those of varve_write.
+ * Since:    0.1
+ *
+ * @param task  NULL: none
+ */
+VARVE_API varve_status varve_rollup_run(varve_db *db, varve_task *task, varve_error *out_err);
+
+/** How a rollup stands. Made by the library only; what it points to is borrowed until the visitor
+ * returns. */
+typedef struct varve_rollup_state {
+    uint32_t struct_size;
+    uint32_t has_through; /* 1: materialized_through and lag are set */
+    const varve_rollup *rollup;
+    uint64_t matched_series;      /* that have rows */
+    uint64_t materialized_series; /* of them, those that are kept up to some time */
+    int64_t materialized_through; /* everything before is kept; the least of all matched series */
+    int64_t lag;                  /* from there to the newest time in the database */
+    uint64_t runs, errors;        /* since open, as all that follows */
+    uint64_t buckets, points;     /* written: rows, and values in them */
+    int64_t started_ns;           /* of the last pass, Unix time; 0: none yet */
+    int64_t completed_ns;
+    uint64_t duration_ns;
+    const varve_error *error; /* of the last pass; NULL: it succeeded, or there was none */
+} varve_rollup_state;
+
+typedef void (*varve_rollup_visitor)(void *context, const varve_rollup_state *state);
+
+/**
+ * Tell how each rollup stands, by ascending id.
+ *
+ * Threads:  callable from any thread, beside everything else.
+ * Blocks:   for reading; looks at every series that a rollup matches.
+ * Errors:   E_INVALID (no visitor), E_CANCELLED, E_NOMEM, E_CORRUPT, E_IO.
+ * Since:    0.1
+ *
+ * @param task   NULL: none
+ * @param visit  called in the calling thread
+ */
+VARVE_API varve_status varve_rollup_status(varve_db *db, varve_task *task,
+                                           varve_rollup_visitor visit, void *context,
+                                           varve_error *out_err);
 
 /* ------------------------------------------------------------------------------------------------
  * Maintenance

@@ -12,7 +12,9 @@
 #include "engine/db.h"
 #include "engine/flush.h"
 #include "engine/merge.h"
+#include "engine/rollup_set.h"
 #include "index/catalogue.h"
+#include "query/rollup_pass.h"
 
 #define API_VERSION_TEXT(major, minor, patch) #major "." #minor "." #patch
 #define API_VERSION(major, minor, patch)      API_VERSION_TEXT(major, minor, patch)
@@ -112,7 +114,9 @@ varve_status varve_open(const char *path, const varve_options *options, varve_db
         return vv_fail(out_err, VARVE_E_INVALID,
                        "varve_open: the path is empty; NULL opens a database in memory");
     }
-    return vv_db_open(path, options, out_db, out_err);
+    VV_TRY(vv_db_open(path, options, out_db, out_err));
+    atomic_store(&(*out_db)->rollup_run, vv_rollup_pass);
+    return VARVE_OK;
 }
 
 varve_status varve_refresh(varve_db *db, varve_error *out_err)
@@ -166,6 +170,9 @@ varve_status varve_series_resolve(varve_db *db, varve_text metric, const varve_l
         return vv_fail(out_err, VARVE_E_INVALID, "varve_series_resolve: unknown flags 0x%x", flags);
     }
     uint32_t id;
+    if (vv_rollup_generation_of(metric) != 0 && (flags & VARVE_RESOLVE_EXISTING) == 0) {
+        return vv_rollup_refuse(metric, out_err);
+    }
     VV_TRY(vv_catalogue_resolve(db->catalogue, metric, labels, label_count,
                                 (flags & VARVE_RESOLVE_EXISTING) != 0, &id, out_err));
     *out_series = (varve_series){.id = id};

@@ -14,6 +14,7 @@
 #include "engine/head.h"
 #include "engine/retention.h"
 #include "engine/ring.h"
+#include "engine/rollup_set.h"
 #include "engine/task.h"
 #include "engine/verify.h"
 #include "engine/version.h"
@@ -83,7 +84,7 @@ typedef struct api_figures {
     uint64_t head_bytes, head_rows, frozen;
     uint64_t segments, warm, segment_bytes, segment_rows, tombstones, level_max;
     uint64_t levels[VV_VERSION_LEVELS];
-    uint64_t open_cursors, health, visible, rings;
+    uint64_t open_cursors, health, visible, rings, rollups;
     const vv_retention_state *retention;
     varve_retention_times times;
     varve_retention_info kept; /* of the database */
@@ -236,6 +237,28 @@ static double api_syncs_within(const api_figures *f, size_t bucket)
     X("varve_retention_failures_total", COUNTER, api_counter(&f->retention->failures),             \
       "Passes of retention that failed.")                                                          \
     X("varve_snapshots_total", COUNTER, api_counter(&f->counters->snapshots), "Snapshots made.")   \
+    X("varve_rollup_query_plans_total", COUNTER, api_counter(&f->counters->rollup_plans),          \
+      "Queries that read what a rollup keeps.")                                                    \
+    X("varve_rollup_partial_query_plans_total", COUNTER,                                           \
+      api_counter(&f->counters->rollup_partial_plans),                                             \
+      "Of them, those that read rows of the same series too.")                                     \
+    X("varve_rollup_points_read_total", COUNTER, api_counter(&f->counters->rollup_points_read),    \
+      "Partial aggregates that queries have read.")                                                \
+    X("varve_rollup_worker_runs_total", COUNTER, api_counter(&f->counters->rollup_runs),           \
+      "Passes over the rollups.")                                                                  \
+    X("varve_rollup_worker_success_total", COUNTER, api_counter(&f->counters->rollup_successes),   \
+      "Passes that succeeded.")                                                                    \
+    X("varve_rollup_worker_errors_total", COUNTER, api_counter(&f->counters->rollup_errors),       \
+      "Passes that failed.")                                                                       \
+    X("varve_rollup_policy_runs_total", COUNTER, api_counter(&f->counters->rollup_policy_runs),    \
+      "Rollups that passes have worked through.")                                                  \
+    X("varve_rollup_buckets_materialized_total", COUNTER,                                          \
+      api_counter(&f->counters->rollup_buckets), "Buckets that passes have written.")              \
+    X("varve_rollup_points_materialized_total", COUNTER, api_counter(&f->counters->rollup_points), \
+      "Partial aggregates that passes have written.")                                              \
+    X("varve_rollup_last_run_seconds", GAUGE, api_counter(&f->counters->rollup_run_ns) / 1e9,      \
+      "Time that the last pass took.")                                                             \
+    X("varve_rollups", GAUGE, (double)f->rollups, "Rollups in force.")                             \
     X("varve_scrub_bytes_total", COUNTER, api_counter(&f->counters->scrub_bytes),                  \
       "Bytes of segments that scrubs have read.")                                                  \
     X("varve_scrub_damage_total", COUNTER, api_counter(&f->counters->scrub_damage),                \
@@ -317,6 +340,7 @@ static void api_gather(varve_db *db, api_figures *f)
         f->head_bytes += vv_head_bytes(db->frozen[i]);
         f->head_rows += vv_head_rows(db->frozen[i]);
     }
+    f->rollups = db->rollups != NULL ? db->rollups->count : 0;
     const vv_version *version = db->version;
     f->tombstones = version->tombstone_count;
     f->rings = version->rings == NULL ? 0 : version->rings->count;

@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "engine/db.h"
+#include "engine/rollup_set.h"
 #include "engine/write.h"
 #include "index/catalogue.h"
 #include "model/rows.h"
@@ -251,6 +252,9 @@ varve_status varve_policy_metric(varve_db *db, varve_text metric, const varve_me
                                  varve_error *out_err)
 {
     VV_TRY(api_check_write(db, NULL, out_err));
+    if (vv_rollup_generation_of(metric) != 0) {
+        return vv_rollup_refuse(metric, out_err);
+    }
     if (policy == NULL || policy->struct_size < sizeof *policy ||
         policy->duplicates > VARVE_DUPLICATES_ALL || policy->row_ids > VARVE_ROW_IDS_ON) {
         return vv_fail(out_err, VARVE_E_INVALID, "the policy of a metric is not valid");

@@ -10,10 +10,22 @@
 #include "base/status.h"
 #include "engine/flush.h"
 #include "engine/merge.h"
+#include "engine/rollup.h"
+#include "engine/task.h"
+#include "wal/wal.h"
 
 /* How often the age of the oldest row is looked at without being asked; arbitrary, well below any
  * age that makes sense to set. */
 #define VV_BACKGROUND_TICK_NS (INT64_C(250) * 1000 * 1000)
+
+#define VV_BACKGROUND_ROLLUPS_NS (INT64_C(5000) * 1000 * 1000) /* spec: every 5 s */
+
+/** What the last pass of the rollups has seen; of the thread. */
+typedef struct background_rolled {
+    int64_t at_ns; /* monotonic; 0: there was none */
+    uint64_t visible, flushes, changes;
+    bool has_failed;
+} background_rolled;
 
 struct vv_background {
     vv_thread thread;
@@ -25,8 +37,50 @@ struct vv_background {
     uint64_t steps;
 };
 
-/** One look: flush if due, else merge if due. What failed is not due for a while. */
-static bool background_step(varve_db *db)
+/** Whether a pass would find anything: something was written, flushed, or the set has changed. */
+static bool background_rollups_are_due(varve_db *db, const background_rolled *rolled)
+{
+    uint64_t flushes = atomic_load_explicit(&db->counters.flushes, memory_order_relaxed);
+    if (atomic_load(&db->rollup_run) == NULL || !vv_rollups_were_set(db)) {
+        return false;
+    }
+    if (rolled->at_ns == 0 || atomic_load(&db->policy_changes) != rolled->changes ||
+        flushes != rolled->flushes) {
+        return true;
+    }
+    return vv_mono_now_ns() - rolled->at_ns >= VV_BACKGROUND_ROLLUPS_NS &&
+           (rolled->has_failed || vv_wal_visible(db->wal) != rolled->visible);
+}
+
+/** Asked while a pass is at work. */
+static bool background_goes_on(void *context)
+{
+    struct vv_background *background = context;
+    vv_mutex_lock(&background->lock);
+    bool goes_on = !background->is_stopping;
+    vv_mutex_unlock(&background->lock);
+    return goes_on;
+}
+
+/** A pass; a failure is told once, and tried again 5 s later. */
+static void background_roll(varve_db *db, background_rolled *rolled)
+{
+    varve_error error;
+    rolled->changes = atomic_load(&db->policy_changes);
+    varve_task task = {.check = background_goes_on, .context = db->background};
+    varve_status status = atomic_load(&db->rollup_run)(db, &task, /* is_background */ true, &error);
+    if (status != VARVE_OK && status != VARVE_E_CANCELLED && !rolled->has_failed) {
+        vv_db_log(db, VARVE_LOG_WARN, "rollups.failed", "%s; tried again later", error.message);
+    }
+    rolled->has_failed = status != VARVE_OK;
+    rolled->at_ns = vv_mono_now_ns();
+    rolled->visible = vv_wal_visible(db->wal); /* what it wrote itself included */
+    rolled->flushes = atomic_load_explicit(&db->counters.flushes, memory_order_relaxed);
+}
+
+/** One look: flush if due, else the rollups, else merge if due. What failed is not due for a while.
+ */
+static bool background_step(varve_db *db, background_rolled *rolled)
 {
     varve_error error;
     vv_space_tick(db);
@@ -44,6 +98,10 @@ static bool background_step(varve_db *db)
         }
         return true;
     }
+    if (background_rollups_are_due(db, rolled)) {
+        background_roll(db, rolled); /* before merges: they leave no trace of what was flushed */
+        return true;
+    }
     if (vv_merge_is_due(db)) {
         if (vv_merge(db, false, NULL, &error) != VARVE_OK) {
             vv_count(&db->counters.background_errors, 1);
@@ -58,6 +116,7 @@ static void background_main(void *context)
 {
     varve_db *db = context;
     struct vv_background *background = db->background;
+    background_rolled rolled = {0};
     vv_mutex_lock(&background->lock);
     while (!background->is_stopping) {
         if (!background->is_kicked) {
@@ -69,7 +128,7 @@ static void background_main(void *context)
         }
         background->is_kicked = false;
         vv_mutex_unlock(&background->lock);
-        bool worked = background_step(db);
+        bool worked = background_step(db, &rolled);
         vv_mutex_lock(&background->lock);
         if (worked) { /* look again: more may be due */
             background->steps++;

@@ -3,7 +3,7 @@
 #define VV_ENGINE_BACKGROUND_H
 
 /*
- * The thread that flushes and merges when a bound asks for it: woken by writers
+ * The thread that flushes, merges and keeps rollups when a bound asks for it: woken by writers
  * (vv_background_kick), by the clock (age of the oldest row) and at close. What it does depends on
  * data and bounds only; answers never depend on when it runs. A failed flush or merge is logged,
  * reported as health where durability asks for that, and tried again after 1 s, 2 s, 4 s ...; three

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/bitmap.h"
 #include "base/status.h"
+#include "engine/rollup_set.h"
 #include "engine/write_priv.h"
 #include "index/catalogue.h"
 #include "model/histogram.h"
@@ -36,7 +37,8 @@ static void batch_free(void *handle)
     vv_alloc_free(&db->alloc, batch, sizeof *batch);
 }
 
-varve_status vv_batch_create(varve_db *db, varve_batch **out_batch, varve_error *out_err)
+static varve_status batch_create(varve_db *db, bool is_internal, varve_batch **out_batch,
+                                 varve_error *out_err)
 {
     *out_batch = NULL;
     varve_batch *batch = vv_alloc_zeroed(&db->alloc, sizeof *batch);
@@ -50,10 +52,20 @@ varve_status vv_batch_create(varve_db *db, varve_batch **out_batch, varve_error 
     vv_write_memory_init(&batch->memory, &db->alloc);
     vv_vec_init(&batch->ops, &db->alloc, sizeof(vv_batch_op), SIZE_MAX);
     vv_vec_init(&batch->refusals, &db->alloc, sizeof(vv_batch_refusal), SIZE_MAX);
-    batch->user = (vv_db_user){.handle = batch, .free = batch_free};
+    batch->user = (vv_db_user){.handle = batch, .free = batch_free, .is_internal = is_internal};
     vv_db_add_batch(db, &batch->user);
     *out_batch = batch;
     return VARVE_OK;
+}
+
+varve_status vv_batch_create(varve_db *db, varve_batch **out_batch, varve_error *out_err)
+{
+    return batch_create(db, /* is_internal */ false, out_batch, out_err);
+}
+
+varve_status vv_batch_create_internal(varve_db *db, varve_batch **out_batch, varve_error *out_err)
+{
+    return batch_create(db, /* is_internal */ true, out_batch, out_err);
 }
 
 void vv_batch_clear(varve_batch *batch)
@@ -549,6 +561,19 @@ varve_status vv_batch_columns(varve_batch *batch, const varve_columns *columns,
 
 /* ---- deletes and refusals ---- */
 
+/** What rollups keep is deleted by them alone. */
+static varve_status batch_check_delete(const varve_batch *batch, const vv_selection *selection,
+                                       varve_error *out_err)
+{
+    for (size_t i = 0; i < selection->item_count && !batch->user.is_internal; i++) {
+        const vv_selection_item *item = &selection->items[i];
+        if (item->has_metric && vv_rollup_generation_of(item->metric) != 0) {
+            return vv_rollup_refuse(item->metric, out_err);
+        }
+    }
+    return VARVE_OK;
+}
+
 varve_status vv_batch_delete(varve_batch *batch, const varve_selection *selections, size_t count,
                              varve_range range, varve_error *out_err)
 {
@@ -559,12 +584,17 @@ varve_status vv_batch_delete(varve_batch *batch, const varve_selection *selectio
     VV_TRY(vv_batch_close_run(batch, out_err));
     vv_batch_op op = {.range = range};
     VV_TRY(vv_write_selection(batch->db, selections, count, &op.selection, out_err));
-    varve_status status = vv_vec_push(&batch->ops, &op);
+    varve_status status = batch_check_delete(batch, op.selection, out_err);
+    if (status == VARVE_OK) {
+        status = vv_vec_push(&batch->ops, &op);
+        if (status != VARVE_OK) {
+            VV_IGNORE(vv_vec_fail(&batch->ops, status, out_err)); /* gives the sentence */
+        }
+    }
     if (status != VARVE_OK) {
         vv_selection_free(op.selection);
-        return vv_vec_fail(&batch->ops, status, out_err);
     }
-    return VARVE_OK;
+    return status;
 }
 
 varve_status vv_batch_refuse(varve_batch *batch, const varve_error *reason, varve_error *out_err)

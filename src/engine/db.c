@@ -38,7 +38,7 @@ static void db_list_add(varve_db *db, vv_db_user **list, uint64_t *count, vv_db_
         (*list)->previous = user;
     }
     *list = user;
-    *count += 1;
+    *count += user->is_internal ? 0 : 1;
     vv_mutex_unlock(&db->state_lock);
 }
 
@@ -53,7 +53,7 @@ static void db_list_remove(varve_db *db, vv_db_user **list, uint64_t *count, con
     if (user->next != NULL) {
         user->next->previous = user->previous;
     }
-    *count -= 1;
+    *count -= user->is_internal ? 0 : 1;
     vv_mutex_unlock(&db->state_lock);
 }
 

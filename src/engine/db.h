@@ -48,6 +48,7 @@ struct vv_block_cache;
 struct vv_codec_scratch;
 struct vv_background;
 struct vv_lockfile;
+struct vv_rollup_set;
 struct vv_tier;
 
 /** Shards by series id: power of two, at least twice the threads of a small server. Each costs 120
@@ -67,6 +68,9 @@ typedef struct vv_counters {
     atomic_uint_fast64_t merges, merge_rows, merge_bytes_read, merge_bytes_written, merge_failures;
     atomic_uint_fast64_t queries, rows_scanned, vectors_decoded, vectors_by_statistics;
     atomic_uint_fast64_t snapshots, scrub_bytes, scrub_damage;
+    atomic_uint_fast64_t rollup_plans, rollup_partial_plans, rollup_points_read;
+    atomic_uint_fast64_t rollup_runs, rollup_successes, rollup_errors, rollup_policy_runs;
+    atomic_uint_fast64_t rollup_buckets, rollup_points, rollup_run_ns; /* of the last run */
     atomic_uint_fast64_t torn_tails, replayed_rows, precision_lost;
     atomic_uint_fast64_t writes_delayed, writes_relieved, writes_refused, delay_ns;
     atomic_uint_fast64_t series_logged, log_failures;
@@ -85,12 +89,30 @@ static inline void vv_count(atomic_uint_fast64_t *figure, uint64_t more)
 {
     atomic_fetch_add_explicit(figure, more, memory_order_relaxed);
 }
+/** How far deletes are known to rollups; all are row sequences. See U2 of engine/rollup.h. */
+typedef struct vv_rollup_progress {
+    uint64_t written; /* the last that a pass has written */
+    uint64_t flushed; /* everything up to here is in files, since the open */
+    uint64_t passed;  /* deletes up to here have been seen by a pass ... */
+    uint64_t settled; /* ... that is in files itself */
+} vv_rollup_progress;
+
+/** Where a pass of the rollups yielded; generation 0: nowhere. */
+typedef struct vv_rollup_place {
+    uint64_t generation;
+    uint32_t series;
+} vv_rollup_place;
+
+/** One pass of the rollups; it lives above the engine, which only knows when one is due. */
+typedef varve_status (*vv_rollup_run)(varve_db *db, varve_task *task, bool is_background,
+                                      varve_error *out_err);
 
 /** A cursor or a batch, in the list of its database: varve_abandon frees what is left in it. */
 typedef struct vv_db_user {
     struct vv_db_user *previous, *next; /* guarded by state_lock */
     void *handle;
     void (*free)(void *handle);
+    bool is_internal; /* of background work, which ends before a close: not counted as open */
 } vv_db_user;
 
 struct varve_db {
@@ -133,17 +155,24 @@ struct varve_db {
     uint64_t ring_edit_seq; /* read-only: edit of the manifest that the rings are as of; guarded by
                                flush_lock */
 
-    vv_mutex flush_lock;               /* rank FLUSH: one flush at a time */
-    vv_mutex merge_lock;               /* rank MERGE: one merge at a time */
-    vv_retry flush_retry, merge_retry; /* each with the lock above */
-    vv_space space;                    /* free space of the disk */
-    bool is_log_sealed;                /* by a close that failed behind it; of the closing thread */
+    vv_mutex rollup_lock; /* rank ROLLUPS: one pass, or change of the set, at a time */
+    struct vv_rollup_set *rollups_cleaned; /* guarded by it: what others kept is deleted ... */
+    uint64_t rollups_cleaned_changes;      /* ... as of so many policy_changes */
+    vv_rollup_place rollup_resume;         /* guarded by it */
+    _Atomic(vv_rollup_run) rollup_run;     /* NULL: not known yet */
+    vv_mutex flush_lock;                   /* rank FLUSH: one flush at a time */
+    vv_mutex merge_lock;                   /* rank MERGE: one merge at a time */
+    vv_retry flush_retry, merge_retry;     /* each with the lock above */
+    vv_space space;                        /* free space of the disk */
+    bool is_log_sealed;     /* by a close that failed behind it; of the closing thread */
     vv_mutex manifest_lock; /* rank MANIFEST: appends to the manifest; whoever installs a version
                                holds it from reading the base on */
     uint64_t next_file_id;  /* guarded by manifest_lock: see vv_publish_file_id */
 
-    vv_mutex state_lock;        /* rank VERSION: the members below; memory work only */
-    struct vv_version *version; /* segments and tombstones, a reference */
+    vv_mutex state_lock;           /* rank VERSION: the members below; memory work only */
+    struct vv_version *version;    /* segments and tombstones, a reference */
+    struct vv_rollup_set *rollups; /* a reference; NULL: there never was one */
+    vv_rollup_progress rollup_progress;
     struct vv_head *frozen[VV_FROZEN_HEADS_MAX]; /* oldest first, references */
     size_t frozen_count;
     uint64_t flushed_sequence; /* up to which rows have left the heads since the open */

@@ -146,6 +146,10 @@ VV_MUST_CHECK varve_status vv_head_list_hides(vv_head *head, uint64_t visible, s
 
 /** The greatest sequence of a series in this head; 0: none. Shard lock, or frozen. */
 uint64_t vv_head_series_sequence(const vv_head *head, uint32_t series);
+/** The newest time of its rows that is not above `limit`, about: an encoded block that reaches
+ * beyond counts with its first time. Takes the shard locks, one after another, unless it is frozen.
+ */
+bool vv_head_newest(vv_head *head, int64_t limit, int64_t *out_newest);
 /** Encoded blocks of in-order rows of a series, and the rows in them. Shard lock, or frozen. */
 void vv_head_series_blocks(const vv_head *head, uint32_t series, uint64_t *out_blocks,
                            uint64_t *out_rows);

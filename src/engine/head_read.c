@@ -298,3 +298,88 @@ uint64_t vv_head_series_sequence(const vv_head *head, uint32_t series)
     }
     return last;
 }
+
+/* ---- the newest time ---- */
+
+typedef struct read_newest {
+    int64_t limit;
+    bool has;
+    int64_t time;
+} read_newest;
+
+static void read_see(read_newest *newest, int64_t time)
+{
+    if (time <= newest->limit && (!newest->has || time > newest->time)) {
+        newest->has = true;
+        newest->time = time;
+    }
+}
+
+/** Of plain rows; where they ascend the last one that counts is the newest. */
+static void read_see_buffer(read_newest *newest, const vv_head_buffer *buffer, bool ascends)
+{
+    for (uint32_t i = buffer->count; i-- > 0;) {
+        int64_t time = vv_head_buffer_time(buffer, i);
+        read_see(newest, time);
+        if (ascends && time <= newest->limit) {
+            return;
+        }
+    }
+}
+
+static void read_see_list(read_newest *newest, const vv_head_list *list, bool ascends)
+{
+    for (const vv_head_block *block = list->first; block != NULL; block = block->next) {
+        if (block->kind == VV_HEAD_PLAIN) {
+            read_see_buffer(newest, &block->buffer, ascends);
+        } else if (!block->is_staged) {
+            read_see(newest, block->first_time);
+            read_see(newest, block->last_time);
+        }
+    }
+}
+
+static void read_see_series(read_newest *newest, const vv_head_series *series)
+{
+    read_see_buffer(newest, &series->tail, /* ascends */ true);
+    bool is_enough = newest->has && series->tail.count > 0 &&
+                     vv_head_buffer_time(&series->tail, series->tail.count - 1) <= newest->limit;
+    if (is_enough && (series->late == NULL || !series->late->has_vector)) {
+        return; /* everything else is older */
+    }
+    read_see_list(newest, &series->blocks, /* ascends */ true);
+    if (series->late != NULL) {
+        read_see_list(newest, &series->late->blocks, /* ascends */ false);
+        read_see_buffer(newest, &series->late->side, /* ascends */ false);
+    }
+}
+
+static void read_see_shard(read_newest *newest, const vv_head_shard *shard)
+{
+    for (size_t chunk = 0; chunk < shard->chunk_count; chunk++) {
+        vv_head_series **slots = shard->chunks[chunk];
+        for (size_t i = 0; slots != NULL && i < VV_HEAD_CHUNK_SLOTS; i++) {
+            if (slots[i] != NULL) {
+                read_see_series(newest, slots[i]);
+            }
+        }
+    }
+}
+
+bool vv_head_newest(vv_head *head, int64_t limit, int64_t *out_newest)
+{
+    read_newest newest = {.limit = limit};
+    for (uint32_t i = 0; i < VV_SHARD_COUNT; i++) {
+        bool is_frozen = vv_head_is_frozen(head);
+        vv_mutex *lock = &head->db->shards[i].lock;
+        if (!is_frozen) {
+            vv_mutex_lock(lock);
+        }
+        read_see_shard(&newest, &head->shards[i]);
+        if (!is_frozen) {
+            vv_mutex_unlock(lock);
+        }
+    }
+    *out_newest = newest.time;
+    return newest.has;
+}

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "engine/inspect_priv.h"
 #include "engine/manifest_priv.h"
+#include "engine/rollup_set.h"
 #include "wal/payload.h"
 #include "wal/wal.h"
 
@@ -258,6 +259,13 @@ static varve_status inspect_payload(inspect_log *log, uint8_t type, vv_bytes pay
             vv_arena_reset(&log->arena);
             return vv_payload_read_retention(payload, &log->arena, &entries, &count, out_err);
         }
+        if (vv_payload_policy_kind(payload) == VV_POLICY_ROLLUPS) {
+            vv_rollup_set *set;
+            vv_bytes stored = vv_bytes_make(payload.data + 1, payload.size - 1);
+            VV_TRY(vv_rollup_set_read(stored, log->alloc, &set, out_err));
+            vv_rollup_set_unref(set);
+            return VARVE_OK;
+        }
         return vv_payload_read_policy(payload, &metric, &duplicates, &has_row_ids, out_err);
     case VV_WAL_RINGPAGE:
         return vv_payload_read_ring_page(payload, &page, out_err);
@@ -410,6 +418,26 @@ static varve_status inspect_manifest_record(void *context, const vv_frame *frame
     return VARVE_OK;
 }
 
+/** The state was folded from edits whose rollups could be read; without memory they stay untold. */
+static void inspect_tell_rollups(vv_facts *facts, vv_bytes stored, vv_alloc *alloc)
+{
+    vv_rollup_set *set;
+    if (stored.size == 0 || vv_rollup_set_read(stored, alloc, &set, NULL) != VARVE_OK) {
+        return;
+    }
+    for (size_t i = 0; i < set->count && facts->has_details; i++) {
+        const vv_rollup *rollup = &set->items[i];
+        vv_facts_begin(facts, "rollup", i, 0);
+        vv_facts_text(facts, "id", rollup->given.id);
+        vv_facts_text(facts, "metric", rollup->given.metric);
+        vv_facts_u64(facts, "generation", rollup->generation);
+        vv_facts_i64(facts, "interval", rollup->given.interval);
+        vv_facts_i64(facts, "origin", rollup->given.origin);
+        vv_facts_u64(facts, "aggregation", rollup->given.aggregation);
+    }
+    vv_rollup_set_unref(set);
+}
+
 static void inspect_tell_segments(vv_facts *facts, const vv_manifest_state *state)
 {
     for (size_t i = 0; i < state->segments.count && facts->has_details; i++) {
@@ -450,6 +478,7 @@ static void inspect_tell_segments(vv_facts *facts, const vv_manifest_state *stat
         vv_facts_i64(facts, "hot_window", entry->hot_window);
         vv_facts_i64(facts, "recorded_cut", entry->recorded);
     }
+    inspect_tell_rollups(facts, state->rollups, state->texts.alloc);
 }
 
 static void inspect_tell_state(vv_facts *facts, const inspect_manifest *manifest)

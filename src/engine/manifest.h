@@ -71,11 +71,12 @@ typedef struct vv_manifest_state {
     vv_vec tombstones;  /* vv_manifest_tombstone, ascending by id */
     vv_vec policies;    /* vv_manifest_policy, ascending by metric */
     vv_vec retention;   /* vv_retention_entry, ascending by metric: the database first */
+    vv_bytes rollups;   /* as of engine/rollup_set.h; empty: none were ever set */
     bool has_reference; /* a snapshot: reference time of its moment */
     int64_t reference;
     vv_vec rings;                         /* uint64_t, ids of ring files, ascending */
     varve_text warm_path, next_warm_path; /* of the warm tier; what a reserved edit makes it */
-    vv_arena texts;                       /* names of policies, retention and the warm tier */
+    vv_arena texts;                       /* names of policies, retention, the warm tier; rollups */
 } vv_manifest_state;
 
 /** Changes; zeroed members change nothing. */
@@ -99,6 +100,7 @@ typedef struct vv_manifest_edit {
     const uint64_t *drop_rings;
     size_t drop_ring_count;
     varve_text warm_path; /* empty: as before */
+    vv_bytes rollups;     /* the whole set; empty: unchanged */
     const vv_manifest_database *database;
     uint64_t flush_lsn, durable_lsn, log_start, next_file_id, next_sequence;
     uint32_t set_flags, clear_flags;

@@ -10,6 +10,7 @@
 #include "base/reader.h"
 #include "base/status.h"
 #include "engine/manifest_priv.h"
+#include "engine/rollup_set.h"
 #include "model/rows.h"
 
 enum {
@@ -23,6 +24,7 @@ enum {
     MANIFEST_EDIT_FLAGS = 8,
     MANIFEST_EDIT_RETENTION = 9,
     MANIFEST_EDIT_RINGS = 10,
+    MANIFEST_EDIT_ROLLUPS = 11,
     MANIFEST_EDIT_TIERS = 12,
     MANIFEST_EDIT_LAST = MANIFEST_EDIT_TIERS,
     MANIFEST_EDIT_OPTIONAL = 128, /* bit 7 of a tag: may be skipped */
@@ -185,6 +187,9 @@ static void manifest_edit_write_section(vv_buf *out, unsigned tag, const vv_mani
     case MANIFEST_EDIT_POSITIONS:
         manifest_edit_write_positions(out, edit);
         break;
+    case MANIFEST_EDIT_ROLLUPS:
+        (void)vv_buf_append(out, edit->rollups.data, edit->rollups.size);
+        break;
     case MANIFEST_EDIT_FLAGS:
         (void)vv_buf_append_varint(out, edit->set_flags);
         (void)vv_buf_append_varint(out, edit->clear_flags);
@@ -220,6 +225,8 @@ static bool manifest_edit_has_section(unsigned tag, const vv_manifest_edit *edit
     case MANIFEST_EDIT_POSITIONS:
         return (edit->flush_lsn | edit->durable_lsn | edit->log_start | edit->next_file_id |
                 edit->next_sequence) != 0;
+    case MANIFEST_EDIT_ROLLUPS:
+        return edit->rollups.size > 0;
     case MANIFEST_EDIT_FLAGS:
         return (edit->set_flags | edit->clear_flags) != 0;
     case MANIFEST_EDIT_RETENTION:
@@ -382,6 +389,23 @@ static varve_status manifest_edit_read_database(manifest_edit_source *source, va
     return VARVE_OK;
 }
 
+/* Read once to know that they can be read (E2), and kept as they are. */
+static varve_status manifest_edit_read_rollups(manifest_edit_source *source, varve_error *out_err)
+{
+    vv_reader *reader = &source->section;
+    size_t size = vv_reader_left(reader);
+    vv_bytes bytes = vv_bytes_make(vv_reader_bytes(reader, size), size);
+    vv_rollup_set *set;
+    VV_TRY(vv_rollup_set_read(bytes, source->texts->alloc, &set, out_err));
+    vv_rollup_set_unref(set);
+    uint8_t *own = vv_arena_copy_bytes(source->texts, bytes.data, bytes.size);
+    if (own == NULL) {
+        return vv_arena_fail(source->texts, bytes.size, out_err);
+    }
+    source->edit->rollups = vv_bytes_make(own, size);
+    return VARVE_OK;
+}
+
 static varve_status manifest_edit_read_section(manifest_edit_source *source, unsigned tag,
                                                varve_error *out_err)
 {
@@ -419,6 +443,8 @@ static varve_status manifest_edit_read_section(manifest_edit_source *source, uns
         return manifest_edit_read_ids(source, &edit->add_rings, &edit->add_ring_count, out_err);
     case MANIFEST_EDIT_TIERS:
         return vv_manifest_read_tiers(reader, source->arena, edit, out_err);
+    case MANIFEST_EDIT_ROLLUPS:
+        return manifest_edit_read_rollups(source, out_err);
     default:
         if ((tag & MANIFEST_EDIT_OPTIONAL) == 0) {
             return vv_fail(out_err, VARVE_E_UNSUPPORTED,

@@ -312,6 +312,9 @@ void vv_manifest_fold(vv_manifest_state *state, const vv_manifest_edit *edit, ui
     }
     vv_manifest_fold_retention(state, edit);
     state->warm_path = state->next_warm_path;
+    if (edit->rollups.size > 0) {
+        state->rollups = edit->rollups;
+    }
     if (edit->database != NULL) {
         state->database = *edit->database;
     }
@@ -340,6 +343,7 @@ vv_manifest_edit vv_manifest_as_edit(const vv_manifest_state *state)
         .add_rings = VV_VEC_ITEMS(&state->rings, const uint64_t),
         .add_ring_count = state->rings.count,
         .warm_path = state->warm_path,
+        .rollups = state->rollups,
         .database = &state->database,
         .flush_lsn = state->flush_lsn,
         .durable_lsn = state->durable_lsn,

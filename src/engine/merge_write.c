@@ -365,7 +365,7 @@ static void merge_look_head(merge_state *state, const vv_head *head, uint32_t se
     bool is_locked = merge_lock_series(state, head, series);
     uint64_t visible = state->view->visible;
     uint64_t first = vv_head_first_sequence(head);
-    uint64_t last = vv_head_last_sequence(head);
+    uint64_t last = vv_head_series_sequence(head, series); /* its own: rollups go by it */
     if (vv_head_has_series(head, series) && first <= visible) {
         uint64_t blocks;
         uint64_t rows;

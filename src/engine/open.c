@@ -29,6 +29,7 @@
 #include "engine/load.h"
 #include "engine/lockfile.h"
 #include "engine/manifest.h"
+#include "engine/rollup.h"
 #include "engine/tier.h"
 #include "engine/version.h"
 #include "index/catalogue.h"
@@ -139,6 +140,7 @@ static varve_status open_fill_options(const varve_options *given, varve_options 
 
 static varve_status open_init_locks(varve_db *db, varve_error *out_err)
 {
+    VV_TRY(vv_mutex_init(&db->rollup_lock, VV_RANK_ROLLUPS, 0, out_err));
     VV_TRY(vv_mutex_init(&db->flush_lock, VV_RANK_FLUSH, 0, out_err));
     VV_TRY(vv_mutex_init(&db->merge_lock, VV_RANK_MERGE, 0, out_err));
     VV_TRY(vv_mutex_init(&db->manifest_lock, VV_RANK_MANIFEST, 0, out_err));
@@ -220,6 +222,7 @@ static void open_free_handle(varve_db *db, bool is_child)
     vv_head_unref(db->head);
     vv_version_unref(db, db->version);
     vv_retention_unref(db, db->retention.table);
+    vv_rollups_forget(db);
     vv_manifest_close(db->manifest);
     vv_block_cache_free(db->cache);
     vv_tier_free(db->tier);
@@ -237,6 +240,7 @@ static void open_free_handle(varve_db *db, bool is_child)
     vv_mutex_deinit(&db->manifest_lock);
     vv_mutex_deinit(&db->merge_lock);
     vv_mutex_deinit(&db->flush_lock);
+    vv_mutex_deinit(&db->rollup_lock);
     if (db->lockfile != NULL) {
         if (is_child) {
             vv_lockfile_abandon(db->lockfile);
@@ -586,9 +590,9 @@ static bool open_is_free(vv_mutex *lock)
 /** Whether the fork met no thread of the parent in the middle of a change. */
 static bool open_is_quiet(varve_db *db)
 {
-    bool is_quiet = open_is_free(&db->flush_lock) && open_is_free(&db->merge_lock) &&
-                    open_is_free(&db->manifest_lock) && open_is_free(&db->space.lock) &&
-                    open_is_free(&db->state_lock);
+    bool is_quiet = open_is_free(&db->rollup_lock) && open_is_free(&db->flush_lock) &&
+                    open_is_free(&db->merge_lock) && open_is_free(&db->manifest_lock) &&
+                    open_is_free(&db->space.lock) && open_is_free(&db->state_lock);
     for (size_t i = 0; i < VV_SHARD_COUNT && is_quiet; i++) {
         is_quiet = open_is_free(&db->shards[i].lock);
     }

@@ -22,6 +22,9 @@
  *
  *   P6  Rows that the flushed head hides one by one were left out of `add`; those that may lie in
  *       older segments too become a list of rows of the version, and go into a file with the rest.
+ *
+ *   P7  A tombstone that no file needs any more stays while a rollup may not know of it (U2 of
+ *       rollup.h).
  */
 
 #include "engine/publish.h"
@@ -33,6 +36,7 @@
 #include "engine/live_segment_priv.h"
 #include "engine/manifest.h"
 #include "engine/ring_flush.h"
+#include "engine/rollup.h"
 #include "engine/row_list.h"
 #include "engine/tier.h"
 #include "engine/tombstone.h"
@@ -107,7 +111,8 @@ typedef struct publish_plan {
     size_t policy_count;
     vv_retention_entry *retention;
     size_t retention_count;
-    vv_version *version; /* the next one */
+    vv_rollup_set *rollups; /* that the manifest lacks, a reference; NULL: it has them */
+    vv_version *version;    /* the next one */
 } publish_plan;
 
 static bool publish_is_dropped(const vv_publish_change *change, const vv_live_segment *segment)
@@ -173,7 +178,7 @@ static bool publish_is_needed(const publish_plan *plan, const vv_tombstone *tomb
             return true;
         }
     }
-    return false;
+    return vv_rollups_need(plan->db, tombstone); /* P7 */
 }
 
 static bool publish_has_file(const publish_plan *plan, uint64_t id)
@@ -301,9 +306,27 @@ static bool publish_lacks_policy(const varve_db *db, uint32_t metric, vv_manifes
     return !publish_has_policy(vv_manifest_get_state(db->manifest), out);
 }
 
+/** The set of rollups, referenced, when the manifest has another. */
+static vv_rollup_set *publish_find_rollups(varve_db *db)
+{
+    vv_rollup_set *set = vv_rollups_current(db);
+    vv_bytes stored = vv_manifest_get_state(db->manifest)->rollups;
+    if (set != NULL && stored.size == set->stored.size &&
+        memcmp(stored.data, set->stored.data, stored.size) == 0) {
+        vv_rollup_set_unref(set);
+        set = NULL;
+    }
+    return set;
+}
+
 bool vv_publish_lacks_policies_locked(varve_db *db)
 {
     vv_mutex_assert_held(&db->manifest_lock);
+    vv_rollup_set *rollups = publish_find_rollups(db);
+    if (rollups != NULL) {
+        vv_rollup_set_unref(rollups);
+        return true;
+    }
     uint32_t count = vv_catalogue_metric_count(db->catalogue);
     vv_manifest_policy policy;
     for (uint32_t metric = 1; metric <= count; metric++) {
@@ -420,6 +443,7 @@ static varve_status publish_append_edit(publish_plan *plan, varve_error *out_err
         .retention = plan->retention,
         .retention_count = plan->retention_count,
         .warm_path = add.tier == VV_TIER_WARM ? db->tier->place : (varve_text){.size = 0},
+        .rollups = plan->rollups != NULL ? plan->rollups->stored : (vv_bytes){0},
         .next_file_id = db->next_file_id,
         .durable_lsn = vv_wal_durable_lsn(db->wal),
     };
@@ -472,6 +496,7 @@ static void publish_install(publish_plan *plan)
     vv_version_install_locked(db, plan->version);
     if (change->flushed != NULL) {
         publish_forget_head_locked(db, change->flushed);
+        vv_rollups_flushed_locked(db, vv_head_last_sequence(change->flushed));
     }
     vv_mutex_unlock(&db->state_lock);
     plan->version = NULL; /* the database has the reference */
@@ -501,6 +526,7 @@ static varve_status publish_prepare(publish_plan *plan, varve_error *out_err)
         VV_TRY(vv_retention_entries(
             plan->view->retention, vv_manifest_get_state(plan->db->manifest), &plan->arena,
             &plan->retention, &plan->retention_count, out_err)); /* T4: the table of this moment */
+        plan->rollups = publish_find_rollups(plan->db);
     }
     VV_TRY(publish_make_version(plan, out_err));
     return publish_write_tombstones(plan, out_err);
@@ -548,6 +574,7 @@ varve_status vv_publish(varve_db *db, const vv_publish_change *change, varve_err
     if (status == VARVE_OK && change->flushed != NULL) {
         vv_head_unref(change->flushed); /* the reference of the frozen list */
     }
+    vv_rollup_set_unref(plan.rollups);
     vv_version_unref(db, plan.version);
     vv_tombstone_unref(db, plan.rows);
     vv_view_unref(plan.view); /* perhaps the last reference of what was dropped: no lock is held */

@@ -30,6 +30,7 @@
 #include "engine/manifest.h"
 #include "engine/replay_crew.h"
 #include "engine/ring_load.h"
+#include "engine/rollup.h"
 #include "engine/tier.h"
 #include "engine/tombstone.h"
 #include "engine/version.h"
@@ -107,6 +108,7 @@ static varve_status recover_push(vv_vec *vec, const void *item, varve_error *out
 
 static varve_status recover_policies(recover_state *state, varve_error *out_err)
 {
+    VV_TRY(vv_rollups_load(state->db, state->manifest->rollups, out_err));
     const vv_manifest_policy *policies = (const void *)state->manifest->policies.items;
     for (size_t i = 0; i < state->manifest->policies.count; i++) {
         uint32_t metric;
@@ -522,6 +524,11 @@ static varve_status recover_policy(recover_state *state, const vv_replay_record 
         return vv_retention_replay(state->db, record->payload, &state->arena, &state->retention,
                                    out_err);
     }
+    if (kind == VV_POLICY_ROLLUPS) {
+        state->policies++;
+        vv_bytes set = vv_bytes_make(record->payload.data + 1, record->payload.size - 1);
+        return vv_rollups_load(state->db, set, out_err);
+    }
     VV_TRY(vv_payload_read_policy(record->payload, &metric, &policy.duplicates, &policy.has_row_ids,
                                   out_err));
     VV_TRY(vv_catalogue_metric_id_of(state->db->catalogue, metric, /* existing_only */ false, &id,
@@ -776,6 +783,10 @@ static varve_status recover_load_writable(recover_state *state, varve_error *out
     vv_head_ref(state->head);
     VV_TRY(recover_missing(recover_files(state, out_err), out_err));
     VV_TRY(recover_missing(recover_log(state, out_err), out_err));
+    if (state->result.holes > 0) {
+        VV_TRY(vv_rollups_distrust(db, out_err));
+        state->policies++; /* the flush that follows takes them to the manifest */
+    }
     vv_version *version;
     VV_TRY(recover_version(state, &version, out_err));
     recover_install(state, version);

@@ -45,6 +45,7 @@
 #include "engine/merge.h"
 #include "engine/publish.h"
 #include "engine/ring_apply.h"
+#include "engine/rollup.h"
 #include "engine/row_list.h"
 #include "engine/snapshot_stage.h"
 #include "engine/task.h"
@@ -67,6 +68,7 @@ typedef struct snapshot_state {
     vv_arena arena;
     vv_manifest_policy *policies; /* at the moment of the view */
     size_t policy_count;
+    vv_rollup_set *rollups;        /* a reference, or NULL */
     vv_vec segments;               /* vv_manifest_segment */
     vv_manifest_tombstone deletes; /* id 0: none */
     vv_vec rings;                  /* uint64_t: ids of their files */
@@ -102,6 +104,20 @@ static varve_status snapshot_copy_policies(snapshot_state *state, varve_error *o
     return VARVE_OK;
 }
 
+/** What was kept beside rows that damage hides is not right for those that are left. */
+static varve_status snapshot_copy_rollups(snapshot_state *state, varve_error *out_err)
+{
+    vv_rollup_set_unref(state->rollups);
+    state->rollups = vv_rollups_current(state->db);
+    if (state->rollups == NULL || !state->db->is_damaged || !state->db->is_readonly) {
+        return VARVE_OK;
+    }
+    vv_rollup_set *damaged = state->rollups;
+    varve_status status = vv_rollup_set_renew(damaged, &state->rollups, out_err);
+    vv_rollup_set_unref(damaged);
+    return status;
+}
+
 /** View and policies of one moment. A change of policy counts before it changes anything, with
  *  every shard locked; opening a view takes such a lock. So when the count stays the same around
  *  both, no policy changed between them. */
@@ -114,6 +130,7 @@ static varve_status snapshot_try_pin(snapshot_state *state, varve_error *out_err
         state->view = NULL;
         VV_TRY(vv_view_open(db, &state->view, out_err));
         VV_TRY(snapshot_copy_policies(state, out_err));
+        VV_TRY(snapshot_copy_rollups(state, out_err));
         if (atomic_load(&db->policy_changes) == before) {
             return VARVE_OK;
         }
@@ -423,6 +440,7 @@ static varve_status snapshot_put_manifest(snapshot_state *state, varve_error *ou
         .reference = state->view->reference,
         .add_rings = VV_VEC_ITEMS(&state->rings, const uint64_t),
         .add_ring_count = state->rings.count,
+        .rollups = state->rollups != NULL ? state->rollups->stored : (vv_bytes){0},
         .database = &database,
         .log_start = 1,
         .next_file_id = state->next_id,
@@ -585,6 +603,7 @@ static varve_status snapshot_make(varve_db *db, const char *path, const vv_ident
         memcpy(out_copied, &state->done, sizeof state->done);
     }
     vv_stage_close(&state->stage);
+    vv_rollup_set_unref(state->rollups);
     vv_view_unref(state->view);
     vv_vec_deinit(&state->rings);
     vv_vec_deinit(&state->segments);

@@ -33,6 +33,8 @@
 /* Tries of one part before another writer is taken to be in the way for good. Arbitrary: each
  * further try needs a freeze or a conflicting write at just this moment. */
 enum { WRITE_TRIES_MAX = 100 };
+/* How long work in the background waits for room; it is tried again anyway. Arbitrary. */
+enum { WRITE_BRIEF_MS = 1000 };
 
 /** What an attempt under the locks came to. */
 typedef enum write_outcome {
@@ -597,6 +599,9 @@ static void write_begin(vv_write *write, varve_batch *batch, const varve_write_o
                         bool counts_deleted)
 {
     varve_db *db = batch->db;
+    /* The thread that flushes may be the one that writes: it must not wait for itself. */
+    bool is_brief = batch->user.is_internal && db->background != NULL;
+    int64_t wait_ms = is_brief ? WRITE_BRIEF_MS : (int64_t)db->options.write_timeout_ms;
     *write = (vv_write){
         .batch = batch,
         .db = db,
@@ -604,8 +609,7 @@ static void write_begin(vv_write *write, varve_batch *batch, const varve_write_o
         .options = options,
         .flags = options == NULL ? 0 : options->flags,
         .sync = options == NULL ? (uint32_t)VARVE_SYNC_DEFAULT : options->sync,
-        .deadline_ns = vv_deadline_after_ns(
-            vv_sat_mul_i64((int64_t)db->options.write_timeout_ms, VV_NS_PER_MS)),
+        .deadline_ns = vv_deadline_after_ns(vv_sat_mul_i64(wait_ms, VV_NS_PER_MS)),
         .is_logged = !db->is_memory && db->options.sync != VARVE_SYNC_NO_LOG,
         .counts_deleted = counts_deleted,
     };

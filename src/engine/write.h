@@ -16,6 +16,10 @@ varve_db *vv_batch_db(const varve_batch *batch);
 /** varve_batch_* and varve_write are thin wrappers of these. */
 VV_MUST_CHECK varve_status vv_batch_create(varve_db *db, varve_batch **out_batch,
                                            varve_error *out_err);
+/** One of varve's own work in the background: closing does not call it busy, and it may delete what
+ *  rollups keep. */
+VV_MUST_CHECK varve_status vv_batch_create_internal(varve_db *db, varve_batch **out_batch,
+                                                    varve_error *out_err);
 void vv_batch_free(varve_batch *batch);
 void vv_batch_clear(varve_batch *batch);
 VV_MUST_CHECK varve_status vv_batch_row(varve_batch *batch, const varve_row *row,

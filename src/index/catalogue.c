@@ -165,6 +165,34 @@ void vv_catalogue_free(vv_catalogue *catalogue)
     vv_alloc_free(catalogue->outer, catalogue, sizeof *catalogue);
 }
 
+/* ---- policies: packed, so that one atomic word holds one ---- */
+
+#define CATALOGUE_POLICY_DUPLICATES 3u
+#define CATALOGUE_POLICY_ROW_IDS    4u
+#define CATALOGUE_POLICY_OWN        8u
+
+static uint32_t catalogue_pack_policy(vv_metric_policy policy)
+{
+    VV_ASSERT(policy.duplicates <= CATALOGUE_POLICY_DUPLICATES);
+    return policy.duplicates | (policy.has_row_ids ? CATALOGUE_POLICY_ROW_IDS : 0u) |
+           (policy.is_own ? CATALOGUE_POLICY_OWN : 0u);
+}
+
+static vv_metric_policy catalogue_unpack_policy(uint32_t packed)
+{
+    return (vv_metric_policy){
+        .duplicates = packed & CATALOGUE_POLICY_DUPLICATES,
+        .has_row_ids = (packed & CATALOGUE_POLICY_ROW_IDS) != 0,
+        .is_own = (packed & CATALOGUE_POLICY_OWN) != 0,
+    };
+}
+
+static bool catalogue_is_of_rollups(varve_text metric)
+{
+    size_t size = sizeof VV_ROLLUP_PREFIX - 1;
+    return metric.size > size && memcmp(metric.data, VV_ROLLUP_PREFIX, size) == 0;
+}
+
 /* ---- metrics, names, terms, fields: new ones, by the writer ---- */
 
 static varve_status catalogue_add_metric_locked(vv_catalogue *catalogue, varve_text metric,
@@ -175,7 +203,14 @@ static varve_status catalogue_add_metric_locked(vv_catalogue *catalogue, varve_t
     if (vv_table_reserve(&catalogue->postings.metrics, count) != VARVE_OK) {
         return vv_fail_nomem(out_err, "metric", sizeof(vv_metric_entry));
     }
-    return vv_symbols_intern(&catalogue->metrics, 0, metric, out_id, out_err);
+    VV_TRY(vv_symbols_intern(&catalogue->metrics, 0, metric, out_id, out_err));
+    if (*out_id > count && catalogue_is_of_rollups(metric)) {
+        /* A bucket that is computed again takes the place of the one before. */
+        vv_metric_policy last = {.duplicates = VARVE_DUPLICATES_LAST};
+        atomic_store(&vv_postings_metric(&catalogue->postings, *out_id)->policy,
+                     catalogue_pack_policy(last));
+    }
+    return VARVE_OK;
 }
 
 static varve_status catalogue_add_name_locked(vv_catalogue *catalogue, varve_text name,
@@ -582,27 +617,7 @@ varve_status vv_catalogue_set_type(vv_catalogue *catalogue, uint32_t series, uin
     return vv_catalogue_set_types(catalogue, series, &change, 1, out_err);
 }
 
-/* ---- policies: packed, so that one atomic word holds one ---- */
-
-#define CATALOGUE_POLICY_DUPLICATES 3u
-#define CATALOGUE_POLICY_ROW_IDS    4u
-#define CATALOGUE_POLICY_OWN        8u
-
-static uint32_t catalogue_pack_policy(vv_metric_policy policy)
-{
-    VV_ASSERT(policy.duplicates <= CATALOGUE_POLICY_DUPLICATES);
-    return policy.duplicates | (policy.has_row_ids ? CATALOGUE_POLICY_ROW_IDS : 0u) |
-           (policy.is_own ? CATALOGUE_POLICY_OWN : 0u);
-}
-
-static vv_metric_policy catalogue_unpack_policy(uint32_t packed)
-{
-    return (vv_metric_policy){
-        .duplicates = packed & CATALOGUE_POLICY_DUPLICATES,
-        .has_row_ids = (packed & CATALOGUE_POLICY_ROW_IDS) != 0,
-        .is_own = (packed & CATALOGUE_POLICY_OWN) != 0,
-    };
-}
+/* ---- policies ---- */
 
 void vv_catalogue_set_default_policy(vv_catalogue *catalogue, vv_metric_policy policy)
 {

@@ -17,6 +17,9 @@
 
 /** Metrics that begin with this are internal: listed and selected on request only. */
 #define VV_INTERNAL_PREFIX "varve."
+/** What rollups keep is stored under this and a number; of the policy `last`, whatever the
+ * database's is. */
+#define VV_ROLLUP_PREFIX VV_INTERNAL_PREFIX "rollup."
 /** The matcher name that means the metric. */
 #define VV_METRIC_LABEL "__name__"
 

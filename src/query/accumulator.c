@@ -355,6 +355,43 @@ varve_status vv_accumulator_add(vv_accumulator *accumulator, uint32_t type, uint
     return VARVE_OK;
 }
 
+/* ---- merging ---- */
+
+varve_status vv_accumulator_merge(vv_accumulator *accumulator, const vv_accumulator *part,
+                                  vv_arena *arena, varve_error *out_err)
+{
+    vv_stats_merge(&accumulator->stats, &part->stats);
+    accumulator->blobs += part->blobs;
+    if (part->has_edges &&
+        (!accumulator->has_edges || part->first_time < accumulator->first_time)) {
+        accumulator->first_time = part->first_time;
+        VV_TRY(accumulator_keep(accumulator, VV_KEPT_FIRST, part->first, arena, out_err));
+    }
+    if (part->has_edges && (!accumulator->has_edges || part->last_time >= accumulator->last_time)) {
+        accumulator->last_time = part->last_time;
+        VV_TRY(accumulator_keep(accumulator, VV_KEPT_LAST, part->last, arena, out_err));
+    }
+    accumulator->has_edges = accumulator->has_edges || part->has_edges;
+    if (part->has_extremes &&
+        (!accumulator->has_extremes ||
+         vv_text_compare(part->min.as.bytes, accumulator->min.as.bytes) < 0)) {
+        VV_TRY(accumulator_keep(accumulator, VV_KEPT_MIN, part->min, arena, out_err));
+    }
+    if (part->has_extremes &&
+        (!accumulator->has_extremes ||
+         vv_text_compare(part->max.as.bytes, accumulator->max.as.bytes) > 0)) {
+        VV_TRY(accumulator_keep(accumulator, VV_KEPT_MAX, part->max, arena, out_err));
+    }
+    accumulator->has_extremes = accumulator->has_extremes || part->has_extremes;
+    return VARVE_OK;
+}
+
+varve_status vv_accumulator_add_number(vv_accumulator *accumulator, double number, vv_arena *arena,
+                                       varve_error *out_err)
+{
+    return accumulator_add_values(accumulator, &number, 1, arena, out_err);
+}
+
 /* ---- answers ---- */
 
 /** Arithmetic on infinities of both signs has one NaN as its answer, on every machine. */

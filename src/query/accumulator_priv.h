@@ -63,6 +63,14 @@ VV_MUST_CHECK varve_status vv_accumulator_add(vv_accumulator *accumulator, uint3
                                               size_t begin, size_t end, vv_gather *gather,
                                               vv_arena *arena, uint64_t *out_added,
                                               varve_error *out_err);
+/** Add what another has seen of values of the same type, but for the values themselves (medians,
+ * quantiles) and places. */
+VV_MUST_CHECK varve_status vv_accumulator_merge(vv_accumulator *accumulator,
+                                                const vv_accumulator *part, vv_arena *arena,
+                                                varve_error *out_err);
+/** Add a number to those that medians and quantiles are taken of, and to nothing else. */
+VV_MUST_CHECK varve_status vv_accumulator_add_number(vv_accumulator *accumulator, double number,
+                                                     vv_arena *arena, varve_error *out_err);
 /** What an output says of its accumulator. */
 typedef struct vv_answer {
     varve_value value;  /* type NONE: there is none */

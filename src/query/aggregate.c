@@ -38,6 +38,25 @@ static varve_status aggregate_fill_group(varve_cursor *cursor, vv_aggregate *sta
     return VARVE_OK;
 }
 
+varve_status vv_aggregate_collect(varve_cursor *cursor, vv_aggregate *state, uint32_t series,
+                                  varve_range range, bool *out_is_cut, int64_t *out_next,
+                                  varve_error *out_err)
+{
+    state->plan->series[0] = series;
+    state->plan->range = range;
+    vv_arena_reset(&state->slots_arena);
+    state->slot_count = 0;
+    state->group_at = 0;
+    state->is_cut = false;
+    VV_TRY(aggregate_fill_group(cursor, state, out_err));
+    *out_is_cut = state->is_cut && state->slot_count > 1;
+    if (*out_is_cut) {
+        state->slot_count--; /* its bucket may go on */
+        *out_next = state->slots[state->slot_count]->start;
+    }
+    return VARVE_OK;
+}
+
 /** Have slots to give; false at the end. */
 static varve_status aggregate_fill(varve_cursor *cursor, vv_aggregate *state, bool *out_has,
                                    varve_error *out_err)
@@ -244,6 +263,7 @@ static void aggregate_deinit(varve_cursor *cursor)
         return;
     }
     vv_scan_close(state->scan);
+    vv_aggregate_free_rollups(cursor, state);
     vv_zone_free(state->zone);
     vv_aggregate_deinit_slots(cursor, state);
 }
@@ -273,6 +293,7 @@ varve_status vv_aggregate_start(varve_cursor *cursor, vv_plan *plan, varve_error
     }
     VV_TRY(vv_aggregate_start_buckets(cursor, state, out_err));
     VV_TRY(vv_aggregate_fields(cursor, state, out_err));
+    VV_TRY(vv_aggregate_find_rollups(cursor, state, out_err));
     VV_TRY(vv_aggregate_make_groups(cursor, state, out_err));
     bool is_per_series =
         plan->layout == VARVE_LAYOUT_SERIES && plan->grouping == VARVE_GROUP_SERIES;

@@ -187,15 +187,19 @@ static varve_status aggregate_part(varve_cursor *cursor, vv_aggregate *state, co
 }
 
 static varve_status aggregate_part_open(varve_cursor *cursor, vv_aggregate *state, uint32_t series,
-                                        varve_error *out_err)
+                                        varve_range range, varve_error *out_err)
 {
     static const uint32_t nothing = 0;
     const vv_plan *plan = state->plan;
-    if (state->scan != NULL) {
+    bool is_same = range.start == state->scan_range.start && range.end == state->scan_range.end;
+    if (state->scan != NULL && is_same) {
         return vv_scan_restart(state->scan, series, out_err);
     }
+    vv_scan_close(state->scan);
+    state->scan = NULL;
+    state->scan_range = range;
     vv_scan_options options = {
-        .range = plan->range,
+        .range = range,
         .fields = plan->field_count == 0 ? &nothing : plan->fields,
         .field_count = plan->field_count,
         .with_row_ids = plan->with_row_ids,
@@ -209,10 +213,10 @@ static varve_status aggregate_part_open(varve_cursor *cursor, vv_aggregate *stat
     return vv_scan_open(cursor->view, series, &options, &state->scan, out_err);
 }
 
-varve_status vv_aggregate_series(varve_cursor *cursor, vv_aggregate *state, uint32_t series,
-                                 varve_error *out_err)
+varve_status vv_aggregate_rows(varve_cursor *cursor, vv_aggregate *state, uint32_t series,
+                               varve_range range, varve_error *out_err)
 {
-    VV_TRY(aggregate_part_open(cursor, state, series, out_err));
+    VV_TRY(aggregate_part_open(cursor, state, series, range, out_err));
     for (;;) {
         const vv_part *part;
         VV_TRY(vv_cursor_poll(cursor, out_err));
@@ -224,6 +228,10 @@ varve_status vv_aggregate_series(varve_cursor *cursor, vv_aggregate *state, uint
         varve_status status = aggregate_part(cursor, state, part, out_err);
         if (status != VARVE_OK && !vv_cursor_may_skip(cursor, state->plan, status)) {
             return status;
+        }
+        if (state->slots_max != 0 && state->slot_count > state->slots_max) {
+            state->is_cut = true;
+            return VARVE_OK;
         }
     }
 }

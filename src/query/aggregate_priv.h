@@ -3,10 +3,11 @@
 #define VV_QUERY_AGGREGATE_PRIV_H
 
 /*
- * Queries of aggregates, in four parts:
+ * Queries of aggregates, in five parts:
  *
  *   aggregate_group.c   series into groups, fields and their types
  *   aggregate_part.c    the parts of a series' scan into slots
+ *   aggregate_rollup.c  what rollups keep of a series into slots
  *   aggregate_slot.c    buckets, and the slots of a group
  *   aggregate.c         the cursor: groups worked through one after another, slots given out
  *
@@ -52,10 +53,14 @@ typedef struct vv_aggregate {
     vv_aggregate_group *groups;
     size_t group_count, group_at; /* next group to work through */
     vv_scan *scan;
+    varve_range scan_range;               /* of the scan */
+    struct vv_aggregate_rollups *rollups; /* NULL: none may answer */
     vv_gather *gather;
     vv_arena slots_arena; /* slots and what they hold: of one group, or of all (order TIME) */
     vv_aggregate_slot **slots;
     size_t slot_count, slot_capacity;
+    size_t slots_max;          /* of vv_aggregate_collect; 0: no bound */
+    bool is_cut;               /* it was reached: the last slot is not complete */
     size_t slot_begin;         /* first slot of the group in work */
     size_t slot_at;            /* the slot of the bucket in hand, when there is one */
     vv_map slot_map;           /* start -> slot, of a group of several series */
@@ -96,9 +101,20 @@ void vv_aggregate_deinit_slots(varve_cursor *cursor, vv_aggregate *state);
 
 /* ---- aggregate_part.c ---- */
 
-/** Work through one series. */
+/** Work through the rows of one series in a part of the plan's range. */
+VV_MUST_CHECK varve_status vv_aggregate_rows(varve_cursor *cursor, vv_aggregate *state,
+                                             uint32_t series, varve_range range,
+                                             varve_error *out_err);
+
+/* ---- aggregate_rollup.c ---- */
+
+/** Find the rollups that may answer; none: state->rollups stays NULL. */
+VV_MUST_CHECK varve_status vv_aggregate_find_rollups(varve_cursor *cursor, vv_aggregate *state,
+                                                     varve_error *out_err);
+/** Work through one series, by a rollup where one is right and by rows for the rest. */
 VV_MUST_CHECK varve_status vv_aggregate_series(varve_cursor *cursor, vv_aggregate *state,
                                                uint32_t series, varve_error *out_err);
+void vv_aggregate_free_rollups(varve_cursor *cursor, vv_aggregate *state);
 
 /* ---- aggregate_group.c ---- */
 
@@ -111,5 +127,17 @@ VV_MUST_CHECK varve_status vv_aggregate_types(varve_cursor *cursor, vv_aggregate
                                               varve_error *out_err);
 VV_MUST_CHECK varve_status vv_aggregate_make_groups(varve_cursor *cursor, vv_aggregate *state,
                                                     varve_error *out_err);
+
+/* ---- aggregate.c ---- */
+
+/**
+ * For who makes rollups: the slots of one series over a range, from its rows, in state->slots until
+ * the next call. The plan has one series, which is replaced. About state->slots_max slots at once:
+ * *out_is_cut says that the buckets from *out_next on are still to come.
+ */
+VV_MUST_CHECK varve_status vv_aggregate_collect(varve_cursor *cursor, vv_aggregate *state,
+                                                uint32_t series, varve_range range,
+                                                bool *out_is_cut, int64_t *out_next,
+                                                varve_error *out_err);
 
 #endif

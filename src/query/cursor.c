@@ -55,8 +55,8 @@ static void cursor_free(void *handle)
     vv_alloc_free(&db->alloc, cursor, sizeof *cursor);
 }
 
-varve_status vv_cursor_create(varve_db *db, const vv_cursor_ops *ops, uint64_t memory_max,
-                              varve_cursor **out_cursor, varve_error *out_err)
+static varve_status cursor_create(varve_db *db, const vv_cursor_ops *ops, uint64_t memory_max,
+                                  bool is_internal, varve_cursor **out_cursor, varve_error *out_err)
 {
     *out_cursor = NULL;
     varve_cursor *cursor = vv_alloc_zeroed(&db->alloc, sizeof *cursor);
@@ -73,7 +73,9 @@ varve_status vv_cursor_create(varve_db *db, const vv_cursor_ops *ops, uint64_t m
     vv_alloc_init_limited(&cursor->alloc, &source,
                           memory_max > SIZE_MAX ? SIZE_MAX : (size_t)memory_max);
     vv_arena_init(&cursor->arena, &cursor->alloc, SIZE_MAX);
-    varve_status status = vv_view_open(db, &cursor->view, out_err);
+    /* What is made for good goes by what is hidden for good. */
+    varve_status status = is_internal ? vv_view_open_lasting(db, &cursor->view, out_err)
+                                      : vv_view_open(db, &cursor->view, out_err);
     if (status == VARVE_OK) {
         status = vv_codec_scratch_create(&cursor->alloc, &cursor->scratch, out_err);
     }
@@ -86,11 +88,24 @@ varve_status vv_cursor_create(varve_db *db, const vv_cursor_ops *ops, uint64_t m
         vv_alloc_free(&db->alloc, cursor, sizeof *cursor);
         return status;
     }
-    cursor->user = (vv_db_user){.handle = cursor, .free = cursor_free};
+    cursor->is_internal = is_internal;
+    cursor->user = (vv_db_user){.handle = cursor, .free = cursor_free, .is_internal = is_internal};
     vv_db_add_cursor(db, &cursor->user);
-    atomic_fetch_add_explicit(&db->counters.queries, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&db->counters.queries, is_internal ? 0 : 1, memory_order_relaxed);
     *out_cursor = cursor;
     return VARVE_OK;
+}
+
+varve_status vv_cursor_create(varve_db *db, const vv_cursor_ops *ops, uint64_t memory_max,
+                              varve_cursor **out_cursor, varve_error *out_err)
+{
+    return cursor_create(db, ops, memory_max, /* is_internal */ false, out_cursor, out_err);
+}
+
+varve_status vv_cursor_create_internal(varve_db *db, const vv_cursor_ops *ops, uint64_t memory_max,
+                                       varve_cursor **out_cursor, varve_error *out_err)
+{
+    return cursor_create(db, ops, memory_max, /* is_internal */ true, out_cursor, out_err);
 }
 
 varve_status vv_cursor_memory(varve_cursor *cursor, varve_error *out_err)

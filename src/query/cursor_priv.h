@@ -59,6 +59,7 @@ struct varve_cursor {
     bool is_partial;   /* damaged parts were left out */
     bool told_partial; /* a block said so (K3) */
     bool is_part;      /* of a cursor that was split: the whole counts progress */
+    bool is_internal;  /* of background work: not counted, and rollups do not answer it */
     varve_error error; /* sticky */
     varve_task *task;
     int64_t deadline_ns; /* monotonic; 0: none */
@@ -70,6 +71,10 @@ struct varve_cursor {
 VV_MUST_CHECK varve_status vv_cursor_create(varve_db *db, const vv_cursor_ops *ops,
                                             uint64_t memory_max, varve_cursor **out_cursor,
                                             varve_error *out_err);
+/** The same for background work, which ends before a close. */
+VV_MUST_CHECK varve_status vv_cursor_create_internal(varve_db *db, const vv_cursor_ops *ops,
+                                                     uint64_t memory_max, varve_cursor **out_cursor,
+                                                     varve_error *out_err);
 /** A frame that is empty, for the next block. */
 VV_MUST_CHECK varve_status vv_cursor_frame(varve_cursor *cursor, varve_error *out_err);
 /** One more holder of a kept block, each ended with vv_block_release. */

@@ -17,6 +17,7 @@
     X(REGISTRY,   100, "databases of this process")                                          \
     X(DB_STATE,   110, "opening, closing, health of one database")                           \
     X(SNAPSHOT,   120, "one snapshot or restore at a time")                                  \
+    X(ROLLUPS,    125, "one pass of the rollups, or a change of them, at a time")            \
     X(POLICY,     130, "policies and their application")                                     \
     X(FLUSH,      140, "one flush at a time")                                                \
     X(MERGE,      150, "which segments are being merged")                                    \

@@ -52,6 +52,7 @@ VV_MUST_CHECK varve_status vv_payload_policy(vv_buf *payload, varve_text metric,
 typedef enum vv_policy_kind {
     VV_POLICY_METRIC = 1,
     VV_POLICY_RETENTION = 2, /* the rule of one scope, and its recorded cut */
+    VV_POLICY_ROLLUPS = 4,   /* a set of rollups follows: engine/rollup_set.h */
     VV_POLICY_CUTS = 5       /* recorded cuts of one scope or several; rules stay */
 } vv_policy_kind;
 

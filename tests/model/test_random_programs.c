@@ -2,9 +2,9 @@
 /*
  * Random programs against the naive twin: rows of all types, late, sparse and doubled, deletes,
  * rows deleted and replaced one by one, flushes, merges, reopening, old cursors, snapshots,
- * retention under a clock that jumps. A seed is a program; on failure the seed and step are
- * printed, and VARVE_TEST_SEED=N runs that one alone. VARVE_TEST_SEEDS=N sets how many run (default
- * 1000).
+ * rollups, retention under a clock that jumps. A seed is a program; on failure the seed and step
+ * are printed, and VARVE_TEST_SEED=N runs that one alone. VARVE_TEST_SEEDS=N sets how many run
+ * (default 1000).
  */
 #include "support/check.h"
 
@@ -15,6 +15,7 @@
 
 #include "support/manual_clock.h"
 #include "support/memory_world.h"
+#include "support/rollup_check.h"
 #include "support/twin.h"
 #include "sys/env.h"
 
@@ -56,6 +57,8 @@ typedef struct program {
     varve_cursor *old_cursor;
     twin_model old_twin;
     varve_range old_range;
+    bool has_old_pair; /* an aggregate, with rollups and without */
+    rollup_pair old_pair;
     uint32_t copies;    /* directories made so far */
     bool has_snapshot;  /* the youngest of them, with ... */
     twin_model snapped; /* ... what it must hold */
@@ -1104,10 +1107,22 @@ static void step_old_cursor(program *p)
     twin_copy(&p->twin, &p->old_twin);
 }
 
+static void compare_pair(rollup_pair *pair)
+{
+    char failure[400];
+    if (!rollup_check_compare(pair, failure)) {
+        fail_msg("%s", failure);
+    }
+}
+
 static void drop_old_cursor(program *p)
 {
     if (p->old_cursor != NULL) {
         step_old_cursor(p);
+    }
+    if (p->has_old_pair) {
+        compare_pair(&p->old_pair);
+        p->has_old_pair = false;
     }
 }
 
@@ -1202,9 +1217,51 @@ static void step_snapshot(program *p)
     p->has_snapshot = false;
 }
 
+/* ---- rollups ---- */
+
+/* Answers are the same with rollups and without: now, and of a moment that has passed. */
+static void step_rollups(program *p)
+{
+    static const char *const metrics[] = {"cpu", "disk"};
+    const char *fields[TWIN_FIELDS_MAX];
+    for (size_t i = 0; i < TWIN_FIELDS_MAX; i++) {
+        fields[i] = p->field_names[i];
+    }
+    rollup_world world = {.metrics = metrics,
+                          .metric_count = 2,
+                          .fields = fields,
+                          .field_count = TWIN_FIELDS_MAX,
+                          .label = "zone",
+                          .value = "east",
+                          .interval_max = 2000};
+    varve_error err;
+    if (pick(p, 6) == 0) {
+        check_ok(rollup_check_set(p->db, &p->random, &world, &err), &err);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        rollup_pair pair;
+        if (rollup_check_ask(p->db, &p->random, &world, p->clock, &pair)) {
+            compare_pair(&pair);
+        }
+    }
+    if (p->has_old_pair) {
+        compare_pair(&p->old_pair);
+        p->has_old_pair = false;
+    } else if (pick(p, 2) == 0) {
+        p->has_old_pair = rollup_check_ask(p->db, &p->random, &world, p->clock, &p->old_pair);
+    }
+    if (pick(p, 3) != 0) {
+        check_ok(varve_rollup_run(p->db, NULL, &err), &err);
+    }
+}
+
 static void program_step(program *p)
 {
     varve_error err;
+    if (pick(p, 6) == 0) {
+        step_rollups(p);
+        return;
+    }
     switch (pick(p, p->has_row_ids ? 31 : 25)) {
     case 22:
     case 23:
