@@ -21,6 +21,9 @@
 /* Most fields times aggregations of one query. */
 #define ASK_OUTPUTS_MAX 1024u
 
+/* Most labels of --by, as of a query: typed words are judged here, whatever the database has. */
+#define ASK_GROUP_LABELS_MAX 64u
+
 static varve_status ask_memory(varve_error *out_err)
 {
     return vv_fail(out_err, VARVE_E_NOMEM, "no memory for a query");
@@ -536,6 +539,9 @@ static varve_status ask_grouping(const vv_ask_words *words, vv_arena *arena,
 {
     varve_text *labels = NULL;
     VV_TRY(ask_split(words, words->by, "--by", arena, &labels, &query->group_label_count, out_err));
+    if (query->group_label_count > ASK_GROUP_LABELS_MAX) {
+        return ask_fault(words, words->by, "--by", 0, out_err, "more than 64 labels");
+    }
     query->group_labels = labels;
     query->grouping = query->group_label_count == 0 ? VARVE_GROUP_ALL : VARVE_GROUP_BY;
     return VARVE_OK;

@@ -100,6 +100,12 @@ class ExitCodes(Commands):
                     self.expect(2, said, verb, *option, text, *place)
         self.assertEqual(0, self.run_varve("series", "cpu{" + many.rsplit(",", 1)[0] + "}").returncode)
 
+    def test_too_many_words_are_what_was_typed(self):
+        for words, said in ((["--by", ",".join(f"l{index}" for index in range(65)), "--agg", "count"], "more than 64 labels"),
+                            (["--fields", ",".join(f"f{index}" for index in range(1025))], "more than 1024 columns")):
+            for place in (["--data", self.data], ["--url", self.url]):
+                self.expect(2, said, "query", "cpu", *words, *place)
+
     def test_a_url_that_is_none_is_what_was_typed(self):
         for verb in CALLS:
             if "url" not in self.verbs[verb]:
