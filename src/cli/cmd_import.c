@@ -347,9 +347,6 @@ static int import_file(import_job *job, const char *path)
     vv_input *input;
     const vv_format_row *format =
         job->format != NULL ? vv_formats_find(job->format) : vv_formats_of_path(path);
-    if (format == NULL && job->format != NULL) {
-        return import_unknown(job, path);
-    }
     if (vv_input_open(path, &input, &error) != VARVE_OK) {
         vv_cli_fail("import", "%s", error.message);
         return VV_EXIT_FAILED;
@@ -448,6 +445,9 @@ int vv_cmd_import(int argc, char **argv)
     if (!vv_cli_parse_precision("import", precision, &job.precision) ||
         !import_take_labels(&job, &labels)) {
         return VV_EXIT_USAGE;
+    }
+    if (job.format != NULL && vv_formats_find(job.format) == NULL) {
+        return import_unknown(&job, ""); /* what was typed comes before what is there */
     }
     exit_code = import_look(operands, argv);
     if (exit_code != VV_EXIT_OK) {

@@ -172,7 +172,7 @@ static void the_command_shows_and_checks_settings(void **state)
     expect_result(PROGRAM_RUN("config", "show"), 0, "\nsync: none\n", "");
     assert_int_equal(unsetenv("VARVE_CONFIG"), 0);
     write_file(f, "sync: none\nsink: 1\n");
-    expect_result(PROGRAM_RUN("config", "check", f->file), 2, "",
+    expect_result(PROGRAM_RUN("config", "check", f->file), 1, "",
                   "varve.yaml:2:1: sink is no setting");
     expect_result(PROGRAM_RUN("config", "check"), 2, "", "a file");
     expect_result(PROGRAM_RUN("config", "check", "/no/such/file"), 1, "", "/no/such/file");
