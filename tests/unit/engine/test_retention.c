@@ -9,6 +9,7 @@
 
 #include "base/slice.h"
 #include "engine/db.h"
+#include "engine/space.h"
 #include "support/check.h"
 #include "support/dump.h"
 #include "support/engine_fixture.h"
@@ -622,6 +623,39 @@ static void rules_are_listed(void **state)
 
 /* ---- what fails ---- */
 
+static void a_full_disk_is_no_obstacle(void **state)
+{
+    (void)state;
+    world w;
+    varve_error err;
+    world_init(&w, 0);
+    w.f.options.min_free_bytes = 1 << 20;
+    engine_fixture_set_free(&w.f, UINT64_C(1) << 40);
+    keep(&w, "", 100);
+    put(&w, "m", NOW - 50);
+    check_ok(varve_flush(w.f.db, NULL, &err), &err);
+    put(&w, "m", NOW + 500);
+    check_ok(varve_flush(w.f.db, NULL, &err), &err);
+    assert_int_equal(2, engine_fixture_files(&w.f, "seg"));
+    engine_fixture_set_free(&w.f, 0);
+    vv_space_look(w.f.db);
+    check_status(VARVE_E_NOSPACE, dump_put(w.f.db, "m", NOW + 3000, "value", dump_i64(1)));
+    set_wall(&w, NOW + 500);
+    for (int i = 0; i < 2; i++) {
+        pass(&w, GRACE_S + 1);
+        check_ok(varve_compact(w.f.db, 0, NULL, &err), &err);
+    }
+    set_wall(&w, NOW + 500);
+    assert_true(info_of(&w, "").recorded_cut >= NOW + 400);
+    assert_int_equal(1, engine_fixture_files(&w.f, "seg"));
+    expect(&w, "m 10500 value=10500\n");
+    engine_fixture_set_free(&w.f, UINT64_C(1) << 40);
+    vv_space_look(w.f.db);
+    put(&w, "m", NOW + 600);
+    expect(&w, "m 10500 value=10500\nm 10600 value=10600\n");
+    engine_fixture_free(&w.f);
+}
+
 static void prepare_pass(world *w)
 {
     varve_error err;
@@ -751,6 +785,7 @@ int main(void)
         cmocka_unit_test(a_snapshot_stays_what_it_was),
         cmocka_unit_test(a_reader_beside_a_writer_follows),
         cmocka_unit_test(rules_are_listed),
+        cmocka_unit_test(a_full_disk_is_no_obstacle),
         cmocka_unit_test(a_pass_that_fails_anywhere_is_old_or_new),
         cmocka_unit_test(failing_allocations_change_nothing_halfway),
     };
