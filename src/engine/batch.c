@@ -235,7 +235,7 @@ static varve_status batch_grow_open(varve_batch *batch, varve_error *out_err)
         memcpy(series, open->series, open->count * sizeof *series);
         memcpy(times, open->times, open->count * sizeof *times);
     }
-    if (open->count > 0 && open->is_replacing) {
+    if (targets != NULL && open->targets != NULL) {
         memcpy(targets, open->targets, open->count * sizeof *targets);
     }
     for (size_t i = 0; i < open->column_count; i++) {
@@ -363,6 +363,7 @@ static varve_status batch_add_row(varve_batch *batch, const varve_row *row,
     open->series[open->count] = (uint32_t)row->series.id;
     open->times[open->count] = row->timestamp;
     if (target != NULL) {
+        VV_ASSERT(open->targets != NULL);
         open->targets[open->count] = *target;
     }
     open->count++;

@@ -179,6 +179,7 @@ varve_status vv_head_close(vv_head_shard *shard, vv_head_series *series, uint64_
 varve_status vv_head_close_late(vv_head_shard *shard, vv_head_late *late, uint64_t visible,
                                 varve_error *out_err)
 {
+    VV_ASSERT(late != NULL);
     return seal_close(shard, &late->side, &late->blocks, visible, late, out_err);
 }
 

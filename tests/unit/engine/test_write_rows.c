@@ -348,7 +348,6 @@ static void a_row_of_a_segment_is_deleted_and_its_space_given_back(void **state)
     rows_delete(w, batch, w->a, 30, 3);
     rows_commit(w, batch);
     rows_expect_counts(w, 2, 0, 1);
-    rows_compact(w); /* flushes what is in the head? no: the list stays, the log has it */
     rows_flush(w);
     rows_compact(w);
     assert_string_equal(rows_of(w, w->a), "");
