@@ -4,12 +4,15 @@
 
 PREFIX ?= /usr/local
 TIME   ?= 60
+ROUNDS ?= 2000
+SEEDS  ?= 5000
 DATA   ?= varve-data
 
 CONFIGURE := cmake --preset release --log-level=WARNING
 BUILD     := cmake --build build
+CAMPAIGNS := crash crash-long kill kill-long fuzz flips model mutants coverage
 
-.PHONY: default run test bench crash roundtrip crash-long kill-long fuzz check install format clean
+.PHONY: default run test bench roundtrip $(CAMPAIGNS) check install format clean
 .NOTPARALLEL:
 
 # build/varve, build/libvarve.so, build/libvarve.a, build/varve-bench
@@ -30,29 +33,16 @@ test:
 bench: default
 	@exec build/varve-bench run --preset smoke
 
-# The bounded crash programme; prints `crash states: N`.
-crash:
-	@tools/setup build test
-	@exec tools/test --campaign crash
-
 # 10 million rows out and in again through every format, in bounded memory (minutes).
 roundtrip: default
 	@VARVE_TEST_PERCENT=100 VARVE_PROGRAM=build/varve exec python3 tests/server/test_roundtrip.py -v
 
-# Fifty times as many crash states and fault runs (hours).
-crash-long:
+# Programmes beside `make test`, docs/internals/testing.md: crash (prints `crash states: N`),
+# crash-long TIME=3600, kill ROUNDS=2000, kill-long, fuzz TIME=600 (for each target), flips, model
+# SEEDS=5000, mutants, coverage.
+$(CAMPAIGNS):
 	@tools/setup build test
-	@exec tools/test --campaign crash-long
-
-# Kills the real server again and again, and injects failing system calls (hours).
-kill-long:
-	@tools/setup build test
-	@exec tools/test --campaign kill-long
-
-# Each fuzz target for TIME seconds, on top of the saved corpus: make fuzz TIME=600
-fuzz:
-	@tools/setup build test
-	@exec tools/test --campaign fuzz --fuzz-seconds $(TIME)
+	@exec tools/test --campaign $@ --seconds $(TIME) --rounds $(ROUNDS) --seeds $(SEEDS)
 
 # Formatting, rooms, names, exports, links, static analysis: what is judged without running tests.
 check:

@@ -672,8 +672,10 @@ static varve_status recover_start_log(recover_state *state, varve_error *out_err
     if (result->last_sequence >= next) {
         next = result->last_sequence + 1;
     }
-    bool has_log = result->last_file_seq != 0;
-    if (has_log && !result->is_sealed_clean) {
+    /* The first edit makes a database, the next one opens it. Without a log nothing tells of rows
+     * that were in memory only. */
+    bool was_open = !db->is_memory && state->manifest->edit_seq > 1;
+    if (was_open && !result->is_sealed_clean) {
         next += RECOVER_SEQUENCE_GAP; /* C2 */
     }
     uint64_t file_seq = result->last_file_seq + 1;
@@ -753,8 +755,8 @@ static void recover_report(recover_state *state)
             vv_fail(&reason, VARVE_E_CORRUPT, "the log had %llu holes; LSN %llu to %llu are lost",
                     (unsigned long long)result->holes, (unsigned long long)result->lost_first_lsn,
                     (unsigned long long)result->lost_last_lsn));
-        if (result->end == VV_END_DAMAGED) {
-            vv_health_set_corrupt(db, &reason); /* read-only, and what is behind is not shown */
+        if (db->is_readonly && result->end == VV_END_DAMAGED) {
+            vv_health_set_corrupt(db, &reason); /* what is behind is not shown */
         } else {
             vv_health_degrade(db, VV_REASON_LOG_HOLES, &reason);
         }

@@ -291,6 +291,7 @@ static varve_status tombstone_read_item(varve_db *db, vv_reader *reader, const c
         vv_selection_free(parts.selection);
         return status;
     }
+    VV_ASSERT(*out_tombstone != NULL);
     (*out_tombstone)->file_id = id;
     return VARVE_OK;
 }
@@ -332,6 +333,7 @@ static varve_status tombstone_read_items(varve_db *db, vv_reader *reader, const 
     for (uint32_t i = 0; i < counts.selections; i++) {
         vv_tombstone *tombstone;
         VV_TRY(tombstone_read_item(db, &items, path, id, sequence, &tombstone, out_err));
+        VV_ASSERT(tombstone != NULL);
         sequence = tombstone->sequence;
         VV_TRY(tombstone_keep(db, tombstone, out, out_err));
     }

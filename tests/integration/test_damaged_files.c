@@ -273,7 +273,7 @@ static size_t damaged_needed_bytes(const stored_file *file)
     for (needed = needed / 8 * 8; memcmp(file->data + needed, "VVLR", 4) != 0; needed -= 8) {
         assert_true(needed > 4096);
     }
-    return needed;
+    return needed - 7; /* nor does the padding of the edit before it */
 }
 
 static size_t damaged_next_length(size_t size)

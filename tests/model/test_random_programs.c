@@ -1378,12 +1378,14 @@ static void random_programs_equal_the_twin(void **state)
     uint64_t one = from_environment("VARVE_TEST_SEED", 0);
     uint64_t share = PROGRAM_SEEDS * from_environment("VARVE_TEST_PERCENT", 1) / 100;
     uint64_t count = from_environment("VARVE_TEST_SEEDS", share < 10 ? 10 : share);
-    uint64_t first = one != 0 ? one : 1;
-    uint64_t last = one != 0 ? one : count;
+    uint64_t first = one != 0 ? one : from_environment("VARVE_TEST_FIRST", 1);
+    uint64_t last = one != 0 ? one : first + count - 1;
     for (uint64_t seed = first; seed <= last; seed++) {
         running_seed = seed;
         run_program(seed);
     }
+    print_message("model seeds: %llu, from %llu\n", (unsigned long long)(last - first + 1),
+                  (unsigned long long)first);
 }
 
 /* After a failure this is the seed to run again. */

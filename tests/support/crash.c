@@ -7,19 +7,8 @@
 
 #include "base/alloc.h"
 #include "base/random.h"
-#include "support/manual_clock.h"
-#include "sys/env.h"
-#include "sys/vfs_sim.h"
+#include "support/crash_priv.h"
 #include "varve.h"
-
-enum {
-    CRASH_SERIES = 6,
-    CRASH_POINTS_MAX = 20000,
-    CRASH_BATCHES_MAX = 1000,
-    CRASH_ROWS_AFTER = 100,
-    CRASH_COPIES_MAX = 16,
-    CRASH_RINGS = 3
-};
 
 /* So far back that no cut of the moment hides anything, and no row is near enough to be observed:
  * what a crash leaves is told by the recorded cuts alone. */
@@ -101,6 +90,64 @@ const crash_workload crash_workloads[] = {
      .merges = 6,
      .reopens = 4,
      .flush_rows = 200,
+     .log_file_bytes = 65536},
+    {.name = "many series",
+     .seed = 10,
+     .steps = 40,
+     .sync = VARVE_SYNC_GROUP,
+     .is_wide = true,
+     .deletes = 8,
+     .flushes = 10,
+     .merges = 6,
+     .reopens = 5,
+     .flush_rows = 200,
+     .log_file_bytes = 65536},
+    {.name = "late rows",
+     .seed = 11,
+     .steps = 60,
+     .sync = VARVE_SYNC_GROUP,
+     .is_late = true,
+     .deletes = 5,
+     .flushes = 10,
+     .merges = 8,
+     .reopens = 4,
+     .flush_rows = 150,
+     .log_file_bytes = 65536},
+    {.name = "interval",
+     .seed = 12,
+     .steps = 50,
+     .sync = VARVE_SYNC_INTERVAL,
+     .sync_interval_ms = 1,
+     .deletes = 6,
+     .flushes = 6,
+     .merges = 4,
+     .reopens = 4,
+     .bulks = 3,
+     .flush_rows = 300,
+     .log_file_bytes = 65536},
+    {.name = "short",
+     .seed = 13,
+     .steps = 12,
+     .sync = VARVE_SYNC_GROUP,
+     .is_short = true,
+     .deletes = 20,
+     .flushes = 15,
+     .merges = 10,
+     .reopens = 10,
+     .flush_rows = 100,
+     .log_file_bytes = 65536},
+    {.name = "short, keeps all",
+     .seed = 14,
+     .steps = 10,
+     .sync = VARVE_SYNC_GROUP,
+     .keeps_all = true,
+     .is_short = true,
+     .deletes = 20,
+     .flushes = 15,
+     .merges = 15,
+     .reopens = 10,
+     .bulks = 5,
+     .flush_rows = 60,
      .log_file_bytes = 65536},
     {.name = "snapshots",
      .seed = 9,
@@ -196,51 +243,6 @@ const crash_workload crash_workloads[] = {
 };
 const size_t crash_workload_count = sizeof crash_workloads / sizeof crash_workloads[0];
 
-typedef struct crash_moment {
-    vv_sim_point *point;
-    uint32_t issued, durable; /* batches */
-    uint32_t copies_begun, copies_done;
-    uint64_t call;
-} crash_moment;
-
-/* A snapshot, or what was restored from one. */
-typedef struct crash_copy {
-    uint32_t batch; /* expected[batch] is in it */
-    bool is_restored;
-} crash_copy;
-
-typedef struct crash_digest {
-    uint64_t digest[2];
-    uint64_t rows;
-    uint64_t row_ids; /* 0 where rows have none */
-} crash_digest;
-
-typedef struct crash_world {
-    vv_sim *sim;
-    vv_env env;
-    manual_clock clock;
-    vv_random entropy;
-} crash_world;
-
-typedef struct crash_script {
-    const crash_workload *workload;
-    crash_world world;
-    vv_random random;
-    varve_db *db;
-    varve_series series[CRASH_SERIES];
-    varve_series rings[CRASH_RINGS];
-    varve_field fields[4];
-    int64_t time;
-    uint32_t issued, durable;
-    crash_digest expected[CRASH_BATCHES_MAX + 1];
-    crash_copy copies[CRASH_COPIES_MAX];
-    uint32_t copies_begun, copies_done;
-    crash_moment *moments;
-    size_t moment_count;
-    bool has_failed;
-    char failure[400];
-} crash_script;
-
 /* Of every simulator: images move from one to the next. It must not fail. */
 static vv_alloc *crash_alloc(void)
 {
@@ -253,7 +255,7 @@ static vv_alloc *crash_alloc(void)
     return &alloc;
 }
 
-static void crash_world_init(crash_world *world, const vv_sim_image *image, uint64_t seed)
+void crash_world_init(crash_world *world, const vv_sim_image *image, uint64_t seed)
 {
     memset(world, 0, sizeof *world);
     world->sim = vv_sim_create(crash_alloc(), image);
@@ -265,19 +267,19 @@ static void crash_world_init(crash_world *world, const vv_sim_image *image, uint
     world->env.entropy = manual_entropy_of(&world->entropy);
 }
 
-static void crash_world_set_clock(crash_world *world, const crash_workload *workload)
+void crash_world_set_clock(crash_world *world, const crash_workload *workload)
 {
     if (workload->expiries + workload->moves > 0) {
         manual_clock_set_wall(&world->clock, CRASH_LONG_AGO);
     }
 }
 
-static void crash_world_deinit(crash_world *world)
+void crash_world_deinit(crash_world *world)
 {
     vv_sim_free(world->sim);
 }
 
-static varve_options crash_options(const crash_workload *workload, const crash_world *world)
+varve_options crash_options(const crash_workload *workload, const crash_world *world)
 {
     varve_options options;
     varve_options_init(&options);
@@ -286,6 +288,7 @@ static varve_options crash_options(const crash_workload *workload, const crash_w
     options.duplicates = workload->keeps_all ? VARVE_DUPLICATES_ALL : VARVE_DUPLICATES_LAST;
     options.row_ids = workload->has_row_ids ? VARVE_ROW_IDS_ON : VARVE_ROW_IDS_STORED;
     options.sync = workload->sync;
+    options.sync_interval_ms = workload->sync_interval_ms;
     options.flush_rows = workload->flush_rows;
     options.log_file_bytes = workload->log_file_bytes;
     options.merge_fan_in = 2;
@@ -304,6 +307,7 @@ static void crash_fail(crash_script *script, const char *what, const varve_error
 {
     if (!script->has_failed) {
         script->has_failed = true;
+        script->failed_status = err->status;
         snprintf(script->failure, sizeof script->failure, "%s: %s", what, err->message);
     }
 }
@@ -317,7 +321,8 @@ static bool crash_open(crash_script *script)
         return false;
     }
     static const char *const hosts[CRASH_SERIES] = {"a", "b", "c", "d", "e", "f"};
-    static const char *const names[4] = {"value", "count", "text", "flag"};
+    static const char *const names[CRASH_FIELDS] = {"value", "count",   "text",  "flag",
+                                                    "total", "payload", "spread"};
     for (size_t i = 0; i < CRASH_SERIES; i++) {
         varve_label label = {VARVE_STR("host"), {hosts[i], 1}};
         if (varve_series_resolve(script->db, VARVE_STR("m"), &label, 1, 0, &script->series[i],
@@ -334,7 +339,7 @@ static bool crash_open(crash_script *script)
             return false;
         }
     }
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < CRASH_FIELDS; i++) {
         varve_text name = {names[i], strlen(names[i])};
         if (varve_field_resolve(script->db, name, &script->fields[i], &err) != VARVE_OK) {
             crash_fail(script, "resolve", &err);
@@ -354,6 +359,11 @@ static varve_status crash_query_rows(varve_db *db, varve_cursor **out_cursor, va
     return varve_query(db, &options, out_cursor, err);
 }
 
+uint64_t crash_row_id_hash(uint64_t row_id, uint64_t time)
+{
+    return (row_id * UINT64_C(0x9e3779b97f4a7c15)) ^ time;
+}
+
 /* A sum over times and row ids; other metrics than the workload's may be there. */
 static varve_status crash_sum_row_ids(varve_db *db, uint64_t *out_sum, varve_error *err)
 {
@@ -368,40 +378,60 @@ static varve_status crash_sum_row_ids(varve_db *db, uint64_t *out_sum, varve_err
         }
         for (size_t i = 0; i < block->rows; i++) {
             uint64_t time = (uint64_t)block->timestamps[i];
-            *out_sum += (block->row_ids[i] * UINT64_C(0x9e3779b97f4a7c15)) ^ time;
+            *out_sum += crash_row_id_hash(block->row_ids[i], time);
         }
     }
     varve_cursor_close(cursor);
     return status;
 }
 
+varve_status crash_contents(const crash_workload *workload, varve_db *db, crash_digest *out_digest,
+                            varve_error *err)
+{
+    varve_verified verified;
+    varve_verified_init(&verified);
+    *out_digest = (crash_digest){.rows = 0};
+    varve_status status = varve_verify(db, NULL, &verified, err);
+    if (status == VARVE_OK && workload->has_row_ids) {
+        status = crash_sum_row_ids(db, &out_digest->row_ids, err);
+    }
+    out_digest->digest[0] = verified.digest[0];
+    out_digest->digest[1] = verified.digest[1];
+    out_digest->rows = verified.rows;
+    return status;
+}
+
 static void crash_remember(crash_script *script)
 {
     varve_error err;
-    varve_verified verified;
-    varve_verified_init(&verified);
-    if (varve_verify(script->db, NULL, &verified, &err) != VARVE_OK) {
-        crash_fail(script, "verify", &err);
+    crash_digest contents;
+    if (crash_contents(script->workload, script->db, &contents, &err) != VARVE_OK) {
+        crash_fail(script, "contents", &err);
         return;
     }
-    crash_digest *expected = &script->expected[script->issued];
-    expected->digest[0] = verified.digest[0];
-    expected->digest[1] = verified.digest[1];
-    expected->rows = verified.rows;
-    if (script->workload->has_row_ids &&
-        crash_sum_row_ids(script->db, &expected->row_ids, &err) != VARVE_OK) {
-        crash_fail(script, "row ids", &err);
-    }
+    crash_figures figures = crash_figures_of(script->db);
+    script->expected[script->issued] = contents;
+    script->counters[script->issued] = (crash_counters){figures.sequence, figures.lsn};
 }
 
 static int64_t crash_time(crash_script *script)
 {
     script->time += 10;
-    uint64_t kind = vv_random_below(&script->random, 12);
+    uint64_t kind = vv_random_below(&script->random, script->workload->is_late ? 4 : 12);
     if (kind == 0) {
         return script->time - (int64_t)vv_random_below(&script->random, 2000);
     }
     return kind == 1 ? script->time - 10 : script->time;
+}
+
+/* One of 300 names: most of them have not been seen yet. */
+static varve_status crash_new_series(crash_script *script, varve_series *out_series,
+                                     varve_error *err)
+{
+    char host[16];
+    int size = snprintf(host, sizeof host, "h%u", (unsigned)vv_random_below(&script->random, 300));
+    varve_label label = {VARVE_STR("host"), {host, (size_t)size}};
+    return varve_series_resolve(script->db, VARVE_STR("m"), &label, 1, 0, out_series, err);
 }
 
 /* A new row; id not NULL: it replaces that one. */
@@ -409,7 +439,16 @@ static varve_status crash_add_row(crash_script *script, varve_batch *batch, cons
                                   varve_error *err)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
-    varve_value values[4];
+    varve_value values[CRASH_FIELDS];
+    varve_span spans[1] = {{.offset = (int32_t)vv_random_below(&script->random, 9), .length = 2}};
+    int64_t deltas[2] = {1 + (int64_t)vv_random_below(&script->random, 9), 1};
+    varve_histogram histogram = {.schema = 3,
+                                 .sum = 2.5,
+                                 .count.u64 = (uint64_t)(2 * deltas[0] + 1),
+                                 .positive_spans = spans,
+                                 .positive_span_count = 1,
+                                 .positive_deltas = deltas,
+                                 .positive_bucket_count = 2};
     memset(values, 0, sizeof values);
     values[0].type = VARVE_TYPE_F64;
     values[0].as.f64 = (double)vv_random_below(&script->random, 1000) / 10.0;
@@ -419,12 +458,23 @@ static varve_status crash_add_row(crash_script *script, varve_batch *batch, cons
     values[2].as.bytes = (varve_text){letters, vv_random_below(&script->random, 20)};
     values[3].type = VARVE_TYPE_BOOL;
     values[3].as.boolean = vv_random_below(&script->random, 2) == 0;
+    values[4].type = VARVE_TYPE_U64;
+    values[4].as.u64 = UINT64_MAX - vv_random_below(&script->random, 1000);
+    values[5].type = VARVE_TYPE_BYTES;
+    values[5].as.bytes = (varve_text){letters + 3, vv_random_below(&script->random, 16)};
+    values[6].type = VARVE_TYPE_HISTOGRAM;
+    values[6].as.histogram = &histogram;
+    varve_series series = script->series[vv_random_below(&script->random, CRASH_SERIES)];
+    if (script->workload->is_wide && vv_random_below(&script->random, 3) == 0 &&
+        crash_new_series(script, &series, err) != VARVE_OK) {
+        return err->status;
+    }
     varve_row row = {
-        .series = script->series[vv_random_below(&script->random, CRASH_SERIES)],
+        .series = series,
         .timestamp = crash_time(script),
         .fields = script->fields,
         .values = values,
-        .count = 1 + vv_random_below(&script->random, 4),
+        .count = 1 + vv_random_below(&script->random, CRASH_FIELDS),
     };
     return id != NULL ? varve_batch_replace(batch, id, &row, err)
                       : varve_batch_row(batch, &row, err);
@@ -590,15 +640,26 @@ static void crash_reopen(crash_script *script)
         varve_abandon(script->db);
     } else if (varve_close(script->db, &err) != VARVE_OK) {
         crash_fail(script, "close", &err);
-        varve_abandon(script->db);
+        return; /* it stays open */
     } else {
         script->durable = script->issued; /* a clean close flushes */
     }
     script->db = NULL;
-    (void)crash_open(script);
+    if (!crash_open(script)) {
+        return;
+    }
+    /* What the process before has written is on the disk now, whatever its mode was. */
+    crash_digest before = script->expected[script->issued];
+    crash_counters counters = script->counters[script->issued];
+    crash_remember(script);
+    script->counters[script->issued] = counters; /* sequences that were given to rows */
+    script->durable = script->issued;
+    if (memcmp(&before, &script->expected[script->issued], sizeof before) != 0) {
+        crash_fail(script, "opening again", &(varve_error){.message = "shows other rows"});
+    }
 }
 
-static const char *crash_copy_path(uint32_t copy, char buffer[16])
+const char *crash_copy_path(uint32_t copy, char buffer[16])
 {
     snprintf(buffer, 16, "/copy%u", copy);
     return buffer;
@@ -616,6 +677,7 @@ static void crash_snapshot(crash_script *script)
     script->copies_begun++;
     if (varve_snapshot(script->db, crash_copy_path(copy, path), NULL, NULL, &err) != VARVE_OK) {
         crash_fail(script, "snapshot", &err);
+        return;
     }
     script->copies_done = script->copies_begun;
 }
@@ -635,6 +697,7 @@ static void crash_restore(crash_script *script)
     if (varve_restore(crash_copy_path(copy - 1, from), crash_copy_path(copy, to), &options, NULL,
                       NULL, &err) != VARVE_OK) {
         crash_fail(script, "restore", &err);
+        return;
     }
     script->copies_done = script->copies_begun;
 }
@@ -655,10 +718,10 @@ static void crash_expire(crash_script *script)
         status = varve_flush(script->db, NULL, &err); /* a cut is durable at once: so is the rest */
     }
     manual_clock_set_wall(clock, script->time - 2500 + retention.window);
+    script->issued++;
     for (int i = 0; i < 2 && status == VARVE_OK; i++) {
         status = varve_compact(script->db, 0, NULL, &err);
         atomic_fetch_add(&clock->mono_ns, 2 * VV_NS_PER_MS);
-        script->issued += i == 0 ? 1 : 0;
     }
     manual_clock_set_wall(clock, CRASH_LONG_AGO);
     if (status != VARVE_OK) {
@@ -747,7 +810,7 @@ static void crash_hook(void *context, uint64_t changing_call, vv_vfs_op op, cons
     }
 }
 
-static crash_script *crash_play(const crash_workload *workload, vv_sync_site ignored, bool captures)
+crash_script *crash_play(const crash_workload *workload, const crash_play_options *options)
 {
     crash_script *script = calloc(1, sizeof *script);
     crash_moment *moments = calloc(CRASH_POINTS_MAX, sizeof *moments);
@@ -760,10 +823,13 @@ static crash_script *crash_play(const crash_workload *workload, vv_sync_site ign
     vv_random_init(&script->random, workload->seed);
     crash_world_init(&script->world, NULL, workload->seed);
     crash_world_set_clock(&script->world, workload);
-    if (ignored != VV_SYNC_SITE_COUNT) {
-        vv_sim_ignore_site(script->world.sim, ignored, true);
+    if (options->ignored != VV_SYNC_SITE_COUNT) {
+        vv_sim_ignore_site(script->world.sim, options->ignored, true);
     }
-    if (captures) {
+    if (options->fault != NULL) {
+        vv_sim_set_sync_fault(script->world.sim, options->fault);
+    }
+    if (options->captures) {
         vv_sim_set_hook(script->world.sim, crash_hook, script);
     }
     if (crash_open(script)) {
@@ -772,16 +838,21 @@ static crash_script *crash_play(const crash_workload *workload, vv_sync_site ign
         }
     }
     varve_error err;
-    if (script->db != NULL && varve_close(script->db, &err) != VARVE_OK) {
-        crash_fail(script, "close", &err);
-        varve_abandon(script->db);
+    bool is_left = options->stays_open && script->has_failed;
+    if (!is_left && script->db != NULL) {
+        if (varve_close(script->db, &err) != VARVE_OK) {
+            crash_fail(script, "close", &err);
+            varve_abandon(script->db);
+        }
+        script->db = NULL;
     }
     vv_sim_set_hook(script->world.sim, NULL, NULL);
     return script;
 }
 
-static void crash_end(crash_script *script)
+void crash_end(crash_script *script)
 {
+    varve_abandon(script->db);
     for (size_t i = 0; i < script->moment_count; i++) {
         vv_sim_point_free(script->moments[i].point);
     }
@@ -792,364 +863,9 @@ static void crash_end(crash_script *script)
 
 uint64_t crash_site_calls(const crash_workload *workload, vv_sync_site site)
 {
-    crash_script *script = crash_play(workload, VV_SYNC_SITE_COUNT, /* captures */ false);
+    crash_play_options options = {.ignored = VV_SYNC_SITE_COUNT};
+    crash_script *script = crash_play(workload, &options);
     uint64_t calls = vv_sim_site_calls(script->world.sim, site);
     crash_end(script);
     return calls;
-}
-
-/* ---- the oracle ---- */
-
-typedef struct crash_case {
-    const crash_script *script;
-    const crash_moment *moment;
-    const crash_limits *limits;
-    crash_report *report;
-    char place[160];
-} crash_case;
-
-static void crash_report_failure(const crash_case *c, const char *format, const char *detail)
-{
-    if (c->report->failures++ == 0) {
-        snprintf(c->report->first_failure, sizeof c->report->first_failure,
-                 "workload %s, call %llu, %s: %s %s", c->script->workload->name,
-                 (unsigned long long)c->moment->call, c->place, format, detail);
-    }
-}
-
-/* The contents must be those after k batches, durable <= k <= issued. */
-static bool crash_check_digest(const crash_case *c, varve_db *db, varve_verified *out_verified)
-{
-    varve_error err;
-    varve_verified_init(out_verified);
-    if (varve_verify(db, NULL, out_verified, &err) != VARVE_OK) {
-        crash_report_failure(c, "verify:", err.message);
-        return false;
-    }
-    uint64_t row_ids = 0;
-    if (c->script->workload->has_row_ids && crash_sum_row_ids(db, &row_ids, &err) != VARVE_OK) {
-        crash_report_failure(c, "row ids:", err.message);
-        return false;
-    }
-    for (uint32_t k = c->moment->durable; k <= c->moment->issued; k++) {
-        const crash_digest *expected = &c->script->expected[k];
-        if (expected->digest[0] == out_verified->digest[0] &&
-            expected->digest[1] == out_verified->digest[1] &&
-            expected->rows == out_verified->rows && expected->row_ids == row_ids) {
-            return true;
-        }
-    }
-    char detail[200];
-    snprintf(detail, sizeof detail,
-             "%llu rows are those of no prefix from batch %u (%llu rows) to %u (%llu rows)",
-             (unsigned long long)out_verified->rows, c->moment->durable,
-             (unsigned long long)c->script->expected[c->moment->durable].rows, c->moment->issued,
-             (unsigned long long)c->script->expected[c->moment->issued].rows);
-    crash_report_failure(c, "the contents:", detail);
-    return false;
-}
-
-static bool crash_write_after(const crash_case *c, varve_db *db)
-{
-    varve_error err;
-    varve_value value = {.type = VARVE_TYPE_F64, .as.f64 = 1.5};
-    varve_text field = VARVE_STR("value");
-    varve_named_row rows[CRASH_ROWS_AFTER];
-    for (size_t i = 0; i < CRASH_ROWS_AFTER; i++) {
-        rows[i] = (varve_named_row){.metric = VARVE_STR("after"),
-                                    .timestamp = (int64_t)i,
-                                    .fields = &field,
-                                    .values = &value,
-                                    .count = 1};
-    }
-    varve_write_options options;
-    varve_write_options_init(&options);
-    if (varve_write(db, rows, CRASH_ROWS_AFTER, &options, NULL, &err) != VARVE_OK) {
-        crash_report_failure(c, "writing afterwards:", err.message);
-        return false;
-    }
-    return true;
-}
-
-/* One copy of the image: whole, or, where that is allowed, not there. */
-static bool crash_check_copy(crash_case *c, const crash_world *world, uint32_t copy)
-{
-    varve_error err;
-    varve_db *db;
-    varve_verified verified;
-    char path[16];
-    bool exists = false;
-    bool is_done = copy < c->moment->copies_done;
-    varve_verified_init(&verified);
-    if (vv_vfs_exists(world->env.vfs, crash_copy_path(copy, path), &exists, &err) == VARVE_OK &&
-        !exists && !is_done) {
-        return true;
-    }
-    varve_options options = crash_options(c->script->workload, world);
-    bool is_writer = c->script->copies[copy].is_restored;
-    options.warm_path.size = 0; /* a copy has all in one place */
-    options.flags |= is_writer ? VARVE_OPEN_NO_CREATE : VARVE_OPEN_READONLY;
-    if (varve_open(path, &options, &db, &err) != VARVE_OK) {
-        crash_report_failure(c, "opening a copy:", err.message);
-        return false;
-    }
-    varve_status status = varve_verify(db, NULL, &verified, &err);
-    uint64_t row_ids = 0;
-    if (status == VARVE_OK && c->script->workload->has_row_ids) {
-        status = crash_sum_row_ids(db, &row_ids, &err);
-    }
-    varve_abandon(db);
-    const crash_digest *expected = &c->script->expected[c->script->copies[copy].batch];
-    if (status != VARVE_OK) {
-        crash_report_failure(c, "verifying a copy:", err.message);
-    } else if (verified.digest[0] != expected->digest[0] ||
-               verified.digest[1] != expected->digest[1] || verified.rows != expected->rows ||
-               row_ids != expected->row_ids) {
-        crash_report_failure(c, "a copy", "has other rows than it was made with");
-        status = VARVE_E_CORRUPT;
-    }
-    return status == VARVE_OK;
-}
-
-/* The youngest two, all of them where is_deep. */
-static bool crash_check_copies(crash_case *c, const crash_world *world, bool is_deep)
-{
-    uint32_t begun = c->moment->copies_begun;
-    uint32_t first = is_deep || begun < 2 ? 0 : begun - 2;
-    for (uint32_t copy = first; copy < begun; copy++) {
-        if (!crash_check_copy(c, world, copy)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The call that was cut can be made again, over what it left. */
-static bool crash_copy_again(crash_case *c, const crash_world *world, varve_db *db)
-{
-    varve_error err;
-    char path[16];
-    bool exists = true;
-    if (c->moment->copies_begun == c->moment->copies_done) {
-        return true;
-    }
-    crash_copy_path(c->moment->copies_begun - 1, path);
-    varve_status status = vv_vfs_exists(world->env.vfs, path, &exists, &err);
-    if (status == VARVE_OK && !exists) {
-        status = varve_snapshot(db, path, NULL, NULL, &err);
-    }
-    if (status != VARVE_OK) {
-        crash_report_failure(c, "a snapshot again:", err.message);
-    }
-    return status == VARVE_OK;
-}
-
-/* Open, compare, write, cut everything unsynced away, open again: all of it must be there. */
-static void crash_check_image(crash_case *c, const vv_sim_image *image, bool is_deep)
-{
-    const crash_workload *workload = c->script->workload;
-    crash_world world;
-    crash_world_init(&world, image, workload->seed + 1);
-    crash_world_set_clock(&world, workload);
-    varve_options options = crash_options(workload, &world);
-    options.sync = VARVE_SYNC_GROUP;
-    varve_db *db;
-    varve_error err;
-    varve_verified first;
-    if (!crash_check_copies(c, &world, is_deep)) {
-        crash_world_deinit(&world);
-        return;
-    }
-    if (varve_open("/db", &options, &db, &err) != VARVE_OK) {
-        crash_report_failure(c, "open:", err.message);
-        crash_world_deinit(&world);
-        return;
-    }
-    bool is_right =
-        crash_check_digest(c, db, &first) && (!is_deep || crash_copy_again(c, &world, db));
-    bool goes_on = is_right && is_deep && crash_write_after(c, db);
-    vv_sim_point *point = goes_on ? vv_sim_capture(world.sim) : NULL;
-    varve_abandon(db);
-    crash_world_deinit(&world);
-    if (!goes_on) {
-        return;
-    }
-    vv_sim_cut cut = {.model = VV_SIM_CUT_NONE};
-    vv_sim_image *after = vv_sim_power_cut(point, &cut);
-    crash_world_init(&world, after, workload->seed + 2);
-    crash_world_set_clock(&world, workload);
-    options = crash_options(workload, &world);
-    options.sync = VARVE_SYNC_GROUP;
-    if (varve_open("/db", &options, &db, &err) != VARVE_OK) {
-        crash_report_failure(c, "second open:", err.message);
-    } else {
-        varve_verified second;
-        varve_verified_init(&second);
-        if (varve_verify(db, NULL, &second, &err) != VARVE_OK) {
-            crash_report_failure(c, "second verify:", err.message);
-        } else if (second.rows != first.rows + CRASH_ROWS_AFTER) {
-            crash_report_failure(c, "second open:", "rows were lost or came back");
-        }
-        varve_abandon(db);
-    }
-    crash_world_deinit(&world);
-    vv_sim_image_free(after);
-    vv_sim_point_free(point);
-}
-
-typedef struct crash_deep {
-    vv_sim *sim;
-    vv_sim_point **points;
-    size_t count, capacity;
-} crash_deep;
-
-static void crash_deep_hook(void *context, uint64_t changing_call, vv_vfs_op op, const char *path,
-                            vv_sync_site site)
-{
-    (void)changing_call;
-    (void)op;
-    (void)path;
-    (void)site;
-    crash_deep *deep = context;
-    if (deep->count < deep->capacity) {
-        deep->points[deep->count++] = vv_sim_capture(deep->sim);
-    }
-}
-
-/* Crash the recovery of an image at each of its calls; the recovery of that must be right too. */
-static void crash_check_recovery(crash_case *c, const vv_sim_image *image)
-{
-    enum { DEEP_POINTS = 400 };
-    static vv_sim_point *points[DEEP_POINTS];
-    crash_world world;
-    crash_world_init(&world, image, c->script->workload->seed + 3);
-    crash_world_set_clock(&world, c->script->workload);
-    crash_deep deep = {.sim = world.sim, .points = points, .capacity = DEEP_POINTS};
-    if (c->limits->ignores_in_recovery) {
-        vv_sim_ignore_site(world.sim, c->limits->ignored, true);
-    }
-    vv_sim_set_hook(world.sim, crash_deep_hook, &deep);
-    varve_options options = crash_options(c->script->workload, &world);
-    varve_db *db;
-    varve_error err;
-    if (varve_open("/db", &options, &db, &err) == VARVE_OK) {
-        varve_abandon(db);
-    }
-    vv_sim_set_hook(world.sim, NULL, NULL);
-    for (size_t i = 0; i < deep.count; i++) {
-        size_t images = vv_sim_image_count(points[i]);
-        for (size_t at = 0; at < 3 && at < images; at++) {
-            size_t index = at * (images - 1) / 2;
-            vv_sim_image *inner = vv_sim_image_make(points[i], index, i);
-            if (inner != NULL) {
-                crash_case inner_case = *c;
-                char place[160];
-                snprintf(place, sizeof place, "%.90s, recovery call %zu image %zu", c->place, i,
-                         index);
-                memcpy(inner_case.place, place, sizeof place);
-                crash_check_image(&inner_case, inner, /* is_deep */ false);
-                c->report->recoveries++;
-                vv_sim_image_free(inner);
-            }
-        }
-        vv_sim_point_free(points[i]);
-    }
-    crash_world_deinit(&world);
-}
-
-/* ---- distinct states ---- */
-
-typedef struct crash_seen {
-    uint64_t *hashes;
-    size_t count, capacity;
-} crash_seen;
-
-static bool crash_is_new(crash_seen *seen, uint64_t hash)
-{
-    if (seen->count * 2 >= seen->capacity) {
-        crash_seen grown = {.capacity = seen->capacity == 0 ? 4096 : seen->capacity * 2};
-        grown.hashes = calloc(grown.capacity, sizeof *grown.hashes);
-        if (grown.hashes == NULL) {
-            abort();
-        }
-        for (size_t i = 0; i < seen->capacity; i++) {
-            if (seen->hashes[i] != 0) {
-                (void)crash_is_new(&grown, seen->hashes[i]);
-            }
-        }
-        free(seen->hashes);
-        *seen = grown;
-    }
-    hash = hash == 0 ? 1 : hash;
-    size_t at = hash & (seen->capacity - 1);
-    while (seen->hashes[at] != 0) {
-        if (seen->hashes[at] == hash) {
-            return false;
-        }
-        at = (at + 1) & (seen->capacity - 1);
-    }
-    seen->hashes[at] = hash;
-    seen->count++;
-    return true;
-}
-
-static bool crash_is_done(const crash_limits *limits, const crash_report *report, uint64_t begin)
-{
-    return (limits->stops_at_failure && report->failures > 0) ||
-           (limits->states_max != 0 && report->states - begin >= limits->states_max);
-}
-
-static void crash_check_moment(crash_case *c, crash_seen *seen, uint64_t begin)
-{
-    const crash_limits *limits = c->limits;
-    size_t images = vv_sim_image_count(c->moment->point);
-    size_t wanted = images;
-    if (limits->images_per_point_max != 0 && wanted > limits->images_per_point_max) {
-        wanted = (size_t)limits->images_per_point_max;
-    }
-    for (size_t i = 0; i < wanted && !crash_is_done(limits, c->report, begin); i++) {
-        /* Evenly over the enumeration; the first and the last are always among them. */
-        size_t index = wanted == 1 ? 0 : i * (images - 1) / (wanted - 1);
-        vv_sim_image *image = vv_sim_image_make(c->moment->point, index, c->moment->call);
-        if (image == NULL) {
-            continue;
-        }
-        uint64_t hash = vv_sim_image_hash(image) * 31 + c->moment->call;
-        if (crash_is_new(seen, hash)) {
-            vv_sim_image_describe(c->moment->point, index, c->place, sizeof c->place);
-            c->report->states++;
-            crash_check_image(c, image, /* is_deep */ c->report->states % 4 == 0);
-            if (limits->recovery_every != 0 && c->report->states % limits->recovery_every == 0) {
-                crash_check_recovery(c, image);
-            }
-        }
-        vv_sim_image_free(image);
-    }
-}
-
-void crash_run(const crash_workload *workload, const crash_limits *limits, crash_report *report)
-{
-    crash_script *script = crash_play(workload, limits->ignored, /* captures */ true);
-    crash_seen seen = {0};
-    uint64_t begin = report->states;
-    if (script->has_failed) {
-        report->failures++;
-        snprintf(report->first_failure, sizeof report->first_failure, "workload %s itself: %s",
-                 workload->name, script->failure);
-    }
-    report->points += script->moment_count;
-    /* A limit on states is spread over the whole run: every n-th moment. */
-    size_t stride = 1;
-    if (limits->states_max != 0 && limits->images_per_point_max != 0) {
-        uint64_t most = limits->states_max / limits->images_per_point_max + 1;
-        stride = script->moment_count / (size_t)most + 1;
-    }
-    for (size_t i = 0; i < script->moment_count && !crash_is_done(limits, report, begin);
-         i += stride) {
-        crash_case c = {
-            .script = script, .moment = &script->moments[i], .limits = limits, .report = report};
-        crash_check_moment(&c, &seen, begin);
-    }
-    free(seen.hashes);
-    crash_end(script);
 }
