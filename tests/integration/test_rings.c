@@ -822,6 +822,75 @@ static void a_torn_page_is_rebuilt_from_the_log(void **state)
     rings_end(&r);
 }
 
+/* Replace the file's bytes. */
+static void rings_replace(const rings *r, const char *path, const uint8_t *bytes, size_t size)
+{
+    varve_error err;
+    vv_file *file;
+    const vv_env *env = r->options.environment;
+    check_ok(vv_file_open(env->vfs, env->alloc, path, VV_OPEN_WRITE, &file, &err), &err);
+    check_ok(vv_file_truncate(file, 0, &err), &err);
+    check_ok(vv_file_write_all(file, 0, bytes, size, &err), &err);
+    check_ok(vv_file_close(file, &err), &err);
+}
+
+static void rings_expect_damage(rings *r, const char *path, const uint8_t *bytes, size_t size)
+{
+    varve_error err;
+    varve_options options = r->options;
+    options.flags = VARVE_OPEN_READONLY;
+    rings_replace(r, path, bytes, size);
+    varve_status status = varve_open("/db", &options, &r->db, &err);
+    assert_true(status == VARVE_E_CORRUPT || status == VARVE_E_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "/db/ring/"));
+}
+
+static void damage_anywhere_in_the_file_is_noticed(void **state)
+{
+    (void)state;
+    enum { SIZE = 3 * 4096, PAGE = 4096 };
+    static uint8_t bytes[SIZE];
+    static uint8_t bad[SIZE];
+    rings r;
+    varve_error err;
+    char path[64];
+    vv_file *file;
+    rings_begin(&r);
+    const vv_env *env = r.options.environment;
+    rings_make(&r, 10, 500);
+    rings_put(&r, 10, 1);
+    rings_put(&r, 4500, 2);
+    for (int i = 0; i < 2; i++) { /* the second lets go of the images */
+        rings_reopen(&r, /* is_crash */ false);
+    }
+    check_ok(varve_close(r.db, &err), &err);
+    rings_file(&r, path);
+    check_ok(vv_file_open(env->vfs, env->alloc, path, VV_OPEN_READ, &file, &err), &err);
+    check_ok(vv_file_read_exact(file, 0, bytes, SIZE, &err), &err);
+    check_ok(vv_file_close(file, &err), &err);
+    for (size_t i = 0; i < SIZE; i += 61) {
+        memcpy(bad, bytes, SIZE);
+        bad[i] ^= (uint8_t)(1u << (i % 8));
+        rings_expect_damage(&r, path, bad, SIZE);
+    }
+    for (size_t page = 0; page < 3; page++) {
+        memcpy(bad, bytes, SIZE);
+        memset(bad + page * PAGE, 0, PAGE);
+        rings_expect_damage(&r, path, bad, SIZE);
+    }
+    memcpy(bad, bytes, SIZE); /* pages that are whole, at the wrong place */
+    memcpy(bad + 1 * PAGE, bytes + 2 * PAGE, PAGE);
+    memcpy(bad + 2 * PAGE, bytes + 1 * PAGE, PAGE);
+    rings_expect_damage(&r, path, bad, SIZE);
+    for (size_t size = 0; size < SIZE; size += 333) {
+        rings_expect_damage(&r, path, bytes, size);
+    }
+    rings_replace(&r, path, bytes, SIZE);
+    check_ok(varve_open("/db", &r.options, &r.db, &err), &err);
+    rings_expect(&r, "r 10 value=1\nr 4500 value=2\n");
+    rings_end(&r);
+}
+
 typedef struct damage_seen {
     size_t count;
     uint64_t block;
@@ -992,6 +1061,7 @@ int main(void)
         cmocka_unit_test(the_file_never_grows),
         cmocka_unit_test(a_damaged_page_is_never_read_as_data),
         cmocka_unit_test(a_torn_page_is_rebuilt_from_the_log),
+        cmocka_unit_test(damage_anywhere_in_the_file_is_noticed),
         cmocka_unit_test(scrub_finds_a_bad_page_and_the_next_flush_mends_it),
         cmocka_unit_test(snapshots_hold_rings_as_of_their_moment),
         cmocka_unit_test(aggregates_and_listings_see_rings),
