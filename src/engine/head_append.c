@@ -77,22 +77,26 @@ static inline bool append_is_in(const vv_run *run, size_t row, uint64_t shards)
     return (shards >> (append_series_of(run, row) & (VV_SHARD_COUNT - 1)) & 1) != 0;
 }
 
-static inline void append_prefetch(vv_head *head, const vv_run *run, size_t row)
+/** Only of some shards: another thread may be making slots of the others. */
+static inline void append_prefetch(vv_head *head, const vv_run *run, size_t row, uint64_t shards)
 {
     if (run->series_count == 1) {
         return;
     }
-    if (row + APPEND_AHEAD_SLOT < run->count) {
+    if (row + APPEND_AHEAD_SLOT < run->count &&
+        append_is_in(run, row + APPEND_AHEAD_SLOT, shards)) {
         uint32_t id = run->series[row + APPEND_AHEAD_SLOT];
         VV_PREFETCH(vv_head_slot(vv_head_shard_of(head, id), id));
     }
-    if (row + APPEND_AHEAD_SERIES < run->count) {
+    if (row + APPEND_AHEAD_SERIES < run->count &&
+        append_is_in(run, row + APPEND_AHEAD_SERIES, shards)) {
         uint32_t id = run->series[row + APPEND_AHEAD_SERIES];
         const vv_head_series *series = vv_head_find(vv_head_shard_of(head, id), id);
         VV_PREFETCH_WRITE(series);
         VV_PREFETCH_WRITE(series == NULL ? NULL : &series->newest_limit);
     }
-    if (row + APPEND_AHEAD_RECORD < run->count) {
+    if (row + APPEND_AHEAD_RECORD < run->count &&
+        append_is_in(run, row + APPEND_AHEAD_RECORD, shards)) {
         uint32_t id = run->series[row + APPEND_AHEAD_RECORD];
         const vv_head_series *series = vv_head_find(vv_head_shard_of(head, id), id);
         if (series != NULL && series->tail.piece != NULL) {
@@ -598,7 +602,7 @@ static VV_NOINLINE varve_status append_reserve_wide(append_run *ctx, varve_error
         status = append_place_vector(ctx, out_err);
     }
     for (size_t i = 0; ctx->run->vector == NULL && i < ctx->run->count && status == VARVE_OK; i++) {
-        append_prefetch(ctx->head, ctx->run, i);
+        append_prefetch(ctx->head, ctx->run, i, ctx->shards);
         if (append_is_in(ctx->run, i, ctx->shards)) {
             status = append_place(ctx, i, out_err);
         }
@@ -612,7 +616,7 @@ static inline varve_status append_reserve_dense(append_run *ctx, uint64_t shards
                                                 varve_error *out_err)
 {
     for (size_t row = 0; row < ctx->run->count; row++) {
-        append_prefetch(ctx->head, ctx->run, row);
+        append_prefetch(ctx->head, ctx->run, row, shards);
         if (append_is_in(ctx->run, row, shards) &&
             (!ctx->is_cells || !append_place_fast(ctx, row))) {
             VV_TRY(append_place(ctx, row, out_err));
@@ -839,7 +843,7 @@ static inline size_t append_rows(vv_head *head, const vv_run *run, uint64_t firs
 {
     size_t rows = 0;
     for (size_t row = 0; row < run->count; row++) {
-        append_prefetch(head, run, row);
+        append_prefetch(head, run, row, shards);
         if (!append_is_in(run, row, shards)) {
             continue;
         }
