@@ -437,10 +437,69 @@ static void deletes_in_files_hold_for_a_reader_of_an_empty_log(void **state)
     damaged_free(&d);
 }
 
+/* A database that begins as the others do, with one row less in its first segment. */
+static void damaged_make_other(damaged *d)
+{
+    varve_error err;
+    memset(d, 0, sizeof *d);
+    vv_alloc_init(&d->alloc, NULL);
+    check_ok(vv_vfs_memory_create(&d->alloc, &d->files, &err), &err);
+    vv_env_init_system(&d->env, &d->alloc);
+    d->env.vfs = d->files;
+    varve_options options;
+    varve_options_init(&options);
+    options.environment = &d->env;
+    options.flags = VARVE_OPEN_NO_BACKGROUND;
+    options.memory_limit_bytes = UINT64_C(64) << 20;
+    options.log_file_bytes = 64 * 1024;
+    tour *t = &d->tour;
+    tour_init(t, "/db", &options);
+    assert_true(tour_open(t));
+    tour_write(t, 6, &err);
+    tour_write_bulk(t, 399, &err);
+    tour_flush(t, false);
+    varve_abandon(t->db);
+    t->db = NULL;
+    damaged_load(d, "/db");
+}
+
+static stored_file *damaged_first_segment(damaged *d)
+{
+    for (size_t i = 0; i < d->count; i++) {
+        if (strstr(d->stored[i].path, ".vsg") != NULL) {
+            return &d->stored[i];
+        }
+    }
+    fail_msg("no segment");
+    return NULL;
+}
+
+/* Whole, of the right number, and of another database: the manifest names another file. */
+static void a_segment_of_another_database_is_refused(void **state)
+{
+    (void)state;
+    static damaged ours;
+    static damaged theirs;
+    varve_error err;
+    varve_db *db = NULL;
+    damaged_make(&ours, /* closes */ true);
+    damaged_load(&ours, "/db");
+    damaged_make_other(&theirs);
+    stored_file other = *damaged_first_segment(&theirs);
+    assert_string_equal(other.path, damaged_first_segment(&ours)->path);
+    damaged_put(ours.files, &ours.alloc, &other, other.size);
+    ours.tour.options.flags = VARVE_OPEN_READONLY;
+    check_status(VARVE_E_CORRUPT, varve_open("/db", &ours.tour.options, &db, &err));
+    assert_non_null(strstr(err.message, "not the file that the manifest names"));
+    damaged_free(&ours);
+    damaged_free(&theirs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deletes_in_files_hold_for_a_reader_of_an_empty_log),
+        cmocka_unit_test(a_segment_of_another_database_is_refused),
         cmocka_unit_test(damage_of_a_closed_database_is_never_a_wrong_answer),
         cmocka_unit_test(damage_of_a_log_with_rows_is_never_a_wrong_answer),
     };
