@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "support/dump.h"
+#include "support/failing_alloc.h"
 #include "support/memory_world.h"
 
 typedef struct rollups {
@@ -638,6 +639,50 @@ static void a_series_that_became_a_ring_is_read(void **state)
     rollups_end(&r);
 }
 
+static void every_allocation_of_pass_and_query_may_fail(void **state)
+{
+    (void)state;
+    rollups r;
+    rollups_query q;
+    varve_error err;
+    failing_alloc source;
+    failing_alloc_init(&source);
+    varve_allocator allocator = failing_alloc_source(&source);
+    r.world = memory_world_create();
+    varve_options_init(&r.options);
+    r.options.environment = memory_world_environment(r.world);
+    r.options.flags = VARVE_OPEN_NO_BACKGROUND;
+    r.options.precision = VARVE_PRECISION_MS;
+    r.options.allocator = &allocator;
+    check_ok(varve_open("/db", &r.options, &r.db, &err), &err);
+    rollups_fill(&r, VARVE_AGG_SUM);
+    rollups_ask(&q, "cpu", VARVE_AGG_SUM, 0, 9 * minute, minute);
+    uint64_t failures = 1;
+    for (uint64_t nth = 1; failures > 0; nth += 1 + nth / 32) {
+        rollups_put(&r, "cpu{host=a}", 5 + (int64_t)nth, 3); /* something to correct */
+        failing_alloc_plan(&source, nth, /* once */ true);
+        varve_status status = varve_rollup_run(r.db, NULL, &err);
+        failures = atomic_load(&source.failures);
+        failing_alloc_plan(&source, 0, false);
+        assert_true(status == VARVE_OK || status == VARVE_E_NOMEM);
+        (void)rollups_answer(&r, &q);
+    }
+    static char expected[4096];
+    snprintf(expected, sizeof expected, "%s", rollups_answer(&r, &q));
+    failures = 1;
+    for (uint64_t nth = 1; failures > 0; nth += 1 + nth / 32) {
+        failing_alloc_plan(&source, nth, /* once */ true);
+        const char *answer = dump_query(r.db, &q.options);
+        failures = atomic_load(&source.failures);
+        failing_alloc_plan(&source, 0, false);
+        bool is_told = strstr(answer, "! E_NOMEM") != NULL;
+        assert_true(is_told || strcmp(answer, expected) == 0);
+    }
+    check_ok(varve_close(r.db, &err), &err);
+    assert_int_equal(0, atomic_load(&source.live));
+    memory_world_free(r.world);
+}
+
 static bool rollups_refuse(void *context)
 {
     int *left = context;
@@ -707,6 +752,7 @@ int main(void)
         cmocka_unit_test(a_database_in_memory_has_rollups),
         cmocka_unit_test(readers_and_restored_databases_use_what_is_kept),
         cmocka_unit_test(a_series_that_became_a_ring_is_read),
+        cmocka_unit_test(every_allocation_of_pass_and_query_may_fail),
         cmocka_unit_test(a_pass_that_is_cancelled_leaves_answers_right),
         cmocka_unit_test(in_the_background_a_pass_comes_by_itself),
     };

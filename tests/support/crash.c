@@ -240,6 +240,19 @@ const crash_workload crash_workloads[] = {
      .rings = 12,
      .flush_rows = 150,
      .log_file_bytes = 65536},
+    {.name = "rollups",
+     .seed = 16,
+     .steps = 60,
+     .sync = VARVE_SYNC_GROUP,
+     .deletes = 15,
+     .flushes = 12,
+     .merges = 8,
+     .reopens = 6,
+     .snapshots = 4,
+     .restores = 2,
+     .rollups = 20,
+     .flush_rows = 200,
+     .log_file_bytes = 65536},
 };
 const size_t crash_workload_count = sizeof crash_workloads / sizeof crash_workloads[0];
 
@@ -750,6 +763,30 @@ static void crash_move(crash_script *script)
     }
 }
 
+/* A pass over one rollup: what it writes is one batch. */
+static void crash_roll(crash_script *script)
+{
+    varve_error err;
+    varve_rollup sums;
+    memset(&sums, 0, sizeof sums);
+    sums.id = VARVE_STR("sums");
+    sums.metric = VARVE_STR("m");
+    sums.interval = CRASH_INTERVAL;
+    sums.aggregation = VARVE_AGG_SUM;
+    sums.flags = VARVE_ROLLUP_ALL_FIELDS;
+    varve_status status = varve_policy_rollups(script->db, &sums, 1, &err);
+    if (status == VARVE_OK) {
+        script->issued++;
+        status = varve_rollup_run(script->db, NULL, &err);
+    }
+    if (status != VARVE_OK) {
+        crash_fail(script, "rollups", &err);
+        return;
+    }
+    script->durable = script->issued; /* this workload's batches are */
+    crash_remember(script);
+}
+
 static void crash_step(crash_script *script)
 {
     const crash_workload *workload = script->workload;
@@ -761,7 +798,10 @@ static void crash_step(crash_script *script)
     uint64_t expiries = copies + workload->restores;
     uint64_t rings = expiries + workload->expiries;
     uint64_t moves = rings + workload->rings;
-    if (kind >= rings && kind < rings + workload->rings) {
+    uint64_t rollups = moves + workload->moves;
+    if (kind >= rollups && kind < rollups + workload->rollups) {
+        crash_roll(script);
+    } else if (kind >= rings && kind < rings + workload->rings) {
         crash_change_ring(script);
     } else if (kind < rings && kind >= expiries) {
         crash_expire(script);

@@ -22,6 +22,7 @@
 #include "base/bitmap.h"
 #include "support/crash_priv.h"
 #include "support/failing_alloc.h"
+#include "support/rollup_check.h"
 
 enum { ORACLE_SERIES_MAX = 512, ORACLE_STATS_MAX = 200 };
 
@@ -560,6 +561,38 @@ static void crash_oracle_second_life(const crash_subject *subject, const vv_sim_
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
+/* I12: answers are the same with what rollups keep and without. */
+static bool crash_oracle_check_rollups(varve_db *db, crash_outcome *outcome)
+{
+    static const char *const metrics[] = {"m"};
+    static const char *const fields[] = {"value", "count"};
+    varve_query_options options;
+    varve_output output;
+    rollup_pair pair;
+    char failure[400];
+    for (size_t i = 0; i < 4; i++) {
+        memset(&output, 0, sizeof output);
+        varve_query_options_init(&options);
+        output.name = (varve_text){fields[i % 2], strlen(fields[i % 2])};
+        output.aggregation = VARVE_AGG_SUM;
+        options.outputs = &output;
+        options.output_count = 1;
+        options.bucket = (varve_bucket){.kind = VARVE_BUCKET_FIXED,
+                                        .width = CRASH_INTERVAL * (1 + (int64_t)i / 2)};
+        varve_selection selection = {.kind = VARVE_SELECT_MATCH,
+                                     .text = {metrics[0], strlen(metrics[0])}};
+        options.selections = &selection;
+        options.selection_count = 1;
+        if (!rollup_check_open(db, &options, &pair)) {
+            return crash_oracle_wrong(outcome, "an aggregate:", "cannot be asked");
+        }
+        if (!rollup_check_compare(&pair, failure)) {
+            return crash_oracle_wrong(outcome, "a rollup changes", failure);
+        }
+    }
+    return true;
+}
+
 /* Everything but the second life; true: write succeeded, so that there can be one. */
 static bool crash_oracle_first_life(oracle_life *life, const crash_subject *subject,
                                     crash_outcome *outcome)
@@ -568,6 +601,7 @@ static bool crash_oracle_first_life(oracle_life *life, const crash_subject *subj
     oracle_scan rows;
     if (!crash_oracle_check_copies(life, subject, outcome) ||
         !crash_oracle_digest(subject, life->db, &outcome->found, outcome, "verify") ||
+        !crash_oracle_check_rollups(life->db, outcome) ||
         !crash_oracle_check_files(life, outcome) ||
         !crash_oracle_check_derived(life, &rows, outcome) ||
         !crash_oracle_check_index(life, &rows, outcome) ||

@@ -25,6 +25,7 @@ enum {
     CRASH_BATCHES_MAX = 1000,
     CRASH_ROWS_AFTER = 100,
     CRASH_COPIES_MAX = 16,
+    CRASH_INTERVAL = 500, /* of the rollup */
     CRASH_RINGS = 3
 };
 

@@ -70,13 +70,47 @@ static bool has_bounds(uint32_t aggregation)
            aggregation == VARVE_AGG_VARIANCE || aggregation == VARVE_AGG_STDDEV;
 }
 
+bool rollup_check_open(varve_db *db, varve_query_options *options, rollup_pair *out_pair)
+{
+    varve_error err;
+    varve_output bounds[3];
+    const varve_output *asked = options->outputs;
+    memset(bounds, 0, sizeof bounds);
+    out_pair->aggregation = asked->aggregation;
+    out_pair->bounds = NULL;
+    out_pair->without = NULL;
+    if (varve_query(db, options, &out_pair->with, &err) != VARVE_OK) {
+        return false;
+    }
+    options->flags |= VARVE_QUERY_NO_STATISTICS;
+    bool is_open = varve_query(db, options, &out_pair->without, &err) == VARVE_OK;
+    if (is_open && has_bounds(asked->aggregation)) {
+        static const uint32_t aggregations[3] = {VARVE_AGG_COUNT, VARVE_AGG_MIN, VARVE_AGG_MAX};
+        for (size_t i = 0; i < 3; i++) {
+            bounds[i].name = asked->name;
+            bounds[i].aggregation = aggregations[i];
+            bounds[i].as_type = i == 0 ? 0 : (uint32_t)VARVE_TYPE_F64;
+        }
+        options->outputs = bounds;
+        options->output_count = 3;
+        is_open = varve_query(db, options, &out_pair->bounds, &err) == VARVE_OK;
+        options->outputs = asked;
+        options->output_count = 1;
+    }
+    options->flags &= ~(uint32_t)VARVE_QUERY_NO_STATISTICS;
+    if (!is_open) {
+        varve_cursor_close(out_pair->with);
+        varve_cursor_close(out_pair->without);
+    }
+    return is_open;
+}
+
 bool rollup_check_ask(varve_db *db, vv_random *random, const rollup_world *world, int64_t last,
                       rollup_pair *out_pair)
 {
-    varve_output outputs[3];
+    varve_output outputs[1];
     varve_query_options options;
     varve_selection selection;
-    varve_error err;
     memset(out_pair, 0, sizeof *out_pair);
     memset(outputs, 0, sizeof outputs);
     memset(&selection, 0, sizeof selection);
@@ -124,25 +158,7 @@ bool rollup_check_ask(varve_db *db, vv_random *random, const rollup_world *world
              "aggregation %u of %s.%s, [%lld, %lld), width %lld, grouping %u",
              out_pair->aggregation, metric, field, (long long)options.range.start,
              (long long)options.range.end, (long long)options.bucket.width, options.grouping);
-    if (varve_query(db, &options, &out_pair->with, &err) != VARVE_OK) {
-        return false;
-    }
-    options.flags |= VARVE_QUERY_NO_STATISTICS;
-    bool is_open = varve_query(db, &options, &out_pair->without, &err) == VARVE_OK;
-    if (is_open && has_bounds(out_pair->aggregation)) {
-        static const uint32_t bounds[3] = {VARVE_AGG_COUNT, VARVE_AGG_MIN, VARVE_AGG_MAX};
-        for (size_t i = 0; i < 3; i++) {
-            outputs[i] = (varve_output){.name = outputs[0].name, .aggregation = bounds[i]};
-            outputs[i].as_type = bounds[i] == VARVE_AGG_COUNT ? 0 : (uint32_t)VARVE_TYPE_F64;
-        }
-        options.output_count = 3;
-        is_open = varve_query(db, &options, &out_pair->bounds, &err) == VARVE_OK;
-    }
-    if (!is_open) {
-        varve_cursor_close(out_pair->with);
-        varve_cursor_close(out_pair->without);
-    }
-    return is_open;
+    return rollup_check_open(db, &options, out_pair);
 }
 
 /* ---- comparing ---- */

@@ -38,6 +38,8 @@ typedef struct rollup_pair {
 /* A random one over about [0, last]. False: nothing was asked (types that do not meet). */
 bool rollup_check_ask(varve_db *db, vv_random *random, const rollup_world *world, int64_t last,
                       rollup_pair *out_pair);
+/* A certain aggregate of one output. False: it cannot be asked. */
+bool rollup_check_open(varve_db *db, varve_query_options *options, rollup_pair *out_pair);
 /* Read both and compare; closes them. False: *out_failure says how they differ. */
 bool rollup_check_compare(rollup_pair *pair, char out_failure[400]);
 
