@@ -873,6 +873,10 @@ crash_script *crash_play(const crash_workload *workload, const crash_play_option
         vv_sim_set_hook(script->world.sim, crash_hook, script);
     }
     if (crash_open(script)) {
+        /* Before there are rows: a series that has some becomes no ring. */
+        for (uint32_t i = 0; i < CRASH_RINGS && workload->rings > 0; i++) {
+            crash_change_ring(script);
+        }
         for (uint32_t i = 0; i < workload->steps && !script->has_failed; i++) {
             crash_step(script);
         }
