@@ -248,12 +248,24 @@ static bool crash_oracle_has(const varve_column *column, size_t row)
     return column->present == NULL || vv_bits_get(column->present, row);
 }
 
-/* Rows of a raw block into the scan. */
+/* The column of the field `value`; NULL: no row has it. */
+static const varve_column *crash_oracle_value(const varve_block *block)
+{
+    for (size_t i = 0; i < block->column_count; i++) {
+        if (block->column_names[i].size == 5 &&
+            memcmp(block->column_names[i].data, "value", 5) == 0) {
+            return &block->columns[i];
+        }
+    }
+    return NULL;
+}
+
+/* Rows of a raw block into the scan; a series counts also without that field. */
 static void crash_oracle_take_raw(oracle_scan *scan, const varve_block *block)
 {
     oracle_series *slot = crash_oracle_slot(scan, block->series.id);
-    const varve_column *column = block->columns;
-    for (size_t row = 0; row < block->rows; row++) {
+    const varve_column *column = crash_oracle_value(block);
+    for (size_t row = 0; column != NULL && row < block->rows; row++) {
         if (crash_oracle_has(column, row)) {
             crash_oracle_add(slot, block->timestamps[row], ((const double *)column->values)[row]);
         }
@@ -318,18 +330,13 @@ static varve_status crash_oracle_rows(varve_db *db, const varve_matcher *matcher
 {
     varve_query_options query;
     varve_selection selection;
-    varve_output output;
     varve_query_options_init(&query);
     memset(&selection, 0, sizeof selection);
-    memset(&output, 0, sizeof output);
     selection.kind = VARVE_SELECT_MATCH;
     selection.matchers = matcher;
     selection.matcher_count = 1;
-    output.name = VARVE_STR("value");
     query.selections = &selection;
     query.selection_count = matcher == NULL ? 0 : 1;
-    query.outputs = &output;
-    query.output_count = 1;
     memset(scan, 0, sizeof *scan);
     return crash_oracle_query(db, &query, crash_oracle_take_raw, scan, err);
 }
