@@ -267,9 +267,6 @@ static varve_status row_list_read_all(row_list_source *source, varve_error *out_
     vv_reader *reader = source->reader;
     source->facts.sequence = vv_reader_u64(reader);
     size_t count = vv_reader_count(reader, ROW_LIST_SERIES_BYTES_MIN, SIZE_MAX);
-    if (count == 0) {
-        vv_reader_spoil(reader);
-    }
     for (size_t i = 0; i < count && !vv_reader_is_bad(reader); i++) {
         uint32_t series;
         VV_TRY(row_list_read_name(source, &series, out_err));

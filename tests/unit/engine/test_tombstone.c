@@ -223,6 +223,16 @@ static void rows_of_unknown_series_are_left_out(void **state)
     const vv_tombstone *list = *VV_VEC_AT(&found, vv_tombstone *, COUNT);
     assert_int_equal(list->row_count, 0); /* there for its file to be dropped with it */
     assert_true(list->sequence == 100 && list->file_id == 5);
+    /* A snapshot writes such a list again. */
+    vv_tombstone *empty = *VV_VEC_AT(&found, vv_tombstone *, COUNT);
+    vv_vec again;
+    vv_vec_init(&again, &f->db.alloc, sizeof(vv_tombstone *), SIZE_MAX);
+    check_ok(vv_tombstone_file_write(&f->db, 6, &empty, 1, &err), &err);
+    check_ok(vv_tombstone_file_read(&f->db, 6, &again, &err), &err);
+    assert_int_equal(again.count, 1);
+    list = *VV_VEC_AT(&again, vv_tombstone *, 0);
+    assert_true(list->row_count == 0 && list->sequence == 100 && list->file_id == 6);
+    forget(f, &again);
     forget(f, &found);
     (void)resolve(f, "cpu", "b");
     check_ok(read_file(f, &found, &err), &err);
