@@ -135,6 +135,9 @@ vv_retention_times vv_retention_measure(const vv_write *write)
 {
     varve_db *db = write->db;
     vv_retention_times times = {.newest = VV_RETENTION_NONE, .skew_newest = VV_RETENTION_NONE};
+    if (write->batch->user.is_internal) {
+        return times; /* what background work writes, and when, changes no answer */
+    }
     int64_t ahead_ns = vv_sat_add_i64(vv_env_wall_ns(&db->env), VV_RETENTION_SKEW_S * VV_NS_PER_S);
     int64_t limit = vv_time_convert_saturating(ahead_ns, VARVE_PRECISION_NS, db->precision);
     const vv_write_item *items = VV_VEC_ITEMS(&write->memory->items, vv_write_item);
