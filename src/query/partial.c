@@ -171,6 +171,9 @@ static varve_value partial_get_value(vv_reader *reader, uint32_t family)
     return value;
 }
 
+/* Values of one series in one bucket: what fits leaves room in 128 bits for 32768 such sums. */
+#define PARTIAL_COUNT_MAX (UINT64_C(1) << 48)
+
 static void partial_get_sum(vv_reader *reader, vv_stats *stats)
 {
     if (stats->type == VARVE_TYPE_F64) {
@@ -180,6 +183,12 @@ static void partial_get_sum(vv_reader *reader, vv_stats *stats)
     } else {
         vv_u128 low = vv_reader_u64(reader);
         vv_u128 high = vv_reader_u64(reader);
+        int64_t top = (int64_t)high;
+        if (stats->count > PARTIAL_COUNT_MAX || top > (int64_t)stats->count ||
+            top < -(int64_t)stats->count) {
+            vv_reader_spoil(reader); /* no sum of so many numbers of 64 bits */
+            return;
+        }
         stats->sum = (vv_i128)(high << 64 | low);
     }
 }
