@@ -28,7 +28,7 @@ enum {
     TOMBSTONE_HEADER_BYTES = 40,
     TOMBSTONE_CRC_BYTES = 4,
     TOMBSTONE_ITEM_BYTES_MIN = 3 * 8 + 1, /* with an empty selection */
-    TOMBSTONE_LIST_BYTES_MIN = 8 + 1 /* without rows */
+    TOMBSTONE_LIST_BYTES_MIN = 8 + 1      /* without rows */
 };
 static const char tombstone_magic[8] = {'V', 'A', 'R', 'V', 'E', 'D', 'E', 'L'};
 
