@@ -269,7 +269,7 @@ varve_status vv_partial_read(vv_bytes bytes, uint32_t aggregation, int64_t start
     out_partial->is_raw = type == PARTIAL_RAW;
     if (!out_partial->is_raw) {
         bool is_known = type >= VARVE_TYPE_F64 && type <= VARVE_TYPE_HISTOGRAM &&
-                        type == vv_type_family(type) &&
+                        type == vv_type_family(type) && aggregation != VARVE_AGG_QUANTILE &&
                         vv_aggregate_type(aggregation, type) != VARVE_TYPE_NONE;
         if (!is_known) {
             return vv_fail(out_err, VARVE_E_CORRUPT, "a partial aggregate of type %u", type);
