@@ -425,6 +425,7 @@ static void crash_remember(crash_script *script)
     crash_figures figures = crash_figures_of(script->db);
     script->expected[script->issued] = contents;
     script->counters[script->issued] = (crash_counters){figures.sequence, figures.lsn};
+    script->remembered = script->issued;
 }
 
 static int64_t crash_time(crash_script *script)

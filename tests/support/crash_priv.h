@@ -74,6 +74,7 @@ typedef struct crash_script {
     varve_field fields[CRASH_FIELDS];
     int64_t time;
     uint32_t issued, durable;
+    uint32_t remembered; /* expected[] and counters[] are this run's own up to here */
     crash_digest expected[CRASH_BATCHES_MAX + 1];
     crash_counters counters[CRASH_BATCHES_MAX + 1];
     crash_copy copies[CRASH_COPIES_MAX];
