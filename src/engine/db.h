@@ -148,6 +148,7 @@ struct varve_db {
     atomic_uint ring_changing; /* the series that is being made a ring, reshaped or dropped; changed
                                   with its shard locked */
     atomic_uint_fast64_t ring_changes; /* how often the rings changed; with every shard locked */
+    atomic_bool has_rings;             /* in the current version; changed before ring_changes */
     bool rings_recover;                /* an open is under way (R5); of the opening thread */
     vv_mutex ring_lock;                /* rank RING: for waiting only */
     vv_cond ring_changed;              /* ring_changing is 0 again */

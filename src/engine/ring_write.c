@@ -107,7 +107,9 @@ varve_status vv_write_check_rings(vv_write *write, varve_error *out_err)
     varve_db *db = write->db;
     write->ring_changes = atomic_load(&db->ring_changes);
     vv_ring_set *old = write->rings;
-    write->rings = vv_ring_set_current(db);
+    /* Without a lock where there are none: one that comes now changes ring_changes, and that is
+     * compared under the locks. */
+    write->rings = atomic_load(&db->has_rings) ? vv_ring_set_current(db) : NULL;
     vv_ring_set_unref(db, old);
     if (write->rings == NULL || write->rings->count == 0) {
         return VARVE_OK;

@@ -175,6 +175,7 @@ void vv_version_install_locked(varve_db *db, vv_version *version)
     vv_mutex_assert_held(&db->state_lock);
     vv_version *old = db->version;
     db->version = version;
+    atomic_store(&db->has_rings, version->rings != NULL && version->rings->count > 0);
     vv_version_unref(db, old);
 }
 
