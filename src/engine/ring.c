@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "base/status.h"
+#include "engine/publish.h"
 #include "engine/version.h"
 #include "index/catalogue.h"
 
@@ -354,4 +355,24 @@ varve_status vv_ring_write_file(varve_db *db, const vv_ring_target *target,
     varve_status status = vv_ring_file_write(target, &header, pages, out_err);
     vv_alloc_free(&db->alloc, pages, count * sizeof *pages);
     return status;
+}
+
+varve_status vv_ring_write_new_file(varve_db *db, vv_ring_state *state, varve_error *out_err)
+{
+    char tmp[VV_PATH_BYTES_MAX];
+    char directory[VV_PATH_BYTES_MAX];
+    VV_TRY(vv_db_path(db, "tmp", tmp, out_err));
+    VV_TRY(vv_db_path(db, "ring", directory, out_err));
+    vv_ring_target target = {
+        .env = &db->env,
+        .tmp_directory = tmp,
+        .directory = directory,
+        .sites = {.file = VV_SITE_RING_FILE,
+                  .rename = VV_SITE_RING_RENAME,
+                  .dir = VV_SITE_RING_DIR},
+    };
+    uint64_t id = vv_publish_file_id(db);
+    VV_TRY(vv_ring_write_file(db, &target, state, NULL, db->store_id, id, out_err));
+    state->file_id = id;
+    return VARVE_OK;
 }

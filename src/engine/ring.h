@@ -150,5 +150,9 @@ VV_MUST_CHECK varve_status vv_ring_write_file(varve_db *db, const vv_ring_target
                                               vv_ring_page *const *overlay,
                                               const uint8_t store_id[16], uint64_t id,
                                               varve_error *out_err);
+/** Write the pages of a state as a file of this database under a new number, which becomes
+ *  state->file_id; nobody else has the state yet, and no manifest names the file. */
+VV_MUST_CHECK varve_status vv_ring_write_new_file(varve_db *db, vv_ring_state *state,
+                                                  varve_error *out_err);
 
 #endif

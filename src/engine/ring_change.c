@@ -305,30 +305,6 @@ static varve_status ring_change_make_state(ring_change *change, const vv_ring_se
     return status;
 }
 
-static varve_status ring_change_write_file(ring_change *change, varve_error *out_err)
-{
-    varve_db *db = change->db;
-    char tmp[VV_PATH_BYTES_MAX];
-    char directory[VV_PATH_BYTES_MAX];
-    if (db->is_memory) {
-        return VARVE_OK;
-    }
-    VV_TRY(vv_db_path(db, "tmp", tmp, out_err));
-    VV_TRY(vv_db_path(db, "ring", directory, out_err));
-    vv_ring_target target = {
-        .env = &db->env,
-        .tmp_directory = tmp,
-        .directory = directory,
-        .sites = {.file = VV_SITE_RING_FILE,
-                  .rename = VV_SITE_RING_RENAME,
-                  .dir = VV_SITE_RING_DIR},
-    };
-    uint64_t id = vv_publish_file_id(db);
-    VV_TRY(vv_ring_write_file(db, &target, change->state, NULL, db->store_id, id, out_err));
-    change->state->file_id = id;
-    return VARVE_OK;
-}
-
 /* ---- the moment (X1) ---- */
 
 /** Types of the new fields; a ring that is new has them from its first row on. */
@@ -454,8 +430,8 @@ static varve_status ring_change_run(ring_change *change, varve_error *out_err)
     vv_ring_set_unref(db, base);
     if (status == VARVE_OK && change->state != NULL) {
         status = ring_change_set_types(change, out_err);
-        if (status == VARVE_OK) {
-            status = ring_change_write_file(change, out_err);
+        if (status == VARVE_OK && !change->db->is_memory) {
+            status = vv_ring_write_new_file(change->db, change->state, out_err);
         }
     }
     return status == VARVE_OK ? ring_change_publish(change, out_err) : status;

@@ -152,25 +152,11 @@ static varve_status ring_flush_push_id(vv_vec *ids, uint64_t id, varve_error *ou
 static varve_status ring_flush_anew(vv_ring_flush *flush, varve_db *db, const ring_flush_item *item,
                                     varve_error *out_err)
 {
-    char tmp[VV_PATH_BYTES_MAX];
-    char directory[VV_PATH_BYTES_MAX];
-    VV_TRY(vv_db_path(db, "tmp", tmp, out_err));
-    VV_TRY(vv_db_path(db, "ring", directory, out_err));
-    vv_ring_target target = {
-        .env = &db->env,
-        .tmp_directory = tmp,
-        .directory = directory,
-        .sites = {.file = VV_SITE_RING_FILE,
-                  .rename = VV_SITE_RING_RENAME,
-                  .dir = VV_SITE_RING_DIR},
-    };
-    uint64_t id = vv_publish_file_id(db);
     VV_TRY(ring_flush_push_id(&flush->drop, item->old_state->file_id, out_err));
-    VV_TRY(vv_ring_write_file(db, &target, item->state, NULL, db->store_id, id, out_err));
-    item->state->file_id = id; /* nobody else has this state yet */
-    varve_status status = ring_flush_push_id(&flush->add, id, out_err);
+    VV_TRY(vv_ring_write_new_file(db, item->state, out_err));
+    varve_status status = ring_flush_push_id(&flush->add, item->state->file_id, out_err);
     if (status != VARVE_OK) {
-        vv_ring_unlink(db, id);
+        vv_ring_unlink(db, item->state->file_id);
     }
     atomic_fetch_add_explicit(&db->counters.ring_rewrites, 1, memory_order_relaxed);
     return status;

@@ -468,6 +468,22 @@ vv_rollup *vv_rollup_set_find(const vv_rollup_set *set, uint64_t generation)
 
 /* ---- names of what is kept ---- */
 
+bool vv_rollup_keeps_field(const varve_rollup *rollup, varve_text name)
+{
+    if ((rollup->flags & VARVE_ROLLUP_ALL_FIELDS) != 0) {
+        return !vv_text_equal(name, VARVE_STR(VV_ROLLUP_SEQUENCE_FIELD));
+    }
+    if (rollup->field_count == 0) {
+        return vv_text_equal(name, VARVE_STR("value"));
+    }
+    for (size_t i = 0; i < rollup->field_count; i++) {
+        if (vv_text_equal(name, rollup->fields[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 varve_text vv_rollup_metric(uint64_t generation, char buffer[VV_ROLLUP_NAME_BYTES])
 {
     size_t size = vv_text_format(buffer, VV_ROLLUP_NAME_BYTES, VV_ROLLUP_PREFIX "%llu",

@@ -80,6 +80,8 @@ vv_rollup *vv_rollup_set_find(const vv_rollup_set *set, uint64_t generation);
 /** The metric that what a generation keeps is stored under, and back: 0 for another metric. */
 varve_text vv_rollup_metric(uint64_t generation, char buffer[VV_ROLLUP_NAME_BYTES]);
 uint64_t vv_rollup_generation_of(varve_text metric);
+/** Whether it keeps a field of this name, where values of its type can be kept. */
+bool vv_rollup_keeps_field(const varve_rollup *rollup, varve_text name);
 /** E_INVALID: nobody else writes or deletes there. */
 VV_COLD varve_status vv_rollup_refuse(varve_text metric, varve_error *out_err);
 

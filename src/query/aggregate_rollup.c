@@ -77,22 +77,6 @@ static bool rollup_may_answer(const varve_cursor *cursor, const vv_plan *plan)
            (plan->flags & without) == 0 && plan->predicate_count == 0 && plan->after_row_id == 0;
 }
 
-static bool rollup_keeps_field(const varve_rollup *rollup, varve_text name)
-{
-    if ((rollup->flags & VARVE_ROLLUP_ALL_FIELDS) != 0) {
-        return !vv_text_equal(name, VARVE_STR(VV_ROLLUP_SEQUENCE_FIELD));
-    }
-    if (rollup->field_count == 0) {
-        return vv_text_equal(name, VARVE_STR("value"));
-    }
-    for (size_t i = 0; i < rollup->field_count; i++) {
-        if (vv_text_equal(name, rollup->fields[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /** Whether its buckets and fields are those of the query, or parts of them (V2). */
 static bool rollup_fits(const vv_aggregate *state, const vv_rollup *rollup, uint32_t aggregation)
 {
@@ -108,7 +92,7 @@ static bool rollup_fits(const vv_aggregate *state, const vv_rollup *rollup, uint
     }
     for (size_t i = 0; i < plan->output_count; i++) {
         if (plan->outputs[i].kind == VARVE_OUTPUT_FIELD &&
-            !rollup_keeps_field(&rollup->given, plan->outputs[i].name)) {
+            !vv_rollup_keeps_field(&rollup->given, plan->outputs[i].name)) {
             return false;
         }
     }

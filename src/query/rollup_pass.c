@@ -43,7 +43,6 @@
 #include "model/rows.h"
 #include "query/aggregate_priv.h"
 #include "query/partial.h"
-#include "query/rollup_pass.h"
 
 enum {
     PASS_SLOTS_MAX = 8192,         /* computed at once, about: a few MiB (arbitrary) */
@@ -349,21 +348,8 @@ static varve_status pass_open_cursor(pass_state *pass, varve_error *out_err)
 /** Whether the rollup keeps a field that values of this type are in. */
 static bool pass_keeps(const varve_rollup *rollup, varve_text name, uint32_t type)
 {
-    if (vv_aggregate_type(rollup->aggregation, type) == VARVE_TYPE_NONE) {
-        return false;
-    }
-    if ((rollup->flags & VARVE_ROLLUP_ALL_FIELDS) != 0) {
-        return !vv_text_equal(name, VARVE_STR(VV_ROLLUP_SEQUENCE_FIELD));
-    }
-    if (rollup->field_count == 0) {
-        return vv_text_equal(name, VARVE_STR("value"));
-    }
-    for (size_t i = 0; i < rollup->field_count; i++) {
-        if (vv_text_equal(name, rollup->fields[i])) {
-            return true;
-        }
-    }
-    return false;
+    return vv_aggregate_type(rollup->aggregation, type) != VARVE_TYPE_NONE &&
+           vv_rollup_keeps_field(rollup, name);
 }
 
 /** A plan over these fields, and what it needs to be worked through. */
