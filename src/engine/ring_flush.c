@@ -24,7 +24,6 @@
 #include "base/crc.h"
 #include "base/status.h"
 #include "codec/vector.h"
-#include "engine/publish.h"
 #include "engine/ring_apply.h"
 #include "sys/env.h"
 #include "wal/payload.h"

@@ -21,15 +21,14 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "base/random.h"
+#include "support/noise_rows.h"
 #include "support/temp_dir.h"
 
-enum { ROW_BYTES = 4096, BATCH_ROWS = 64, SERIES = 4, ROWS_MAX = 1 << 20, TRIES_MAX = 3000 };
+enum { TRIES_MAX = 3000 };
 
 typedef struct full_disk {
     char path[600];
-    varve_db *db;
-    int64_t first, next; /* rows [first, next) were answered and not deleted */
+    noise_rows rows;
 } full_disk;
 
 /* ---- a file system ---- */
@@ -68,95 +67,6 @@ static uint64_t free_bytes(const full_disk *disk)
     return (uint64_t)info.f_bavail * info.f_frsize;
 }
 
-/* ---- rows whose bytes nothing makes smaller ---- */
-
-static void row_bytes(int64_t row, char out_bytes[ROW_BYTES])
-{
-    vv_random random;
-    vv_random_init(&random, (uint64_t)row + 1);
-    vv_random_fill(&random, out_bytes, ROW_BYTES);
-}
-
-static varve_series row_series(full_disk *disk, int64_t row)
-{
-    varve_error err;
-    varve_series series;
-    char name[] = "s0";
-    name[1] = (char)('0' + row % SERIES);
-    varve_label label = {VARVE_STR("of"), {name, 2}};
-    check_ok(varve_series_resolve(disk->db, VARVE_STR("m"), &label, 1, 0, &series, &err), &err);
-    return series;
-}
-
-static varve_status write_batch(full_disk *disk, varve_error *err)
-{
-    static char bytes[BATCH_ROWS][ROW_BYTES];
-    varve_batch *batch;
-    varve_field field;
-    varve_written written;
-    varve_written_init(&written);
-    check_ok(varve_field_resolve(disk->db, VARVE_STR("v"), &field, err), err);
-    check_ok(varve_batch_create(disk->db, &batch, err), err);
-    for (int64_t i = 0; i < BATCH_ROWS; i++) {
-        int64_t number = disk->next + i;
-        row_bytes(number, bytes[i]);
-        varve_value value = {.type = VARVE_TYPE_BYTES, .as.bytes = {bytes[i], ROW_BYTES}};
-        varve_row row = {
-            .series = row_series(disk, number),
-            .timestamp = number,
-            .fields = &field,
-            .values = &value,
-            .count = 1,
-        };
-        check_ok(varve_batch_row(batch, &row, err), err);
-    }
-    varve_status status = varve_batch_commit(batch, NULL, &written, err);
-    varve_batch_free(batch);
-    if (status == VARVE_OK) {
-        assert_int_equal(written.ack, VARVE_ACK_DURABLE);
-        disk->next += BATCH_ROWS;
-    }
-    return status;
-}
-
-static void check_rows(full_disk *disk)
-{
-    static bool seen[ROWS_MAX];
-    varve_error err;
-    assert_true(disk->next <= ROWS_MAX);
-    memset(seen, 0, sizeof seen);
-    for (int64_t s = 0; s < SERIES; s++) {
-        varve_series series = row_series(disk, s);
-        varve_selection selection = {
-            .kind = VARVE_SELECT_LIST, .series = &series, .series_count = 1};
-        varve_query_options options;
-        varve_cursor *cursor;
-        const varve_block *block;
-        varve_query_options_init(&options);
-        options.selections = &selection;
-        options.selection_count = 1;
-        check_ok(varve_query(disk->db, &options, &cursor, &err), &err);
-        check_ok(varve_cursor_next(cursor, &block, &err), &err);
-        while (block != NULL) {
-            const varve_text *values = block->columns[0].values;
-            for (size_t i = 0; i < block->rows; i++) {
-                int64_t row = block->timestamps[i];
-                char bytes[ROW_BYTES];
-                assert_true(row >= disk->first && row < disk->next && row % SERIES == s);
-                row_bytes(row, bytes);
-                assert_int_equal(values[i].size, ROW_BYTES);
-                assert_memory_equal(values[i].data, bytes, ROW_BYTES);
-                seen[row] = true;
-            }
-            check_ok(varve_cursor_next(cursor, &block, &err), &err);
-        }
-        varve_cursor_close(cursor);
-    }
-    for (int64_t row = disk->first; row < disk->next; row++) {
-        assert_true(seen[row]);
-    }
-}
-
 /* ---- the cycles ---- */
 
 static void open_database(full_disk *disk)
@@ -165,41 +75,18 @@ static void open_database(full_disk *disk)
     varve_options options;
     varve_options_init(&options);
     options.memory_limit_bytes = UINT64_C(128) << 20;
-    check_ok(varve_open(disk->path, &options, &disk->db, &err), &err);
-}
-
-static void fill(full_disk *disk)
-{
-    varve_error err;
-    int64_t begun = disk->next;
-    varve_status status = VARVE_OK;
-    while (status == VARVE_OK) {
-        status = write_batch(disk, &err);
-    }
-    check_status(VARVE_E_NOSPACE, status);
-    assert_true(disk->next > begun);
-    assert_true(strlen(err.message) > 0);
-}
-
-static void free_half(full_disk *disk)
-{
-    varve_error err;
-    varve_selection all = {.kind = VARVE_SELECT_ALL};
-    int64_t row = disk->first + (disk->next - disk->first) / 2;
-    check_ok(varve_delete(disk->db, &all, 1, (varve_range){INT64_MIN, row}, NULL, NULL, &err),
-             &err);
-    disk->first = row;
+    check_ok(varve_open(disk->path, &options, &disk->rows.db, &err), &err);
 }
 
 /* The background frees what was deleted; nobody asks it to. */
 static void resume(full_disk *disk)
 {
     varve_error err;
-    varve_status status = write_batch(disk, &err);
+    varve_status status = noise_rows_write(&disk->rows, &err);
     for (int tries = 0; status == VARVE_E_NOSPACE && tries < TRIES_MAX; tries++) {
         /* A condition with a deadline of 20 ms: no row comes meanwhile. */
-        VV_IGNORE(varve_wait_visible(disk->db, UINT64_MAX - 1, 20, NULL, NULL));
-        status = write_batch(disk, &err);
+        VV_IGNORE(varve_wait_visible(disk->rows.db, UINT64_MAX - 1, 20, NULL, NULL));
+        status = noise_rows_write(&disk->rows, &err);
     }
     check_ok(status, &err);
 }
@@ -213,28 +100,30 @@ static unsigned cycles_wanted(void)
 static void a_full_file_system_heals_by_deletes(void **state)
 {
     full_disk *disk = *state;
+    noise_rows *rows = &disk->rows;
     varve_error err;
     unsigned cycles = cycles_wanted();
     open_database(disk);
     for (unsigned cycle = 0; cycle < cycles; cycle++) {
-        fill(disk);
+        noise_rows_fill(rows);
+        assert_true(rows->next > rows->first);
         if (cycle % 5 == 0) {
-            check_rows(disk); /* reads go on */
+            noise_rows_check(rows); /* reads go on */
         }
         if (cycle % 4 == 3) { /* full, and opened again */
-            varve_abandon(disk->db);
+            varve_abandon(rows->db);
             open_database(disk);
         }
-        free_half(disk);
+        noise_rows_delete_before(rows, rows->first + (rows->next - rows->first) / 2);
         resume(disk);
     }
-    check_rows(disk);
-    check_ok(varve_close(disk->db, &err), &err);
+    noise_rows_check(rows);
+    check_ok(varve_close(rows->db, &err), &err);
     open_database(disk);
-    check_rows(disk);
-    check_ok(varve_close(disk->db, &err), &err);
+    noise_rows_check(rows);
+    check_ok(varve_close(rows->db, &err), &err);
     print_message("%u cycles, %lld rows, %llu bytes free at the end\n", cycles,
-                  (long long)disk->next, (unsigned long long)free_bytes(disk));
+                  (long long)rows->next, (unsigned long long)free_bytes(disk));
 }
 
 int main(void)
@@ -250,6 +139,7 @@ int main(void)
         return 0;
     }
     snprintf(disk.path, sizeof disk.path, "%s/db", directory.path);
+    disk.rows = (noise_rows){.row_bytes = 4096, .batch_rows = 64};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(a_full_file_system_heals_by_deletes, &disk),
     };

@@ -11,6 +11,7 @@
 #include "engine/space.h"
 #include "support/engine_fixture.h"
 #include "support/manual_clock.h"
+#include "support/noise_rows.h"
 #include "sys/vfs_sim.h"
 #include "wal/wal.h"
 
@@ -223,28 +224,21 @@ static void a_delete_takes_the_ballast_where_the_log_finds_no_space(void **state
 
 /* ---- a small disk that is really full ---- */
 
-enum {
-    DISK_BYTES = 1536 * 1024,
-    DISK_ROW_BYTES = 1500,
-    DISK_SERIES = 4,
-    DISK_BATCH = 8,
-    DISK_CYCLES = 20
-};
+enum { DISK_BYTES = 1536 * 1024, DISK_CYCLES = 20 };
 
 typedef struct disk_world {
     vv_alloc alloc;
     vv_sim *sim;
     vv_env env;
     varve_options options;
-    varve_db *db;
     manual_clock clock;
-    int64_t first, next; /* rows [first, next) are there: row n is of series n % DISK_SERIES */
+    noise_rows rows;
 } disk_world;
 
 static void disk_open(disk_world *w)
 {
     varve_error err;
-    check_ok(varve_open("/db", &w->options, &w->db, &err), &err);
+    check_ok(varve_open("/db", &w->options, &w->rows.db, &err), &err);
 }
 
 static void disk_insert(disk_world *w, const vv_sim_image *image)
@@ -259,7 +253,7 @@ static void disk_cut(disk_world *w)
 {
     vv_sim_point *point = vv_sim_capture(w->sim);
     vv_sim_image *image = vv_sim_power_cut(point, &(vv_sim_cut){.model = VV_SIM_CUT_NONE});
-    varve_abandon(w->db);
+    varve_abandon(w->rows.db);
     vv_sim_free(w->sim);
     disk_insert(w, image);
     vv_sim_point_free(point);
@@ -283,100 +277,8 @@ static void disk_create(disk_world *w)
     w->options.min_free_bytes = 192 * 1024;
     w->options.reserve_bytes = 160 * 1024;
     w->options.write_timeout_ms = 1;
+    w->rows = (noise_rows){.row_bytes = 1500, .batch_rows = 8};
     disk_open(w);
-}
-
-/* What row n holds: bytes that nothing makes smaller. */
-static void disk_text(int64_t row, char out_text[DISK_ROW_BYTES])
-{
-    vv_random random;
-    vv_random_init(&random, (uint64_t)row + 1);
-    vv_random_fill(&random, out_text, DISK_ROW_BYTES);
-}
-
-static varve_series disk_series(disk_world *w, int64_t row)
-{
-    varve_error err;
-    varve_series series;
-    char name[] = "s0";
-    name[1] = (char)('0' + row % DISK_SERIES);
-    varve_label label = {VARVE_STR("of"), {name, 2}};
-    check_ok(varve_series_resolve(w->db, VARVE_STR("m"), &label, 1, 0, &series, &err), &err);
-    return series;
-}
-
-static varve_status disk_write(disk_world *w, varve_error *err)
-{
-    static char texts[DISK_BATCH][DISK_ROW_BYTES];
-    varve_batch *batch;
-    varve_field field;
-    check_ok(varve_field_resolve(w->db, VARVE_STR("v"), &field, err), err);
-    check_ok(varve_batch_create(w->db, &batch, err), err);
-    for (int64_t i = 0; i < DISK_BATCH; i++) {
-        disk_text(w->next + i, texts[i]);
-        varve_value value = {.type = VARVE_TYPE_BYTES, .as.bytes = {texts[i], DISK_ROW_BYTES}};
-        varve_row row = {
-            .series = disk_series(w, w->next + i),
-            .timestamp = w->next + i,
-            .fields = &field,
-            .values = &value,
-            .count = 1,
-        };
-        check_ok(varve_batch_row(batch, &row, err), err);
-    }
-    varve_status status = varve_batch_commit(batch, NULL, NULL, err);
-    varve_batch_free(batch);
-    w->next += status == VARVE_OK ? DISK_BATCH : 0;
-    return status;
-}
-
-/* Every row that was answered and not deleted is there, with its bytes, and no other. */
-static void disk_check(disk_world *w)
-{
-    varve_error err;
-    static bool seen[65536];
-    memset(seen, 0, sizeof seen);
-    assert_true(w->next < 65536);
-    for (int64_t s = 0; s < DISK_SERIES; s++) {
-        varve_series series = disk_series(w, s);
-        varve_selection selection = {
-            .kind = VARVE_SELECT_LIST, .series = &series, .series_count = 1};
-        varve_query_options options;
-        varve_cursor *cursor;
-        const varve_block *block;
-        varve_query_options_init(&options);
-        options.selections = &selection;
-        options.selection_count = 1;
-        check_ok(varve_query(w->db, &options, &cursor, &err), &err);
-        check_ok(varve_cursor_next(cursor, &block, &err), &err);
-        while (block != NULL) {
-            for (size_t i = 0; i < block->rows; i++) {
-                int64_t row = block->timestamps[i];
-                char text[DISK_ROW_BYTES];
-                const varve_column *column = &block->columns[0];
-                assert_null(column->offsets);
-                varve_text bytes = ((const varve_text *)column->values)[i];
-                assert_true(row >= w->first && row < w->next && row % DISK_SERIES == s);
-                disk_text(row, text);
-                assert_int_equal(bytes.size, DISK_ROW_BYTES);
-                assert_memory_equal(bytes.data, text, DISK_ROW_BYTES);
-                seen[row] = true;
-            }
-            check_ok(varve_cursor_next(cursor, &block, &err), &err);
-        }
-        varve_cursor_close(cursor);
-    }
-    for (int64_t row = w->first; row < w->next; row++) {
-        assert_true(seen[row]);
-    }
-}
-
-static void disk_delete_before(disk_world *w, int64_t row)
-{
-    varve_error err;
-    varve_selection all = {.kind = VARVE_SELECT_ALL};
-    check_ok(varve_delete(w->db, &all, 1, (varve_range){INT64_MIN, row}, NULL, NULL, &err), &err);
-    w->first = row;
 }
 
 /* Twenty times: to the brim, refused with the reason, reads go on, a delete frees space, writes
@@ -386,38 +288,36 @@ static void a_full_disk_heals_by_a_delete_twenty_times(void **state)
     (void)state;
     disk_world w;
     varve_error err;
+    noise_rows *rows = &w.rows;
     disk_create(&w);
     for (int cycle = 0; cycle < DISK_CYCLES; cycle++) {
-        int64_t begun = w.next;
-        varve_status status = VARVE_OK;
-        while (status == VARVE_OK) {
-            status = disk_write(&w, &err);
-        }
-        check_status(VARVE_E_NOSPACE, status);
-        assert_true(strlen(err.message) > 0);
-        assert_true(w.next > begun);
-        assert_int_equal(varve_health(w.db, NULL), VARVE_HEALTH_NOSPACE);
+        int64_t begun = rows->next;
+        noise_rows_fill(rows);
+        assert_true(rows->next > begun);
+        assert_int_equal(varve_health(rows->db, NULL), VARVE_HEALTH_NOSPACE);
         if (cycle % 3 == 2) {
             disk_cut(&w);
         }
-        disk_check(&w);
-        disk_delete_before(&w, w.first + (w.next - w.first) * (2 + cycle % 3) / 4);
-        disk_check(&w);
+        noise_rows_check(rows);
+        noise_rows_delete_before(rows,
+                                 rows->first + (rows->next - rows->first) * (2 + cycle % 3) / 4);
+        noise_rows_check(rows);
+        varve_status status;
         int tries = 0;
         do { /* each refusal looks whether space can be freed, and frees some */
-            status = disk_write(&w, &err);
+            status = noise_rows_write(rows, &err);
             manual_clock_advance(&w.clock, VV_NS_PER_S);
             tries++;
         } while (status == VARVE_E_NOSPACE && tries < 10);
         check_ok(status, &err);
-        assert_int_equal(varve_health(w.db, NULL), VARVE_HEALTH_OK);
-        disk_check(&w);
+        assert_int_equal(varve_health(rows->db, NULL), VARVE_HEALTH_OK);
+        noise_rows_check(rows);
     }
-    check_ok(varve_close(w.db, &err), &err);
+    check_ok(varve_close(rows->db, &err), &err);
     disk_open(&w);
-    disk_check(&w);
-    check_ok(varve_close(w.db, &err), &err);
-    print_message("%lld rows in %d cycles\n", (long long)w.next, DISK_CYCLES);
+    noise_rows_check(rows);
+    check_ok(varve_close(rows->db, &err), &err);
+    print_message("%lld rows in %d cycles\n", (long long)rows->next, DISK_CYCLES);
     vv_sim_free(w.sim);
 }
 
