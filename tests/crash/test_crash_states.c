@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "support/crash.h"
+#include "support/setting.h"
 
 enum { STATES_WORKLOADS_MAX = 64, STATES_PARTS_MAX = 16 };
 
@@ -27,12 +28,6 @@ typedef struct states_plan {
     unsigned processes;
     int64_t stop_s;
 } states_plan;
-
-static uint64_t states_setting(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text == NULL ? otherwise : strtoull(text, NULL, 10);
-}
 
 static int64_t states_now_s(void)
 {
@@ -55,7 +50,7 @@ static void states_plan_init(states_plan *plan, uint64_t seed)
         }
     }
     assert_true(plan->workload_count > 0);
-    plan->processes = (unsigned)states_setting("VARVE_TEST_PROCESSES", 2);
+    plan->processes = (unsigned)setting_number("VARVE_TEST_PROCESSES", 2);
 }
 
 /* Long ones first, so that no process ends with one alone. */
@@ -139,8 +134,8 @@ static void every_cut_recovers_to_a_prefix(void **state)
 {
     (void)state;
     static states_plan plan;
-    uint64_t percent = states_setting("VARVE_TEST_PERCENT", 1);
-    uint64_t seed = states_setting("VARVE_TEST_SEED", 0);
+    uint64_t percent = setting_percent();
+    uint64_t seed = setting_number("VARVE_TEST_SEED", 0);
     crash_limits limits = states_limits(percent);
     states_plan_init(&plan, seed);
     states_plan_add(&plan, &limits, percent >= 100, /* fails_syncs */ false);
@@ -157,9 +152,9 @@ static void every_failed_sync_keeps_what_was_answered(void **state)
 {
     (void)state;
     static states_plan plan;
-    uint64_t percent = states_setting("VARVE_TEST_PERCENT", 1);
+    uint64_t percent = setting_percent();
     crash_limits limits = {.images_per_point_max = 3, .ignored = VV_SYNC_SITE_COUNT};
-    states_plan_init(&plan, states_setting("VARVE_TEST_SEED", 0));
+    states_plan_init(&plan, setting_number("VARVE_TEST_SEED", 0));
     states_plan_add(&plan, &limits, percent >= 100, /* fails_syncs */ true);
     for (size_t i = 0; percent < 100 && i < plan.task_count; i++) {
         plan.tasks[i].limits.parts = 40; /* every 40th sync */
@@ -175,8 +170,8 @@ static void rounds_until_the_time_is_up(void **state)
 {
     (void)state;
     static states_plan plan;
-    uint64_t seconds = states_setting("VARVE_TEST_SECONDS", 0);
-    uint64_t seed = states_setting("VARVE_TEST_SEED", (uint64_t)time(NULL) * 1000);
+    uint64_t seconds = setting_number("VARVE_TEST_SECONDS", 0);
+    uint64_t seed = setting_number("VARVE_TEST_SEED", (uint64_t)time(NULL) * 1000);
     int64_t stop_s = states_now_s() + (int64_t)seconds;
     crash_limits limits = states_limits(100);
     crash_report sum = {0};

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "support/crash.h"
+#include "support/setting.h"
 
 typedef struct site_exception {
     vv_sync_site site;
@@ -61,9 +62,8 @@ static bool is_caught(vv_sync_site site, uint64_t *out_calls, crash_report *repo
 static void every_sync_is_needed(void **state)
 {
     (void)state;
-    const char *percent = getenv("VARVE_TEST_PERCENT");
     const char *only = getenv("VARVE_TEST_SITE");
-    bool is_full = only != NULL || (percent != NULL && strtoull(percent, NULL, 10) >= 100);
+    bool is_full = only != NULL || setting_percent() >= 100;
     size_t missed = 0;
     size_t reached = 0;
     for (int i = 0; i < (int)VV_SYNC_SITE_COUNT; i++) {

@@ -13,6 +13,7 @@
 
 #include "support/failing_alloc.h"
 #include "support/file_tree.h"
+#include "support/setting.h"
 #include "support/tour.h"
 #include "sys/env.h"
 #include "sys/vfs_memory.h"
@@ -361,12 +362,6 @@ static const scenario scenarios[] = {
 
 /* ---- the driver ---- */
 
-static uint64_t scenario_stride(void)
-{
-    const char *text = getenv("VARVE_ALLOC_STRIDE");
-    return text == NULL ? 13 : strtoull(text, NULL, 10);
-}
-
 static void scenario_check_rows(scene *s, const char *name)
 {
     varve_verified found;
@@ -426,7 +421,8 @@ static void scenario_run_all(bool fails_once)
     for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
         uint64_t runs = 0;
         uint64_t number = 1;
-        for (; scenario_run(&scenarios[i], number, fails_once); number += scenario_stride()) {
+        for (; scenario_run(&scenarios[i], number, fails_once);
+             number += setting_number("VARVE_ALLOC_STRIDE", 13)) {
             runs++;
         }
         print_message("%-26s %6llu runs, up to allocation %llu\n", scenarios[i].name,

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "support/setting.h"
 #include "support/tour.h"
 #include "sys/env.h"
 #include "sys/vfs_memory.h"
@@ -217,12 +218,6 @@ static void damaged_try(damaged *d, const stored_file *file, size_t place)
 
 /* ---- all images ---- */
 
-static size_t damaged_stride(void)
-{
-    const char *text = getenv("VARVE_FLIP_STRIDE");
-    return text == NULL ? 16 : (size_t)strtoull(text, NULL, 10);
-}
-
 static bool damaged_is_zero_around(const stored_file *file, size_t at)
 {
     for (size_t i = at < 32 ? 0 : at - 32; i < at + 32 && i < file->size; i++) {
@@ -235,12 +230,12 @@ static bool damaged_is_zero_around(const stored_file *file, size_t at)
 
 static void damaged_flip_all(damaged *d, stored_file *file)
 {
-    for (size_t at = 0; at < file->size; at += damaged_stride()) {
-        if (damaged_stride() > 1 && damaged_is_zero_around(file, at) &&
-            at % ZERO_STRIDE >= damaged_stride()) {
+    for (size_t at = 0; at < file->size; at += setting_number("VARVE_FLIP_STRIDE", 16)) {
+        if (setting_number("VARVE_FLIP_STRIDE", 16) > 1 && damaged_is_zero_around(file, at) &&
+            at % ZERO_STRIDE >= setting_number("VARVE_FLIP_STRIDE", 16)) {
             continue;
         }
-        uint8_t bit = (uint8_t)(1u << (at / damaged_stride() % 8));
+        uint8_t bit = (uint8_t)(1u << (at / setting_number("VARVE_FLIP_STRIDE", 16) % 8));
         file->data[at] ^= bit;
         damaged_put(d->files, &d->alloc, file, file->size);
         damaged_try(d, file, at);
@@ -278,7 +273,7 @@ static size_t damaged_needed_bytes(const stored_file *file)
 
 static size_t damaged_next_length(size_t size)
 {
-    if (damaged_stride() == 1) {
+    if (setting_number("VARVE_FLIP_STRIDE", 16) == 1) {
         return size + 1;
     }
     return size + (size < 4200 ? 97 : 1999);
@@ -353,7 +348,7 @@ static void damaged_pages_all(damaged *d, const stored_file *file)
         damaged_try_pages(d, file, PAGE_ZEROED, page, page);
         for (size_t other = 0; other < pages; other++) {
             bool is_near = other == page + 1 || other + 1 == page;
-            if (other != page && (is_near || damaged_stride() == 1)) {
+            if (other != page && (is_near || setting_number("VARVE_FLIP_STRIDE", 16) == 1)) {
                 damaged_try_pages(d, file, PAGE_SWAPPED, page, other);
                 damaged_try_pages(d, file, PAGE_DOUBLED, page, other);
             }

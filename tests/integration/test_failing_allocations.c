@@ -13,6 +13,7 @@
 
 #include "support/failing_alloc.h"
 #include "support/memory_world.h"
+#include "support/setting.h"
 #include "support/tour.h"
 
 typedef struct allocations {
@@ -59,18 +60,12 @@ static void allocations_end(allocations *a, uint64_t number)
     memory_world_free(a->world);
 }
 
-static uint64_t allocations_stride(void)
-{
-    const char *text = getenv("VARVE_ALLOC_STRIDE");
-    return text == NULL ? 13 : strtoull(text, NULL, 10);
-}
-
 static void run_all(bool fails_once)
 {
     alarm(280);
     uint64_t runs = 0;
     bool is_end = false;
-    for (uint64_t number = 1; !is_end; number += allocations_stride()) {
+    for (uint64_t number = 1; !is_end; number += setting_number("VARVE_ALLOC_STRIDE", 13)) {
         allocations a;
         allocations_begin(&a);
         a.tour.must_close = fails_once;

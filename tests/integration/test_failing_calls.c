@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "support/failing_alloc.h"
+#include "support/setting.h"
 #include "support/tour.h"
 #include "sys/env.h"
 #include "sys/vfs_fault.h"
@@ -101,12 +102,6 @@ static void calls_check(calls *c, const char *what, uint64_t number)
     }
 }
 
-static uint64_t calls_stride(void)
-{
-    const char *text = getenv("VARVE_CALL_STRIDE");
-    return text == NULL ? 1 : strtoull(text, NULL, 10);
-}
-
 static void calls_run(const char *what, uint32_t flags, uint64_t count, int os_errno,
                       uint64_t stride)
 {
@@ -129,33 +124,36 @@ static void calls_run(const char *what, uint32_t flags, uint64_t count, int os_e
 static void one_input_or_output_error_loses_nothing(void **state)
 {
     (void)state;
-    calls_run("EIO once", VARVE_OPEN_NO_BACKGROUND, 1, EIO, calls_stride());
+    calls_run("EIO once", VARVE_OPEN_NO_BACKGROUND, 1, EIO, setting_number("VARVE_CALL_STRIDE", 1));
 }
 
 static void lasting_input_or_output_errors_lose_nothing(void **state)
 {
     (void)state;
-    calls_run("EIO from then on", VARVE_OPEN_NO_BACKGROUND, VV_FAULT_FOREVER, EIO, calls_stride());
+    calls_run("EIO from then on", VARVE_OPEN_NO_BACKGROUND, VV_FAULT_FOREVER, EIO,
+              setting_number("VARVE_CALL_STRIDE", 1));
 }
 
 static void one_refusal_for_want_of_space_loses_nothing(void **state)
 {
     (void)state;
-    calls_run("ENOSPC once", VARVE_OPEN_NO_BACKGROUND, 1, ENOSPC, calls_stride());
+    calls_run("ENOSPC once", VARVE_OPEN_NO_BACKGROUND, 1, ENOSPC,
+              setting_number("VARVE_CALL_STRIDE", 1));
 }
 
 static void a_disk_that_stays_full_loses_nothing(void **state)
 {
     (void)state;
     calls_run("ENOSPC from then on", VARVE_OPEN_NO_BACKGROUND, VV_FAULT_FOREVER, ENOSPC,
-              calls_stride());
+              setting_number("VARVE_CALL_STRIDE", 1));
 }
 
 static void errors_under_background_threads_lose_nothing(void **state)
 {
     (void)state;
-    calls_run("EIO once, with threads", 0, 1, EIO, calls_stride() * 7);
-    calls_run("EIO from then on, with threads", 0, VV_FAULT_FOREVER, EIO, calls_stride() * 7);
+    calls_run("EIO once, with threads", 0, 1, EIO, setting_number("VARVE_CALL_STRIDE", 1) * 7);
+    calls_run("EIO from then on, with threads", 0, VV_FAULT_FOREVER, EIO,
+              setting_number("VARVE_CALL_STRIDE", 1) * 7);
 }
 
 /* ---- states of health ---- */

@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -22,6 +21,7 @@
 #include <unistd.h>
 
 #include "support/noise_rows.h"
+#include "support/setting.h"
 #include "support/temp_dir.h"
 
 enum { TRIES_MAX = 3000 };
@@ -91,20 +91,14 @@ static void resume(full_disk *disk)
     check_ok(status, &err);
 }
 
-static unsigned cycles_wanted(void)
-{
-    const char *text = getenv("VARVE_DISK_CYCLES");
-    return text == NULL ? 20 : (unsigned)strtoul(text, NULL, 10);
-}
-
 static void a_full_file_system_heals_by_deletes(void **state)
 {
     full_disk *disk = *state;
     noise_rows *rows = &disk->rows;
     varve_error err;
-    unsigned cycles = cycles_wanted();
+    uint64_t cycles = setting_number("VARVE_DISK_CYCLES", 20);
     open_database(disk);
-    for (unsigned cycle = 0; cycle < cycles; cycle++) {
+    for (uint64_t cycle = 0; cycle < cycles; cycle++) {
         noise_rows_fill(rows);
         assert_true(rows->next > rows->first);
         if (cycle % 5 == 0) {
@@ -122,8 +116,9 @@ static void a_full_file_system_heals_by_deletes(void **state)
     open_database(disk);
     noise_rows_check(rows);
     check_ok(varve_close(rows->db, &err), &err);
-    print_message("%u cycles, %lld rows, %llu bytes free at the end\n", cycles,
-                  (long long)rows->next, (unsigned long long)free_bytes(disk));
+    print_message("%llu cycles, %lld rows, %llu bytes free at the end\n",
+                  (unsigned long long)cycles, (long long)rows->next,
+                  (unsigned long long)free_bytes(disk));
 }
 
 int main(void)

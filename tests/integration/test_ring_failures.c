@@ -13,6 +13,7 @@
 
 #include "support/dump.h"
 #include "support/failing_alloc.h"
+#include "support/setting.h"
 #include "sys/env.h"
 #include "sys/vfs_fault.h"
 #include "sys/vfs_memory.h"
@@ -146,16 +147,10 @@ static void failures_end(failures *f, uint64_t number)
     vv_vfs_memory_free(f->files);
 }
 
-static uint64_t stride(uint64_t otherwise)
-{
-    const char *text = getenv("VARVE_CALL_STRIDE");
-    return text == NULL ? otherwise : strtoull(text, NULL, 10);
-}
-
 static void run_calls(uint64_t count, int os_errno)
 {
     bool is_end = false;
-    for (uint64_t number = 1; !is_end; number += stride(1)) {
+    for (uint64_t number = 1; !is_end; number += setting_number("VARVE_CALL_STRIDE", 1)) {
         failures f;
         failures_begin(&f);
         vv_fault_rule rule = {
@@ -190,7 +185,7 @@ static void failed_allocations_leave_the_old_ring_or_the_new_one(void **state)
 {
     (void)state;
     bool is_end = false;
-    for (uint64_t number = 1; !is_end; number += stride(3)) {
+    for (uint64_t number = 1; !is_end; number += setting_number("VARVE_CALL_STRIDE", 3)) {
         failures f;
         failures_begin(&f);
         failing_alloc_plan(&f.source, number, /* fails_once */ number % 2 == 0);

@@ -24,6 +24,7 @@
 
 #include "support/check.h"
 #include "support/program.h"
+#include "support/setting.h"
 #include "support/temp_dir.h"
 
 #define KILL_WRITERS     4
@@ -207,12 +208,6 @@ static uint64_t kill_round(const char *data, uint64_t round, long delay_us, int6
 
 /* ---- rounds --------------------------------------------------------------------------------- */
 
-static unsigned long kill_number(const char *variable, unsigned long fallback)
-{
-    const char *text = getenv(variable);
-    return text == NULL ? fallback : strtoul(text, NULL, 10);
-}
-
 static int kill_compare(const void *a, const void *b)
 {
     const int64_t *left = a;
@@ -223,9 +218,9 @@ static int kill_compare(const void *a, const void *b)
 static void killed_servers_keep_what_they_answered(void **state)
 {
     (void)state;
-    unsigned long share = kill_number("VARVE_TEST_PERCENT", 1) / 10;
-    unsigned long rounds = kill_number("VARVE_KILL_ROUNDS", share < 3 ? 3 : share);
-    unsigned int seed = (unsigned int)kill_number("VARVE_KILL_SEED", (unsigned long)time(NULL));
+    uint64_t share = setting_percent() / 10;
+    uint64_t rounds = setting_number("VARVE_KILL_ROUNDS", share < 3 ? 3 : share);
+    unsigned int seed = (unsigned int)setting_number("VARVE_KILL_SEED", (uint64_t)time(NULL));
     uint64_t batches = 0;
     temp_dir data;
     temp_dir_create(&data);

@@ -16,6 +16,7 @@
 #include "support/manual_clock.h"
 #include "support/memory_world.h"
 #include "support/rollup_check.h"
+#include "support/setting.h"
 #include "support/twin.h"
 #include "sys/env.h"
 
@@ -1366,26 +1367,17 @@ static void run_program(uint64_t seed)
     memory_world_free(p.world);
 }
 
-static uint64_t from_environment(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text == NULL ? otherwise : strtoull(text, NULL, 10);
-}
-
 static void random_programs_equal_the_twin(void **state)
 {
     (void)state;
-    uint64_t one = from_environment("VARVE_TEST_SEED", 0);
-    uint64_t share = PROGRAM_SEEDS * from_environment("VARVE_TEST_PERCENT", 1) / 100;
-    uint64_t count = from_environment("VARVE_TEST_SEEDS", share < 10 ? 10 : share);
-    uint64_t first = one != 0 ? one : from_environment("VARVE_TEST_FIRST", 1);
-    uint64_t last = one != 0 ? one : first + count - 1;
-    for (uint64_t seed = first; seed <= last; seed++) {
+    setting_seeds seeds = setting_seeds_of(PROGRAM_SEEDS, 10);
+    for (uint64_t seed = seeds.first; seed <= seeds.last; seed++) {
         running_seed = seed;
         run_program(seed);
     }
-    print_message("model seeds: %llu, from %llu\n", (unsigned long long)(last - first + 1),
-                  (unsigned long long)first);
+    print_message("model seeds: %llu, from %llu\n",
+                  (unsigned long long)(seeds.last - seeds.first + 1),
+                  (unsigned long long)seeds.first);
 }
 
 /* After a failure this is the seed to run again. */

@@ -14,6 +14,7 @@
 
 #include "support/dump.h"
 #include "support/memory_world.h"
+#include "support/setting.h"
 
 enum { SERIES = 4, FIELDS = 3, STEPS = 60, SEEDS = 1000, TEXT_BYTES = 1 << 17 };
 
@@ -526,20 +527,11 @@ static void run_program(uint64_t seed)
     memory_world_free(p.world);
 }
 
-static uint64_t from_environment(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text == NULL ? otherwise : strtoull(text, NULL, 10);
-}
-
 static void random_rings_equal_the_twin(void **state)
 {
     (void)state;
-    uint64_t one = from_environment("VARVE_TEST_SEED", 0);
-    uint64_t share = SEEDS * from_environment("VARVE_TEST_PERCENT", 1) / 100;
-    uint64_t count = from_environment("VARVE_TEST_SEEDS", share < 10 ? 10 : share);
-    uint64_t last = one != 0 ? one : count;
-    for (uint64_t seed = one != 0 ? one : 1; seed <= last; seed++) {
+    setting_seeds seeds = setting_seeds_of(SEEDS, 10);
+    for (uint64_t seed = seeds.first; seed <= seeds.last; seed++) {
         running_seed = seed;
         run_program(seed);
     }

@@ -12,6 +12,7 @@
  * VARVE_TEST_PERCENT: 100 is 10,000 damaged logs; VARVE_TEST_SEED runs the logs of one seed.
  */
 #include "replay_support.h"
+#include "support/setting.h"
 #include "wal/wal_priv.h"
 
 enum { VERDICT_LOGS = 500, VERDICT_DAMAGES = 20 };
@@ -238,21 +239,13 @@ static void verdict_try(verdict_log *log, uint64_t seed, verdict_damage kind)
     log_world_deinit(&world);
 }
 
-static uint64_t verdict_setting(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text == NULL ? otherwise : strtoull(text, NULL, 10);
-}
-
 static void torn_ends_and_damage_are_told_apart(void **state)
 {
     (void)state;
     static verdict_log log;
-    uint64_t one = verdict_setting("VARVE_TEST_SEED", 0);
-    uint64_t share = VERDICT_LOGS * verdict_setting("VARVE_TEST_PERCENT", 1) / 100;
-    uint64_t last = one != 0 ? one : share < 20 ? 20 : share;
+    setting_seeds seeds = setting_seeds_of(VERDICT_LOGS, 20);
     uint64_t sums[VERDICT_KINDS + 2] = {0};
-    for (uint64_t seed = one != 0 ? one : 1; seed <= last; ++seed) {
+    for (uint64_t seed = seeds.first; seed <= seeds.last; ++seed) {
         memset(&log, 0, sizeof log);
         verdict_make(&log, seed);
         for (int i = 0; i < VERDICT_DAMAGES; ++i) {
@@ -268,7 +261,8 @@ static void torn_ends_and_damage_are_told_apart(void **state)
                   (unsigned long long)(sums[VERDICT_KINDS] + sums[VERDICT_KINDS + 1]),
                   (unsigned long long)sums[VERDICT_KINDS],
                   (unsigned long long)sums[VERDICT_KINDS + 1]);
-    assert_true(one != 0 || (sums[VERDICT_KINDS] > 0 && sums[VERDICT_KINDS + 1] > 0));
+    assert_true(seeds.first == seeds.last ||
+                (sums[VERDICT_KINDS] > 0 && sums[VERDICT_KINDS + 1] > 0));
 }
 
 int main(void)
