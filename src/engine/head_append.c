@@ -238,6 +238,30 @@ static varve_status append_seal(append_run *ctx, vv_head_shard *shard, vv_head_b
     return VARVE_OK;
 }
 
+/** How a row fits a buffer. One that it would make thin, or wide when it has a vector's worth of
+ * rows, is in conflict with it (R5): such a buffer is closed, the next one begins narrow. */
+static vv_head_fit append_fit(const vv_head_buffer *buffer, vv_head_shape shape, bool is_late)
+{
+    if (buffer->layout == NULL) {
+        return VV_HEAD_FIT_CONFLICT;
+    }
+    uint32_t missing;
+    vv_head_fit fit = vv_head_layout_fit(buffer->layout, shape, &missing);
+    size_t rows = (size_t)buffer->count + buffer->pending;
+    bool widens = fit == VV_HEAD_FIT_WIDENS;
+    if (rows == 0 || !(widens || (fit == VV_HEAD_FIT_INSIDE && rows == buffer->capacity))) {
+        return fit;
+    }
+    if (widens && rows >= (is_late ? buffer->layout->late_rows : buffer->layout->seal_rows)) {
+        return VV_HEAD_FIT_CONFLICT;
+    }
+    size_t fields = (size_t)buffer->layout->count + missing;
+    bool is_thin =
+        fields > VV_HEAD_THIN_FIELDS &&
+        (rows + 1) * fields > VV_HEAD_THIN_CELLS * (vv_head_buffer_values(buffer) + shape.count);
+    return is_thin ? VV_HEAD_FIT_CONFLICT : fit;
+}
+
 /** Bring the tail or side buffer of a series into a form that takes one more row of this shape and
  * time. */
 static varve_status append_make_room(append_run *ctx, vv_head_shard *shard, vv_head_series *series,
@@ -249,8 +273,7 @@ static varve_status append_make_room(append_run *ctx, vv_head_shard *shard, vv_h
     if (buffer->layout != NULL) {
         VV_TRY(append_seal(ctx, shard, buffer, list, is_late ? series->late : NULL, out_err));
     }
-    vv_head_fit fit =
-        buffer->layout == NULL ? VV_HEAD_FIT_CONFLICT : vv_head_layout_fit(buffer->layout, shape);
+    vv_head_fit fit = append_fit(buffer, shape, is_late);
     if (fit == VV_HEAD_FIT_CONFLICT && buffer->layout != NULL) {
         series->has_staged = true; /* reserved rows of the buffer are in a closed block now */
         VV_TRY(is_late ? vv_head_close_late(shard, series->late, ctx->options->visible, out_err)

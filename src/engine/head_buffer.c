@@ -151,28 +151,86 @@ static void buffer_set_form(vv_head_buffer *buffer, vv_head_form form)
     buffer->record_bytes = (uint16_t)((bytes + 3) / 4 * 4);
 }
 
-/** Copy the values of one record to where the new layout has them. */
-static void buffer_move_values(const vv_head_buffer *source, const vv_head_buffer *target,
-                               uint32_t index)
+/** The columns of the target that the columns of the source become; ascending, as both are. */
+static void buffer_map_columns(const vv_head_layout *source, const vv_head_layout *target,
+                               uint16_t *columns)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < source->count; i++) {
+        while (target->fields[at] != source->fields[i]) {
+            at++;
+        }
+        columns[i] = (uint16_t)at;
+    }
+}
+
+static inline void buffer_move_value(const vv_head_buffer *source, const vv_head_buffer *target,
+                                     uint32_t index, uint32_t column, uint32_t to_column)
 {
     const uint8_t *from = vv_head_record(source, index);
     uint8_t *to = vv_head_record(target, index);
-    memset(to, 0, target->record_bytes);
-    uint32_t at = 0;
-    for (uint32_t i = 0; i < source->layout->count; i++) {
-        while (target->layout->fields[at] != source->layout->fields[i]) {
-            at++;
+    size_t width = source->layout->types[column] == VARVE_TYPE_BOOL ? 1 : 8;
+    memcpy(to + buffer_value_offset(target, to_column), from + buffer_value_offset(source, column),
+           width);
+    if (target->is_sparse) {
+        to[buffer_presence_offset(target) + to_column / 8] |= (uint8_t)(1u << (to_column % 8));
+    }
+}
+
+/** Copy the values of one record to where the new layout has them; returns how many. Of a sparse
+ * record only those that are there are looked at: it may have one of many. */
+static uint32_t buffer_move_values(const vv_head_buffer *source, const vv_head_buffer *target,
+                                   const uint16_t *columns, uint32_t index)
+{
+    uint32_t count = source->layout->count;
+    memset(vv_head_record(target, index), 0, target->record_bytes);
+    memcpy(vv_head_record(target, index) + target->sequence_offset,
+           vv_head_record(source, index) + source->sequence_offset, 4);
+    if (!source->is_sparse) {
+        for (uint32_t i = 0; i < count; i++) {
+            buffer_move_value(source, target, index, i, columns[i]);
         }
-        if (!buffer_has(source, from, i)) {
-            continue;
-        }
-        size_t width = source->layout->types[i] == VARVE_TYPE_BOOL ? 1 : 8;
-        memcpy(to + buffer_value_offset(target, at), from + buffer_value_offset(source, i), width);
-        if (target->is_sparse) {
-            to[buffer_presence_offset(target) + at / 8] |= (uint8_t)(1u << (at % 8));
+        return count;
+    }
+    uint32_t moved = 0;
+    const uint8_t *presence = vv_head_record(source, index) + buffer_presence_offset(source);
+    for (uint32_t byte = 0; byte < (count + 7) / 8; byte++) {
+        for (uint64_t bits = presence[byte]; bits != 0; bits &= bits - 1) {
+            uint32_t column = 8 * byte + vv_ctz64(bits);
+            buffer_move_value(source, target, index, column, columns[column]);
+            moved++;
         }
     }
-    memcpy(to + target->sequence_offset, from + source->sequence_offset, 4);
+    return moved;
+}
+
+size_t vv_head_buffer_values(const vv_head_buffer *buffer)
+{
+    uint32_t rows = buffer->count + buffer->pending;
+    if (!buffer->is_sparse) {
+        return (size_t)rows * buffer->layout->count;
+    }
+    size_t values = 0;
+    uint32_t bytes = (buffer->layout->count + 7) / 8;
+    for (uint32_t row = 0; row < rows; row++) {
+        const uint8_t *presence = vv_head_record(buffer, row) + buffer_presence_offset(buffer);
+        for (uint32_t byte = 0; byte < bytes; byte++) {
+            values += vv_popcount64(presence[byte]);
+        }
+    }
+    return values;
+}
+
+static void buffer_move_rows(vv_head_shard *shard, const vv_head_buffer *source,
+                             const vv_head_buffer *target, uint32_t rows)
+{
+    uint16_t columns[VV_ROW_FIELDS_MAX];
+    buffer_map_columns(source->layout, target->layout, columns);
+    shard->moved_cells += source->layout->count;
+    for (uint32_t i = 0; i < rows; i++) {
+        shard->moved_cells += buffer_move_values(source, target, columns, i);
+        vv_head_buffer_put_time(target, i, vv_head_buffer_time(source, i));
+    }
 }
 
 varve_status vv_head_buffer_reform(vv_head_shard *shard, vv_head_buffer *buffer, vv_head_form form,
@@ -192,9 +250,8 @@ varve_status vv_head_buffer_reform(vv_head_shard *shard, vv_head_buffer *buffer,
     if (is_same && rows > 0) {
         memcpy(next.piece, buffer->piece, (size_t)rows * buffer->record_bytes);
     }
-    for (uint32_t i = 0; i < rows && !is_same; i++) {
-        buffer_move_values(buffer, &next, i);
-        vv_head_buffer_put_time(&next, i, vv_head_buffer_time(buffer, i));
+    if (!is_same && rows > 0) {
+        buffer_move_rows(shard, buffer, &next, rows);
     }
     vv_slab_free(&shard->slab, buffer->piece);
     *buffer = next;

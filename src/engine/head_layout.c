@@ -18,7 +18,8 @@ static bool layout_equal(const void *context, const void *key, uint64_t value)
     (void)context;
     const vv_head_shape *shape = key;
     const vv_head_layout *layout = (const vv_head_layout *)(uintptr_t)value;
-    return vv_head_layout_fit(layout, *shape) == VV_HEAD_FIT_EQUAL;
+    uint32_t missing;
+    return vv_head_layout_fit(layout, *shape, &missing) == VV_HEAD_FIT_EQUAL;
 }
 
 void vv_head_layouts_init(vv_head_shard *shard, vv_alloc *alloc)
@@ -82,8 +83,10 @@ varve_status vv_head_layout_of(vv_head_shard *shard, vv_head_shape shape,
     return VARVE_OK;
 }
 
-vv_head_fit vv_head_layout_fit(const vv_head_layout *layout, vv_head_shape shape)
+vv_head_fit vv_head_layout_fit(const vv_head_layout *layout, vv_head_shape shape,
+                               uint32_t *out_missing)
 {
+    *out_missing = 0;
     if (layout->count == shape.count &&
         memcmp(layout->fields, shape.fields, shape.count * sizeof *shape.fields) == 0 &&
         memcmp(layout->types, shape.types, shape.count) == 0) {
@@ -101,6 +104,7 @@ vv_head_fit vv_head_layout_fit(const vv_head_layout *layout, vv_head_shape shape
             return VV_HEAD_FIT_CONFLICT;
         }
     }
+    *out_missing = missing;
     if (missing == 0) {
         return VV_HEAD_FIT_INSIDE;
     }

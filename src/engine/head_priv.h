@@ -24,6 +24,10 @@
  *   R2  The sequences of the records of a buffer ascend.
  *   R3  A buffer's layout has every field that a row in it has, with the type it has there.
  *   R4  A series that is not defined in this generation has no rows.
+ *   R5  A buffer that is wider than VV_HEAD_THIN_FIELDS was not thin when it moved last: it had at
+ *       most VV_HEAD_THIN_CELLS cells for each value, and less than a vector's worth of rows when
+ *       it became wider. So memory and moves follow what is written, not rows times fields, where
+ *       each row brings another field.
  */
 
 #include "base/arena.h"
@@ -37,7 +41,9 @@ enum {
     VV_HEAD_CHUNK_SLOTS = 128,    /* series slots that come at once: 1 KiB a shard (arbitrary) */
     VV_HEAD_TAIL_ROWS = 128,      /* visible rows that are sealed (design: 4, 16, 64, 128) */
     VV_HEAD_ROWS_SOFT_MAX = 1024, /* rows a buffer holds before it seals what it can */
-    VV_HEAD_RAW_BYTES_MAX = 64 * 1024,   /* raw size of a vector */
+    VV_HEAD_RAW_BYTES_MAX = 64 * 1024, /* raw size of a vector */
+    VV_HEAD_THIN_FIELDS = 64, /* R5; arbitrary: 128 rows of so many are a vector's raw bytes */
+    VV_HEAD_THIN_CELLS = 8,   /* R5; arbitrary: a bool or a small number is no larger on the wire */
     VV_HEAD_FIELD_FLAG_BITS = 64 * 1024, /* field flags that come at once: 8 KiB */
     VV_HEAD_FIELD_FLAG_CHUNKS = 512      /* fields beyond are defined again with each batch */
 };
@@ -151,6 +157,7 @@ typedef struct vv_head_shard {
     vv_buf encoded; /* while sealing */
     vv_map layouts; /* of their shapes */
     size_t series_count;
+    uint64_t moved_cells; /* work of moving buffers; tests bound it (R5) */
 } vv_head_shard;
 
 struct vv_head {
@@ -233,7 +240,9 @@ typedef enum vv_head_fit {
     VV_HEAD_FIT_WIDENS,  /* fields are missing in the layout */
     VV_HEAD_FIT_CONFLICT /* a field has another type, or there would be too many */
 } vv_head_fit;
-vv_head_fit vv_head_layout_fit(const vv_head_layout *layout, vv_head_shape shape);
+/** *out_missing: fields of the shape that the layout lacks, where it fits or widens. */
+vv_head_fit vv_head_layout_fit(const vv_head_layout *layout, vv_head_shape shape,
+                               uint32_t *out_missing);
 /** The layout with the fields of both, which do not conflict. */
 VV_MUST_CHECK varve_status vv_head_layout_unite(vv_head_shard *shard, const vv_head_layout *layout,
                                                 vv_head_shape shape,
@@ -254,6 +263,8 @@ typedef struct vv_head_form {
  * failure nothing has changed. */
 VV_MUST_CHECK varve_status vv_head_buffer_reform(vv_head_shard *shard, vv_head_buffer *buffer,
                                                  vv_head_form form, varve_error *out_err);
+/** How many values all its records have. */
+size_t vv_head_buffer_values(const vv_head_buffer *buffer);
 /** Drop the first `rows` records with their blobs; cannot fail. */
 void vv_head_buffer_drop(vv_head_shard *shard, vv_head_buffer *buffer, uint32_t rows);
 /** Drop what is reserved. */
