@@ -169,10 +169,11 @@ static void read_main(void *context)
     }
 }
 
+/* At least one, even where the writers are done before this thread first runs. */
 static void snapshot_main(void *context)
 {
     concurrency *c = context;
-    while (!atomic_load(&c->stops) && c->snapshot_count < SNAPSHOTS_MAX) {
+    do {
         varve_error err;
         char path[32];
         varve_copied copied;
@@ -183,7 +184,7 @@ static void snapshot_main(void *context)
             return;
         }
         c->snapshots[c->snapshot_count++] = copied.sequence;
-    }
+    } while (!atomic_load(&c->stops) && c->snapshot_count < SNAPSHOTS_MAX);
 }
 
 /* Whether a batch is in a database at a sequence; 2: the delete that follows it decides, whose
