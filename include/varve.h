@@ -374,6 +374,9 @@ enum {
 /** Of min_free_bytes and reserve_bytes: no bound, no ballast. */
 #define VARVE_SPACE_NONE UINT64_MAX
 
+/** Of scrub_interval_ms: no scrubs in the background. */
+#define VARVE_SCRUB_NEVER UINT64_MAX
+
 /** Levels of log events. */
 enum { VARVE_LOG_ERROR = 0, VARVE_LOG_WARN = 1, VARVE_LOG_INFO = 2, VARVE_LOG_DEBUG = 3 };
 
@@ -409,6 +412,9 @@ typedef struct varve_options {
                                     at once when it is written, and when it is recovered. */
     uint64_t series_max;         /* 0: bounded by memory only */
     uint64_t retention_grace_ms; /* running time after which a cut is final: 3600000 */
+    uint64_t scrub_interval_ms;  /* between scrubs in the background, which read 10 MB/s and begin
+                                    10 minutes after an open at the earliest: 604800000;
+                                    VARVE_SCRUB_NEVER */
     uint64_t min_free_bytes;     /* less free on the disk: rows are refused until half as much again
                                     is: 256 MiB, two log files or 1 % of it, whatever is most, but at
                                     most 1/16 of the disk; VARVE_SPACE_NONE */
@@ -1373,7 +1379,8 @@ VARVE_API void varve_scrubbed_init(varve_scrubbed *scrubbed);
  * Read every file at a bounded rate and check every checksum. Goes on behind damage and tells of
  * each: finding some is the work of this call, not its failure, so look at damaged_places. Damage
  * makes the health VARVE_HEALTH_DEGRADED; a writable handle keeps the bytes as evidence in
- * quarantine/. The log is left out.
+ * quarantine/, and records what a complete pass found (see varve_scrub_status). The log is left
+ * out. With background threads a pass runs every options.scrub_interval_ms.
  *
  * Threads:  callable from any thread, beside everything else.
  * Blocks:   yes. Progress in bytes.
@@ -1385,6 +1392,38 @@ VARVE_API void varve_scrubbed_init(varve_scrubbed *scrubbed);
 VARVE_API varve_status varve_scrub(varve_db *db, const varve_scrub_options *options,
                                    varve_task *task, varve_scrubbed *out_scrubbed,
                                    varve_error *out_err);
+
+/** What the last complete scrub found. */
+typedef struct varve_scrub_state {
+    uint32_t struct_size;
+    uint32_t has_run;     /* 0: none is known, all that follows is 0 */
+    int64_t completed_ns; /* Unix time */
+    uint64_t files;
+    uint64_t blocks;
+    uint64_t bytes;
+    uint64_t damaged_files;
+    uint64_t damaged_places;
+    uint64_t bad_places; /* of them, those that are listed and whose file is still in use */
+} varve_scrub_state;
+
+VARVE_API void varve_scrub_state_init(varve_scrub_state *state);
+
+/**
+ * What the last complete scrub through a writable handle found, whenever that was: it is kept in
+ * the manifest, with up to 256 damaged places. While one of them is in use, the health of each open
+ * is VARVE_HEALTH_DEGRADED from the start.
+ *
+ * Threads:  callable from any thread, beside everything else.
+ * Blocks:   no.
+ * Errors:   E_INVALID.
+ * Since:    0.1
+ *
+ * @param visit    called in the calling thread for each of the bad places; NULL: they are counted
+ * @param context  of visit
+ */
+VARVE_API varve_status varve_scrub_status(varve_db *db, varve_scrub_state *out_state,
+                                          varve_damage_visitor visit, void *context,
+                                          varve_error *out_err);
 
 /**
  * One fact about a file. Facts of one thing (the header, a record, a block) follow each other and

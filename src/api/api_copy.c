@@ -21,6 +21,12 @@ void varve_scrub_options_init(varve_scrub_options *options)
     options->struct_size = sizeof *options;
 }
 
+void varve_scrub_state_init(varve_scrub_state *state)
+{
+    memset(state, 0, sizeof *state);
+    state->struct_size = sizeof *state;
+}
+
 void varve_scrubbed_init(varve_scrubbed *scrubbed)
 {
     memset(scrubbed, 0, sizeof *scrubbed);
@@ -79,4 +85,16 @@ varve_status varve_scrub(varve_db *db, const varve_scrub_options *options, varve
     }
     return vv_api_maintained(
         db, vv_scrub(db, options == NULL ? &defaults : options, task, out_scrubbed, out_err));
+}
+
+varve_status varve_scrub_status(varve_db *db, varve_scrub_state *out_state,
+                                varve_damage_visitor visit, void *context, varve_error *out_err)
+{
+    VV_TRY(vv_db_check(db, out_err));
+    if (out_state == NULL || out_state->struct_size < sizeof *out_state) {
+        return vv_fail(out_err, VARVE_E_INVALID,
+                       "varve_scrub_status: call varve_scrub_state_init first");
+    }
+    vv_scrub_status(db, out_state, visit, context);
+    return VARVE_OK;
 }

@@ -15,6 +15,7 @@
 #include "engine/retention.h"
 #include "engine/ring.h"
 #include "engine/rollup_set.h"
+#include "engine/scrub.h"
 #include "engine/task.h"
 #include "engine/verify.h"
 #include "engine/version.h"
@@ -85,6 +86,7 @@ typedef struct api_figures {
     uint64_t segments, warm, segment_bytes, segment_rows, tombstones, level_max;
     uint64_t levels[VV_VERSION_LEVELS];
     uint64_t open_cursors, health, visible, rings, rollups;
+    varve_scrub_state scrubbed;
     const vv_retention_state *retention;
     varve_retention_times times;
     varve_retention_info kept; /* of the database */
@@ -263,6 +265,10 @@ static double api_syncs_within(const api_figures *f, size_t bucket)
       "Bytes of segments that scrubs have read.")                                                  \
     X("varve_scrub_damage_total", COUNTER, api_counter(&f->counters->scrub_damage),                \
       "Damaged places that scrubs have met.")                                                      \
+    X("varve_scrub_completed_timestamp_seconds", GAUGE, (double)f->scrubbed.completed_ns / 1e9,    \
+      "Unix time at which the last complete scrub ended; 0: none is known.")                       \
+    X("varve_scrub_bad_places", GAUGE, (double)f->scrubbed.bad_places,                             \
+      "Damaged places that it found, in files that are still in use.")                             \
     X("varve_wal_torn_tail_total", COUNTER, api_counter(&f->counters->torn_tails),                 \
       "Torn ends of the log that were cut at open.")                                               \
     X("varve_wal_replayed_rows_total", COUNTER, api_counter(&f->counters->replayed_rows),          \
@@ -329,6 +335,7 @@ static void api_gather(varve_db *db, api_figures *f)
     f->metrics = vv_catalogue_metric_count(db->catalogue);
     f->catalogue_bytes = vv_catalogue_bytes(db->catalogue);
     f->health = varve_health(db, NULL);
+    vv_scrub_status(db, &f->scrubbed, NULL, NULL);
     vv_mutex_lock(&db->shards[0].lock);
     vv_mutex_lock(&db->state_lock);
     f->visible = db->wal != NULL ? vv_wal_visible(db->wal) : db->readonly_visible;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/slice.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "sys/signals.h"
@@ -154,14 +155,48 @@ static int snapshot_run_scrub(varve_db *db, uint64_t rate, bool is_json)
     return found.damaged_places > 0 ? VV_EXIT_FAILED : VV_EXIT_OK;
 }
 
+static void snapshot_tell_bad(void *context, const varve_damage *damage)
+{
+    (void)context;
+    vv_cli_fail("scrub", "%s", damage->error->message);
+}
+
+/** What the last complete scrub by a server, or by a program that embeds the library, has found. */
+static int snapshot_print_status(varve_db *db, bool is_json)
+{
+    varve_error error;
+    varve_scrub_state found;
+    char when[VV_TEXT_RFC3339_BYTES_MAX + 1] = "never";
+    varve_scrub_state_init(&found);
+    varve_status status = varve_scrub_status(db, &found, snapshot_tell_bad, NULL, &error);
+    if (status != VARVE_OK) {
+        return vv_cli_report_world("scrub", status, &error);
+    }
+    if (found.has_run != 0) {
+        when[vv_text_print_rfc3339(when, found.completed_ns)] = '\0';
+    }
+    const char *quote = is_json && found.has_run != 0 ? "\"" : "";
+    printf(is_json ? "{\"completed\":%s%s%s,\"files\":%" PRIu64 ",\"blocks\":%" PRIu64
+                     ",\"bytes\":%" PRIu64 ",\"damaged_files\":%" PRIu64
+                     ",\"damaged_places\":%" PRIu64 ",\"bad_places\":%" PRIu64 "}\n"
+                   : "completed       %s%s%s\nfiles           %" PRIu64 "\nblocks          %" PRIu64
+                     "\nbytes           %" PRIu64 "\ndamaged files   %" PRIu64
+                     "\ndamaged places  %" PRIu64 "\nstill in use    %" PRIu64 "\n",
+           quote, is_json && found.has_run == 0 ? "null" : when, quote, found.files, found.blocks,
+           found.bytes, found.damaged_files, found.damaged_places, found.bad_places);
+    return found.bad_places > 0 ? VV_EXIT_FAILED : VV_EXIT_OK;
+}
+
 int vv_cmd_scrub(int argc, char **argv)
 {
     const char *data = NULL;
+    bool wants_status = false;
     uint64_t rate = 10 * 1000 * 1000; /* as varve_scrub */
     bool is_json = false;
     const vv_option table[] = {
         VV_DIRECTORY_OPTION(&data),
         {"rate", VV_OPTION_BYTES, &rate, "BYTES", "to read in a second (10 MB); 0: no bound"},
+        {"status", VV_OPTION_FLAG, &wants_status, NULL, "what the server's last scrub found"},
         {"json", VV_OPTION_FLAG, &is_json, NULL, "as a JSON document"},
     };
     int operands;
@@ -178,6 +213,7 @@ int vv_cmd_scrub(int argc, char **argv)
     if (db == NULL) {
         return exit_code;
     }
-    exit_code = snapshot_run_scrub(db, rate, is_json);
+    exit_code =
+        wants_status ? snapshot_print_status(db, is_json) : snapshot_run_scrub(db, rate, is_json);
     return vv_cli_close("scrub", db, exit_code);
 }

@@ -11,6 +11,7 @@
 #include "engine/flush.h"
 #include "engine/merge.h"
 #include "engine/rollup.h"
+#include "engine/scrub_watch.h"
 #include "engine/task.h"
 #include "wal/wal.h"
 
@@ -35,6 +36,7 @@ struct vv_background {
     bool is_stopping;
     bool is_kicked;
     uint64_t steps;
+    vv_scrub_watch scrubs; /* of the thread */
 };
 
 /** Whether a pass would find anything: something was written, flushed, or the set has changed. */
@@ -88,6 +90,7 @@ static bool background_step(varve_db *db, background_rolled *rolled)
     if (vv_db_check_writing(db, &error) != VARVE_OK) {
         return false; /* nothing will be due until the database is opened again */
     }
+    vv_scrub_watch_tick(&db->background->scrubs);
     if (vv_retention_is_due(db)) {
         vv_retention_run(db); /* first: on a full disk it is what gives space back */
     }
@@ -158,6 +161,7 @@ varve_status vv_background_start(varve_db *db, varve_error *out_err)
         goto free_wake;
     }
     db->background = background;
+    vv_scrub_watch_init(&background->scrubs, db);
     status = vv_thread_start(&background->thread, "varve-flush", background_main, db, out_err);
     if (status == VARVE_OK) {
         return VARVE_OK;
@@ -221,6 +225,7 @@ void vv_background_stop(varve_db *db)
     vv_cond_broadcast(&background->done);
     vv_mutex_unlock(&background->lock);
     vv_thread_join(&background->thread);
+    vv_scrub_watch_stop(&background->scrubs);
     vv_cond_deinit(&background->done);
     vv_cond_deinit(&background->wake);
     vv_mutex_deinit(&background->lock);

@@ -14,6 +14,7 @@
 #include "engine/inspect_priv.h"
 #include "engine/manifest_priv.h"
 #include "engine/rollup_set.h"
+#include "engine/scrub_record.h"
 #include "wal/payload.h"
 #include "wal/wal.h"
 
@@ -438,6 +439,29 @@ static void inspect_tell_rollups(vv_facts *facts, vv_bytes stored, vv_alloc *all
     vv_rollup_set_unref(set);
 }
 
+static void inspect_tell_scrubbed(vv_facts *facts, vv_bytes stored)
+{
+    vv_scrub_record record;
+    if (stored.size == 0 || vv_scrub_record_read(stored, &record, NULL) != VARVE_OK) {
+        return;
+    }
+    vv_facts_begin(facts, "scrub", 0, 0);
+    vv_facts_i64(facts, "completed_ns", record.completed_ns);
+    vv_facts_u64(facts, "files", record.files);
+    vv_facts_u64(facts, "blocks", record.blocks);
+    vv_facts_u64(facts, "bytes", record.bytes);
+    vv_facts_u64(facts, "damaged_files", record.damaged_files);
+    vv_facts_u64(facts, "damaged_places", record.damaged_places);
+    for (size_t i = 0; i < record.bad_count && facts->has_details; i++) {
+        vv_facts_begin(facts, "bad place", i, 0);
+        vv_facts_u64(facts, "file", record.bad[i].file_id);
+        vv_facts_bool(facts, "is_block", record.bad[i].block != UINT64_MAX);
+        vv_facts_u64(facts, "block", record.bad[i].block);
+        vv_facts_u64(facts, "file_offset", record.bad[i].offset);
+        vv_facts_u64(facts, "bytes", record.bad[i].bytes);
+    }
+}
+
 static void inspect_tell_segments(vv_facts *facts, const vv_manifest_state *state)
 {
     for (size_t i = 0; i < state->segments.count && facts->has_details; i++) {
@@ -479,6 +503,7 @@ static void inspect_tell_segments(vv_facts *facts, const vv_manifest_state *stat
         vv_facts_i64(facts, "recorded_cut", entry->recorded);
     }
     inspect_tell_rollups(facts, state->rollups, state->texts.alloc);
+    inspect_tell_scrubbed(facts, state->scrubbed);
 }
 
 static void inspect_tell_state(vv_facts *facts, const inspect_manifest *manifest)

@@ -72,11 +72,12 @@ typedef struct vv_manifest_state {
     vv_vec policies;    /* vv_manifest_policy, ascending by metric */
     vv_vec retention;   /* vv_retention_entry, ascending by metric: the database first */
     vv_bytes rollups;   /* as of engine/rollup_set.h; empty: none were ever set */
+    vv_bytes scrubbed;  /* as of engine/scrub_record.h; empty: never */
     bool has_reference; /* a snapshot: reference time of its moment */
     int64_t reference;
     vv_vec rings;                         /* uint64_t, ids of ring files, ascending */
     varve_text warm_path, next_warm_path; /* of the warm tier; what a reserved edit makes it */
-    vv_arena texts;                       /* names of policies, retention, the warm tier; rollups */
+    vv_arena texts; /* names of policies, retention, the warm tier; rollups, the scrub */
 } vv_manifest_state;
 
 /** Changes; zeroed members change nothing. */
@@ -101,6 +102,7 @@ typedef struct vv_manifest_edit {
     size_t drop_ring_count;
     varve_text warm_path; /* empty: as before */
     vv_bytes rollups;     /* the whole set; empty: unchanged */
+    vv_bytes scrubbed;    /* the whole record; empty: unchanged */
     const vv_manifest_database *database;
     uint64_t flush_lsn, durable_lsn, log_start, next_file_id, next_sequence;
     uint32_t set_flags, clear_flags;

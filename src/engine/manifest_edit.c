@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "engine/manifest_priv.h"
 #include "engine/rollup_set.h"
+#include "engine/scrub_record.h"
 #include "model/rows.h"
 
 enum {
@@ -26,7 +27,8 @@ enum {
     MANIFEST_EDIT_RINGS = 10,
     MANIFEST_EDIT_ROLLUPS = 11,
     MANIFEST_EDIT_TIERS = 12,
-    MANIFEST_EDIT_LAST = MANIFEST_EDIT_TIERS,
+    MANIFEST_EDIT_SCRUBBED = 13,
+    MANIFEST_EDIT_LAST = MANIFEST_EDIT_SCRUBBED,
     MANIFEST_EDIT_OPTIONAL = 128, /* bit 7 of a tag: may be skipped */
 
     MANIFEST_EDIT_SEGMENT_BYTES_MIN = 11 + 16, /* a varint each, and the digest */
@@ -200,6 +202,9 @@ static void manifest_edit_write_section(vv_buf *out, unsigned tag, const vv_mani
     case MANIFEST_EDIT_TIERS:
         vv_manifest_write_tiers(out, edit);
         break;
+    case MANIFEST_EDIT_SCRUBBED:
+        (void)vv_buf_append(out, edit->scrubbed.data, edit->scrubbed.size);
+        break;
     default: /* no section of ours */
         break;
     }
@@ -233,6 +238,8 @@ static bool manifest_edit_has_section(unsigned tag, const vv_manifest_edit *edit
         return edit->retention_count > 0 || edit->has_reference;
     case MANIFEST_EDIT_TIERS:
         return vv_manifest_has_tiers(edit);
+    case MANIFEST_EDIT_SCRUBBED:
+        return edit->scrubbed.size > 0;
     default:
         return false;
     }
@@ -389,21 +396,36 @@ static varve_status manifest_edit_read_database(manifest_edit_source *source, va
     return VARVE_OK;
 }
 
-/* Read once to know that they can be read (E2), and kept as they are. */
-static varve_status manifest_edit_read_rollups(manifest_edit_source *source, varve_error *out_err)
+/* What the section holds, kept as it is. */
+static varve_status manifest_edit_keep(manifest_edit_source *source, vv_bytes *out_bytes,
+                                       varve_error *out_err)
 {
     vv_reader *reader = &source->section;
     size_t size = vv_reader_left(reader);
-    vv_bytes bytes = vv_bytes_make(vv_reader_bytes(reader, size), size);
-    vv_rollup_set *set;
-    VV_TRY(vv_rollup_set_read(bytes, source->texts->alloc, &set, out_err));
-    vv_rollup_set_unref(set);
-    uint8_t *own = vv_arena_copy_bytes(source->texts, bytes.data, bytes.size);
+    uint8_t *own = vv_arena_copy_bytes(source->texts, vv_reader_bytes(reader, size), size);
     if (own == NULL) {
-        return vv_arena_fail(source->texts, bytes.size, out_err);
+        return vv_arena_fail(source->texts, size, out_err);
     }
-    source->edit->rollups = vv_bytes_make(own, size);
+    *out_bytes = vv_bytes_make(own, size);
     return VARVE_OK;
+}
+
+/* Read once to know that they can be read (E2). */
+static varve_status manifest_edit_read_rollups(manifest_edit_source *source, varve_error *out_err)
+{
+    vv_rollup_set *set;
+    VV_TRY(manifest_edit_keep(source, &source->edit->rollups, out_err));
+    VV_TRY(vv_rollup_set_read(source->edit->rollups, source->texts->alloc, &set, out_err));
+    vv_rollup_set_unref(set);
+    return VARVE_OK;
+}
+
+/* The same. */
+static varve_status manifest_edit_read_scrubbed(manifest_edit_source *source, varve_error *out_err)
+{
+    vv_scrub_record record;
+    VV_TRY(manifest_edit_keep(source, &source->edit->scrubbed, out_err));
+    return vv_scrub_record_read(source->edit->scrubbed, &record, out_err);
 }
 
 static varve_status manifest_edit_read_section(manifest_edit_source *source, unsigned tag,
@@ -445,6 +467,8 @@ static varve_status manifest_edit_read_section(manifest_edit_source *source, uns
         return vv_manifest_read_tiers(reader, source->arena, edit, out_err);
     case MANIFEST_EDIT_ROLLUPS:
         return manifest_edit_read_rollups(source, out_err);
+    case MANIFEST_EDIT_SCRUBBED:
+        return manifest_edit_read_scrubbed(source, out_err);
     default:
         if ((tag & MANIFEST_EDIT_OPTIONAL) == 0) {
             return vv_fail(out_err, VARVE_E_UNSUPPORTED,

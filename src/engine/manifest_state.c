@@ -315,6 +315,9 @@ void vv_manifest_fold(vv_manifest_state *state, const vv_manifest_edit *edit, ui
     if (edit->rollups.size > 0) {
         state->rollups = edit->rollups;
     }
+    if (edit->scrubbed.size > 0) {
+        state->scrubbed = edit->scrubbed;
+    }
     if (edit->database != NULL) {
         state->database = *edit->database;
     }
@@ -344,6 +347,7 @@ vv_manifest_edit vv_manifest_as_edit(const vv_manifest_state *state)
         .add_ring_count = state->rings.count,
         .warm_path = state->warm_path,
         .rollups = state->rollups,
+        .scrubbed = state->scrubbed,
         .database = &state->database,
         .flush_lsn = state->flush_lsn,
         .durable_lsn = state->durable_lsn,

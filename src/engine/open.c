@@ -50,7 +50,8 @@ enum {
     OPEN_FLUSH_ROWS = 64 << 20,      /* seconds of replay: about 20 M rows/s by one thread */
     OPEN_NAMES_QUARTERS = 3,         /* of the memory, for names and postings: rows need some too */
     OPEN_MERGE_FAN_IN = 4,           /* write amplification against files per query; arbitrary */
-    OPEN_GROUP_DELAY_US_MAX = 10000
+    OPEN_GROUP_DELAY_US_MAX = 10000,
+    OPEN_SCRUB_INTERVAL_MS = 7 * 24 * 3600 * 1000 /* durability.md section 6 */
 };
 
 /* ---- options ---- */
@@ -133,6 +134,7 @@ static varve_status open_fill_options(const varve_options *given, varve_options 
         (uint32_t)open_default(options->write_timeout_ms, OPEN_WRITE_TIMEOUT_MS);
     options->sync = (uint32_t)open_default(options->sync, VARVE_SYNC_GROUP);
     options->retention_grace_ms = open_default(options->retention_grace_ms, VV_RETENTION_GRACE_MS);
+    options->scrub_interval_ms = open_default(options->scrub_interval_ms, OPEN_SCRUB_INTERVAL_MS);
     return open_check_options(options, out_err);
 }
 

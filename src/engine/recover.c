@@ -31,6 +31,7 @@
 #include "engine/replay_crew.h"
 #include "engine/ring_load.h"
 #include "engine/rollup.h"
+#include "engine/scrub.h"
 #include "engine/tier.h"
 #include "engine/tombstone.h"
 #include "engine/version.h"
@@ -728,7 +729,7 @@ static varve_status recover_start_log(recover_state *state, varve_error *out_err
     return VARVE_OK;
 }
 
-static void recover_report(recover_state *state)
+static varve_status recover_report(recover_state *state, varve_error *out_err)
 {
     varve_db *db = state->db;
     const vv_replay_result *result = &state->result;
@@ -762,6 +763,7 @@ static void recover_report(recover_state *state)
         }
         db->is_damaged = true;
     }
+    return vv_scrub_load(db, state->manifest->scrubbed, out_err);
 }
 
 /** A file that the manifest names, or that the log proves, is not there: damage, not the absence of
@@ -792,7 +794,7 @@ static varve_status recover_load_writable(recover_state *state, varve_error *out
     vv_version *version;
     VV_TRY(recover_version(state, &version, out_err));
     recover_install(state, version);
-    recover_report(state);
+    VV_TRY(recover_report(state, out_err));
     return recover_start_log(state, out_err);
 }
 
@@ -826,7 +828,7 @@ static varve_status recover_load_readonly(recover_state *state, varve_error *out
     }
     if (status == VARVE_OK) {
         recover_install(state, version);
-        recover_report(state);
+        status = recover_report(state, out_err);
     }
     state->manifest = NULL;
     vv_manifest_state_deinit(&manifest);

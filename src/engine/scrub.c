@@ -11,18 +11,24 @@
  *       the evidence in quarantine/: at most SCRUB_EVIDENCE_BYTES_MAX of a call, the bytes as they
  *       were read, written by who may write.
  *   B3  Files that a merge drops meanwhile stay readable through the view, or are left out.
+ *
+ *   B4  A pass that came to its end is recorded in the manifest by who may write (N1, N2 of
+ *       engine/scrub_record.h); one that was stopped says nothing. A disk that takes no record is
+ *       no failure of the pass: what it found is answered, and told by the handle.
  */
 
 #include "engine/scrub.h"
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "base/vec.h"
 #include "engine/ident.h"
 #include "engine/live_segment_priv.h"
 #include "engine/manifest.h"
+#include "engine/ring.h"
 #include "engine/ring_check.h"
 #include "engine/task.h"
 #include "engine/tier.h"
@@ -45,12 +51,14 @@ typedef struct scrub_state {
     uint64_t bytes; /* read so far, files that are done */
     uint64_t evidence_bytes;
     char file[SCRUB_FILE_BYTES]; /* that is being read */
+    uint64_t file_id;            /* 0: it has none */
     uint64_t file_bytes;         /* read of it */
     bool is_file_damaged;
     vv_mutex wait_lock; /* nobody else takes it: waiting needs one */
     vv_cond wait;
     varve_error *error; /* why reading stopped */
     varve_scrubbed found;
+    vv_scrub_record record; /* of this pass */
 } scrub_state;
 
 /* ---- the rate (B1) ---- */
@@ -138,8 +146,20 @@ static void scrub_keep_evidence(scrub_state *state, const varve_damage *damage, 
     }
 }
 
+static void scrub_note_bad(scrub_state *state, const varve_damage *damage)
+{
+    vv_scrub_record *record = &state->record;
+    if (state->file_id != 0 && record->bad_count < VV_SCRUB_BAD_MAX) {
+        record->bad[record->bad_count++] = (vv_scrub_bad){.file_id = state->file_id,
+                                                          .block = damage->block,
+                                                          .offset = damage->offset,
+                                                          .bytes = damage->bytes};
+    }
+}
+
 static void scrub_tell(scrub_state *state, const varve_damage *damage)
 {
+    scrub_note_bad(state, damage);
     state->found.damaged_files += state->is_file_damaged ? 0 : 1;
     state->found.damaged_places += 1;
     atomic_fetch_add_explicit(&state->db->counters.scrub_damage, 1, memory_order_relaxed);
@@ -193,21 +213,29 @@ static varve_status scrub_judge(scrub_state *state, varve_status status, const v
 
 /* ---- files ---- */
 
+static void scrub_name_file(char out_file[SCRUB_FILE_BYTES], const char *directory,
+                            const char *suffix, uint64_t id)
+{
+    vv_text_format(out_file, SCRUB_FILE_BYTES, "%s/%020llu.%s", directory, (unsigned long long)id,
+                   suffix);
+}
+
 static varve_status scrub_begin_file(scrub_state *state, const char *format, uint64_t id,
                                      varve_error *out_err)
 {
     state->bytes += state->file_bytes;
     state->file_bytes = 0;
+    state->file_id = id;
     state->is_file_damaged = false;
     state->found.files += 1;
     if (id == 0) {
         vv_text_format(state->file, sizeof state->file, "%s", format);
     } else {
-        const char *suffix = strcmp(format, "del") == 0    ? "vtb"
-                             : strcmp(format, "ring") == 0 ? "vrg"
-                                                           : "vsg";
-        vv_text_format(state->file, sizeof state->file, "%s/%020llu.%s", format,
-                       (unsigned long long)id, suffix);
+        scrub_name_file(state->file, format,
+                        strcmp(format, "del") == 0    ? "vtb"
+                        : strcmp(format, "ring") == 0 ? "vrg"
+                                                      : "vsg",
+                        id);
     }
     return scrub_wait(state, state->bytes, out_err);
 }
@@ -385,6 +413,168 @@ static varve_status scrub_run(scrub_state *state, varve_error *out_err)
     return status;
 }
 
+/* ---- the record (B4) ---- */
+
+static varve_status scrub_store(varve_db *db, const vv_scrub_record *record, varve_error *out_err)
+{
+    vv_buf stored;
+    vv_buf_init(&stored, &db->alloc, SIZE_MAX);
+    varve_status status = vv_scrub_record_write(record, &stored, out_err);
+    if (status == VARVE_OK) {
+        vv_manifest_edit edit = {.scrubbed = vv_buf_bytes(&stored)};
+        varve_error error;
+        vv_mutex_lock(&db->manifest_lock);
+        status = vv_manifest_append(db->manifest, &edit, &error);
+        bool is_in_doubt =
+            status != VARVE_OK && status != VARVE_E_FENCED && vv_manifest_has_failed(db->manifest);
+        vv_mutex_unlock(&db->manifest_lock);
+        if (is_in_doubt) { /* the edit may be there or not */
+            vv_health_fail_writes(db, &error);
+        }
+        if (status != VARVE_OK && out_err != NULL) {
+            *out_err = error;
+        }
+    }
+    vv_buf_deinit(&stored);
+    return status;
+}
+
+static varve_status scrub_keep_record(scrub_state *state, varve_error *out_err)
+{
+    varve_db *db = state->db;
+    vv_scrub_record *record = &state->record;
+    const varve_scrubbed *found = &state->found;
+    varve_error error;
+    record->exists = true;
+    record->completed_ns = vv_env_wall_ns(&db->env);
+    record->files = found->files;
+    record->blocks = found->blocks;
+    record->bytes = found->bytes;
+    record->damaged_files = found->damaged_files;
+    record->damaged_places = found->damaged_places;
+    vv_mutex_lock(&db->state_lock);
+    db->scrubbed = *record;
+    vv_mutex_unlock(&db->state_lock);
+    if (db->is_memory || db->is_readonly) {
+        return VARVE_OK;
+    }
+    varve_status status = scrub_store(db, record, &error);
+    if (status == VARVE_E_NOMEM) {
+        return vv_fail(out_err, status, "%s", error.message);
+    }
+    if (status != VARVE_OK) {
+        vv_db_log(db, VARVE_LOG_WARN, "scrub.record_failed", "%s", error.message);
+    }
+    return VARVE_OK;
+}
+
+/** Where a file of this number lies in the database of this moment; false: nowhere. */
+static bool scrub_find_file(const vv_version *version, uint64_t id, char out_file[SCRUB_FILE_BYTES])
+{
+    for (size_t i = 0; i < version->segment_count; i++) {
+        if (version->segments[i]->info.id == id) {
+            bool is_hot = version->segments[i]->tier == VV_TIER_HOT;
+            scrub_name_file(out_file, is_hot ? "seg" : "warm/seg", "vsg", id);
+            return true;
+        }
+    }
+    for (size_t i = 0; i < version->tombstone_count; i++) {
+        if (version->tombstones[i]->file_id == id) {
+            scrub_name_file(out_file, "del", "vtb", id);
+            return true;
+        }
+    }
+    for (size_t i = 0; version->rings != NULL && i < version->rings->count; i++) {
+        if (version->rings->states[i]->file_id == id) {
+            scrub_name_file(out_file, "ring", "vrg", id);
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Tells the listed places whose files are of the database; the caller holds a version. N2. */
+static uint64_t scrub_visit_bad(varve_db *db, const vv_version *version,
+                                const vv_scrub_record *record, varve_damage_visitor visit,
+                                void *context)
+{
+    char file[SCRUB_FILE_BYTES];
+    uint64_t count = 0;
+    for (size_t i = 0; i < record->bad_count; i++) {
+        const vv_scrub_bad *bad = &record->bad[i];
+        vv_mutex_lock(&db->manifest_lock); /* guards file_id of deletes */
+        bool is_found = scrub_find_file(version, bad->file_id, file);
+        vv_mutex_unlock(&db->manifest_lock);
+        if (!is_found) {
+            continue;
+        }
+        varve_error error;
+        bool is_block = bad->block != UINT64_MAX;
+        count++;
+        VV_IGNORE(
+            is_block
+                ? vv_fail(&error, VARVE_E_CORRUPT,
+                          "%s: block %llu at offset %llu was damaged when last scrubbed", file,
+                          (unsigned long long)bad->block, (unsigned long long)bad->offset)
+                : vv_fail(&error, VARVE_E_CORRUPT,
+                          "%s: %llu bytes at offset %llu were damaged when last scrubbed", file,
+                          (unsigned long long)bad->bytes, (unsigned long long)bad->offset));
+        varve_damage damage = {
+            .file = {file, strlen(file)},
+            .part = is_block ? "block" : "file",
+            .block = bad->block,
+            .offset = bad->offset,
+            .bytes = bad->bytes,
+            .error = &error,
+        };
+        visit(context, &damage);
+    }
+    return count;
+}
+
+static void scrub_visit_nothing(void *context, const varve_damage *damage)
+{
+    (void)context;
+    (void)damage;
+}
+
+void vv_scrub_status(varve_db *db, varve_scrub_state *out_state, varve_damage_visitor visit,
+                     void *context)
+{
+    vv_scrub_record record;
+    vv_mutex_lock(&db->state_lock);
+    record = db->scrubbed;
+    vv_mutex_unlock(&db->state_lock);
+    vv_version *version = vv_version_current(db);
+    out_state->has_run = record.exists ? 1 : 0;
+    out_state->completed_ns = record.completed_ns;
+    out_state->files = record.files;
+    out_state->blocks = record.blocks;
+    out_state->bytes = record.bytes;
+    out_state->damaged_files = record.damaged_files;
+    out_state->damaged_places = record.damaged_places;
+    out_state->bad_places =
+        scrub_visit_bad(db, version, &record, visit == NULL ? scrub_visit_nothing : visit, context);
+    vv_version_unref(db, version);
+}
+
+static void scrub_degrade(void *context, const varve_damage *damage)
+{
+    vv_health_degrade(context, VV_REASON_DAMAGE, damage->error);
+}
+
+varve_status vv_scrub_load(varve_db *db, vv_bytes stored, varve_error *out_err)
+{
+    vv_scrub_record record;
+    varve_scrub_state state;
+    VV_TRY(vv_scrub_record_read(stored, &record, out_err));
+    vv_mutex_lock(&db->state_lock);
+    db->scrubbed = record;
+    vv_mutex_unlock(&db->state_lock);
+    vv_scrub_status(db, &state, scrub_degrade, db);
+    return VARVE_OK;
+}
+
 varve_status vv_scrub(varve_db *db, const varve_scrub_options *options, varve_task *task,
                       varve_scrubbed *out_scrubbed, varve_error *out_err)
 {
@@ -402,6 +592,9 @@ varve_status vv_scrub(varve_db *db, const varve_scrub_options *options, varve_ta
         vv_cond_deinit(&state.wait);
     }
     vv_mutex_deinit(&state.wait_lock);
+    if (status == VARVE_OK) {
+        status = scrub_keep_record(&state, out_err);
+    }
     if (status == VARVE_OK) {
         state.found.struct_size = out_scrubbed->struct_size;
         memcpy(out_scrubbed, &state.found, sizeof state.found);

@@ -508,6 +508,10 @@ void vv_config_apply(const vv_config *config, vv_server_options *server, varve_o
             config_store(database, &vv_settings[id], vv_settings[id].database, &config->values[id]);
         }
     }
+    if (database != NULL &&
+        database->scrub_interval_ms == 0) { /* off; 0 is the library's default */
+        database->scrub_interval_ms = VARVE_SCRUB_NEVER;
+    }
     if (server != NULL) {
         static const uint32_t modes[] = {0600, 0660, 0666}; /* the words of the row */
         server->unix_mode = modes[config->values[VV_SETTING_LISTEN_MODE].number];

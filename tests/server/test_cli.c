@@ -436,6 +436,33 @@ static int find_segment(const char *path, const struct stat *info, int kind, str
     return 0;
 }
 
+static char manifest_path[1024];
+
+/* The one with the highest number. */
+static int find_manifest(const char *path, const struct stat *info, int kind, struct FTW *walk)
+{
+    (void)info;
+    (void)walk;
+    size_t size = strlen(path);
+    if (kind == FTW_F && size > 4 && strcmp(path + size - 4, ".vmf") == 0 &&
+        strcmp(path, manifest_path) > 0) {
+        snprintf(manifest_path, sizeof manifest_path, "%s", path);
+    }
+    return 0;
+}
+
+/* Through a handle that may write: what was found is kept. */
+static void scrub_to_the_manifest(const char *data)
+{
+    varve_error err;
+    varve_db *db;
+    varve_scrubbed found;
+    varve_scrubbed_init(&found);
+    check_ok(varve_open(data, NULL, &db, &err), &err);
+    check_ok(varve_scrub(db, NULL, NULL, &found, &err), &err);
+    check_ok(varve_close(db, &err), &err);
+}
+
 static void flip_segment(off_t offset)
 {
     char byte;
@@ -469,6 +496,15 @@ static void damage_is_found_and_exits_with_1(void **state)
     expect(PROGRAM_RUN("verify", "--data", data), 1, "", "verify");
     expect(PROGRAM_RUN("scrub", "--data", data, "--rate", "0"), 1, "damaged places  1\n",
            "block 0");
+    expect(PROGRAM_RUN("scrub", "--data", data, "--status"), 0, "completed       never\n", NULL);
+    expect(PROGRAM_RUN("scrub", "--data", data, "--status", "--json"), 0,
+           "{\"completed\":null,\"files\":0,", NULL);
+    scrub_to_the_manifest(data);
+    expect(PROGRAM_RUN("scrub", "--data", data, "--status"), 1, "still in use    1\n", "block 0");
+    expect(PROGRAM_RUN("scrub", "--data", data, "--status", "--json"), 1, "{\"completed\":\"2",
+           "block 0");
+    assert_int_equal(nftw(data, find_manifest, 8, FTW_PHYS), 0);
+    expect(PROGRAM_RUN("inspect", "--details", manifest_path), 0, "bad place", NULL);
 }
 
 /* Until the process handles SIGINT itself, as its status tells, or has ended. */

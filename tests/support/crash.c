@@ -30,6 +30,7 @@ const crash_workload crash_workloads[] = {
      .merges = 6,
      .reopens = 4,
      .bulks = 3,
+     .scrubs = 8,
      .flush_rows = 200,
      .log_file_bytes = 65536},
     {.name = "keeps all",
@@ -788,6 +789,22 @@ static void crash_roll(crash_script *script)
     crash_remember(script);
 }
 
+/* What it found goes to the manifest; the contents stay. */
+static void crash_scrub(crash_script *script)
+{
+    varve_error err;
+    varve_scrubbed found;
+    varve_scrub_options options;
+    varve_scrubbed_init(&found);
+    varve_scrub_options_init(&options);
+    options.bytes_per_second = UINT64_MAX;
+    if (varve_scrub(script->db, &options, NULL, &found, &err) != VARVE_OK) {
+        crash_fail(script, "scrub", &err);
+    } else if (found.damaged_places > 0) {
+        crash_fail(script, "scrub", &(varve_error){.message = "finds damage"});
+    }
+}
+
 static void crash_step(crash_script *script)
 {
     const crash_workload *workload = script->workload;
@@ -800,7 +817,10 @@ static void crash_step(crash_script *script)
     uint64_t rings = expiries + workload->expiries;
     uint64_t moves = rings + workload->rings;
     uint64_t rollups = moves + workload->moves;
-    if (kind >= rollups && kind < rollups + workload->rollups) {
+    uint64_t scrubs = rollups + workload->rollups;
+    if (kind >= scrubs && kind < scrubs + workload->scrubs) {
+        crash_scrub(script);
+    } else if (kind >= rollups && kind < rollups + workload->rollups) {
         crash_roll(script);
     } else if (kind >= rings && kind < rings + workload->rings) {
         crash_change_ring(script);

@@ -37,6 +37,7 @@ typedef struct crash_workload {
     /* Chance of each in 100 steps; changes are of rows one by one. */
     uint32_t deletes, flushes, merges, reopens, bulks, snapshots, restores, expiries;
     uint32_t rollups; /* passes over a rollup, which the first one sets */
+    uint32_t scrubs;
     uint32_t changes, moves;
     uint32_t rings; /* changes of a ring: made, reshaped, dropped; other batches hold ring rows */
     uint64_t flush_rows;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Promises of engine/scrub.c (B1 to B3) and of segment/damage.c (S1 to S3). */
+/* Promises of engine/scrub.c (B1 to B4), of its record (N1, N2), of the watch over it (Q1, Q2), and
+ * of segment/damage.c (S1 to S3). */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -303,6 +304,129 @@ static void without_room_for_evidence_the_damage_is_told(void **state)
     assert_int_equal(engine_fixture_files(f, "tmp"), 0);
 }
 
+static varve_scrub_state status_of(engine_fixture *f, tale *heard)
+{
+    varve_error err;
+    varve_scrub_state found;
+    varve_scrub_state_init(&found);
+    memset(heard, 0, sizeof *heard);
+    check_ok(varve_scrub_status(f->db, &found, listen, heard, &err), &err);
+    assert_int_equal(found.bad_places, heard->count);
+    return found;
+}
+
+/* B4, N1: from one open to the next, until a pass finds it whole. */
+static void damage_is_known_until_a_pass_finds_none(void **state)
+{
+    engine_fixture *f = *state;
+    tale heard;
+    varve_error reason;
+    fill(f);
+    assert_int_equal(status_of(f, &heard).has_run, 0);
+    flip(f, "db/seg/00000000000000000001.vsg", 100);
+    assert_int_equal(scrub(f, &heard).damaged_places, 1);
+    for (int opens = 0; opens < 3; opens++) {
+        varve_scrub_state found = status_of(f, &heard);
+        assert_true(found.has_run == 1 && found.completed_ns > 0);
+        assert_true(found.files == 5 && found.damaged_files == 1 && found.damaged_places == 1);
+        assert_int_equal(heard.count, 1);
+        assert_string_equal(heard.files[0], "seg/00000000000000000001.vsg");
+        assert_true(heard.blocks[0] == 0 && heard.offsets[0] == 64);
+        assert_int_equal(varve_health(f->db, &reason), VARVE_HEALTH_DEGRADED);
+        assert_non_null(strstr(reason.message, "seg/00000000000000000001.vsg: block 0"));
+        engine_fixture_abandon(f);
+        engine_fixture_open(f);
+    }
+    flip(f, "db/seg/00000000000000000001.vsg", 100);
+    assert_int_equal(scrub(f, &heard).damaged_places, 0);
+    engine_fixture_close(f);
+    engine_fixture_open(f);
+    assert_int_equal(status_of(f, &heard).damaged_places, 0);
+    assert_int_equal(varve_health(f->db, NULL), VARVE_HEALTH_OK);
+}
+
+/* N2. */
+static void a_damaged_file_that_is_gone_counts_for_nothing(void **state)
+{
+    engine_fixture *f = *state;
+    tale heard;
+    char path[128];
+    fill(f);
+    find_file(f, "db/del", path);
+    flip(f, path, 40);
+    assert_int_equal(scrub(f, &heard).damaged_places, 1);
+    flip(f, path, 40);
+    assert_int_equal(status_of(f, &heard).bad_places, 1);
+    assert_string_equal(heard.files[0], path + 3);
+    varve_error err;
+    check_ok(varve_compact(f->db, VARVE_COMPACT_ALL, NULL, &err), &err);
+    assert_int_equal(engine_fixture_files(f, "del"), 0);
+    assert_int_equal(status_of(f, &heard).bad_places, 0);
+    engine_fixture_close(f);
+    engine_fixture_open(f);
+    assert_int_equal(varve_health(f->db, NULL), VARVE_HEALTH_OK);
+    assert_int_equal(status_of(f, &heard).damaged_places, 1);
+}
+
+static void a_pass_that_was_stopped_says_nothing(void **state)
+{
+    engine_fixture *f = *state;
+    tale heard;
+    varve_error err;
+    varve_scrubbed found;
+    fill(f);
+    varve_scrubbed_init(&found);
+    varve_task *task = varve_task_create();
+    varve_task_cancel(task);
+    check_status(VARVE_E_CANCELLED, varve_scrub(f->db, NULL, task, &found, &err));
+    varve_task_free(task);
+    assert_int_equal(status_of(f, &heard).has_run, 0);
+}
+
+/* B4. */
+static void a_disk_that_takes_no_record_fails_no_pass(void **state)
+{
+    engine_fixture *f = *state;
+    tale heard;
+    fill(f);
+    engine_fixture_close(f);
+    engine_fixture_open(f); /* the next edit begins a new file */
+    vv_fault_rule rule = {
+        .ops = VV_VFS_OP_BIT(VV_VFS_OP_OPEN),
+        .path_part = "tmp/",
+        .first_call = 1,
+        .call_count = VV_FAULT_FOREVER,
+        .kind = VV_FAULT_ERRNO,
+        .os_errno = ENOSPC,
+    };
+    vv_fault_add(f->fault, &rule);
+    assert_int_equal(scrub(f, &heard).damaged_places, 0);
+    vv_fault_clear(f->fault);
+    assert_int_equal(status_of(f, &heard).has_run, 1);
+}
+
+/* Q1, and that a close does not wait for the disk. */
+static void a_pass_in_the_background_runs_when_it_is_due(void **state)
+{
+    engine_fixture *f = *state;
+    tale heard;
+    fill(f);
+    engine_fixture_close(f);
+    f->options.flags &= ~(uint32_t)VARVE_OPEN_NO_BACKGROUND;
+    f->options.scrub_interval_ms = 1;
+    engine_fixture_open(f);
+    for (int tries = 0; status_of(f, &heard).has_run == 0; tries++) {
+        assert_true(tries < 3000);
+        /* A condition with a deadline of 20 ms: no row comes meanwhile. */
+        VV_IGNORE(varve_wait_visible(f->db, UINT64_MAX - 1, 20, NULL, NULL));
+    }
+    assert_int_equal(status_of(f, &heard).damaged_places, 0);
+    engine_fixture_close(f);
+    f->options.scrub_interval_ms = VARVE_SCRUB_NEVER;
+    engine_fixture_open(f);
+    assert_int_equal(status_of(f, &heard).has_run, 1);
+}
+
 typedef struct pace {
     manual_clock *clock;
     uint64_t asked, stops_at;
@@ -356,7 +480,9 @@ static void the_rate_is_kept_and_waiting_can_be_cancelled(void **state)
 static void each_failing_allocation_is_reported(void **state)
 {
     engine_fixture *f = *state;
+    tale heard;
     fill(f);
+    scrub(f, &heard); /* the manifest holds its first record */
     uint64_t live = atomic_load(&f->source.live);
     bool is_end = false;
     for (uint64_t number = 1; !is_end; number++) {
@@ -394,6 +520,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_room_for_evidence_the_damage_is_told, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_rate_is_kept_and_waiting_can_be_cancelled, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(damage_is_known_until_a_pass_finds_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_damaged_file_that_is_gone_counts_for_nothing, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_pass_that_was_stopped_says_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_disk_that_takes_no_record_fails_no_pass, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_pass_in_the_background_runs_when_it_is_due, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(each_failing_allocation_is_reported, setup, teardown),
     };
