@@ -58,6 +58,7 @@ OUTSIDE = {
     "tests/integration/": SIMULATORS + TOOLS,
     "tests/model/": SIMULATORS + TOOLS,
     "tests/crash/": SIMULATORS + TOOLS,
+    "tests/sched/": SIMULATORS + TOOLS + ["sys/clock.h"],
     "tests/kill/": TOOLS,
     "tests/server/": TOOLS,
     "tests/docs/": TOOLS,

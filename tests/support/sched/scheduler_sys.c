@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All functions of sys/thread.h and sys/clock.h, for programs that run under the scheduler. A lock
+ * is the native one in both worlds, but in a run it is only ever tried: who does not get it waits
+ * for the baton instead. So locks may be taken outside of a run and given back in it.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/checked.h"
+#include "support/sched/scheduler_priv.h"
+#include "sys/clock.h"
+#include "sys/lock_ranks_priv.h"
+#include "sys/thread.h"
+
+/* ---- mutex ---------------------------------------------------------------------------------- */
+
+varve_status vv_mutex_init(vv_mutex *mutex, vv_lock_rank rank, uint32_t order, varve_error *out_err)
+{
+    int result = pthread_mutex_init(&mutex->native, NULL);
+    if (result != 0) {
+        return vv_fail_errno(out_err, VARVE_E_NOMEM, result, "a lock could not be made");
+    }
+    mutex->rank = rank;
+    mutex->order = order;
+    return VARVE_OK;
+}
+
+void vv_mutex_deinit(vv_mutex *mutex)
+{
+    int result = pthread_mutex_destroy(&mutex->native);
+    VV_ASSERT(result == 0);
+}
+
+static bool scheduler_sys_try(vv_mutex *mutex)
+{
+    int result = pthread_mutex_trylock(&mutex->native);
+    VV_ASSERT(result == 0 || result == EBUSY);
+    return result == 0;
+}
+
+static void scheduler_sys_take(scheduler_thread *me, vv_mutex *mutex)
+{
+    while (!scheduler_sys_try(mutex)) {
+        me->lock = mutex;
+        scheduler_block(me, SCHEDULER_WAITS_LOCK);
+    }
+    scheduler_note_taken(me, mutex);
+}
+
+static void scheduler_sys_give(scheduler_thread *me, vv_mutex *mutex)
+{
+    scheduler_note_given(me, mutex);
+    int result = pthread_mutex_unlock(&mutex->native);
+    VV_ASSERT(result == 0);
+    scheduler_wake_lock(mutex);
+}
+
+void vv_mutex_lock(vv_mutex *mutex)
+{
+    scheduler_thread *me = scheduler_mine();
+    vv_lock_check_order(mutex);
+    if (me != NULL) {
+        scheduler_hook(me, "lock", scheduler_lock_name(mutex));
+        scheduler_sys_take(me, mutex);
+    } else {
+        int result = pthread_mutex_lock(&mutex->native);
+        VV_ASSERT(result == 0);
+    }
+    vv_lock_note_taken(mutex);
+}
+
+bool vv_mutex_try_lock(vv_mutex *mutex)
+{
+    scheduler_thread *me = scheduler_mine();
+    if (me != NULL) {
+        scheduler_hook(me, "try", scheduler_lock_name(mutex));
+    }
+    if (!scheduler_sys_try(mutex)) {
+        return false;
+    }
+    if (me != NULL) {
+        scheduler_note_taken(me, mutex);
+    }
+    vv_lock_note_taken(mutex);
+    return true;
+}
+
+void vv_mutex_unlock(vv_mutex *mutex)
+{
+    scheduler_thread *me = scheduler_mine();
+    vv_lock_note_given(mutex);
+    if (me == NULL) {
+        int result = pthread_mutex_unlock(&mutex->native);
+        VV_ASSERT(result == 0);
+        return;
+    }
+    uint64_t name = scheduler_lock_name(mutex); /* whoever is drawn next may free it */
+    scheduler_sys_give(me, mutex);
+    scheduler_hook(me, "unlock", name);
+}
+
+/* ---- condition ------------------------------------------------------------------------------ */
+
+varve_status vv_cond_init(vv_cond *cond, varve_error *out_err)
+{
+    pthread_condattr_t attributes;
+    int result = pthread_condattr_init(&attributes);
+    if (result == 0) {
+        result = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        if (result == 0) {
+            result = pthread_cond_init(&cond->native, &attributes);
+        }
+        (void)pthread_condattr_destroy(&attributes);
+    }
+    if (result != 0) {
+        return vv_fail_errno(out_err, VARVE_E_NOMEM, result, "a condition could not be made");
+    }
+    return VARVE_OK;
+}
+
+void vv_cond_deinit(vv_cond *cond)
+{
+    int result = pthread_cond_destroy(&cond->native);
+    VV_ASSERT(result == 0);
+}
+
+static bool scheduler_sys_wait(vv_cond *cond, vv_mutex *mutex, int64_t deadline_mono_ns)
+{
+    if (deadline_mono_ns == VV_NO_DEADLINE) {
+        int result = pthread_cond_wait(&cond->native, &mutex->native);
+        VV_ASSERT(result == 0);
+        return true;
+    }
+    int64_t deadline_ns = deadline_mono_ns < 0 ? 0 : deadline_mono_ns;
+    struct timespec deadline = {
+        .tv_sec = (time_t)(deadline_ns / VV_NS_PER_S),
+        .tv_nsec = (long)(deadline_ns % VV_NS_PER_S),
+    };
+    int result = pthread_cond_timedwait(&cond->native, &mutex->native, &deadline);
+    VV_ASSERT(result == 0 || result == ETIMEDOUT);
+    return result == 0;
+}
+
+bool vv_cond_wait_until(vv_cond *cond, vv_mutex *mutex, int64_t deadline_mono_ns)
+{
+    scheduler_thread *me = scheduler_mine();
+    vv_mutex_assert_held(mutex);
+    vv_lock_check_wait(mutex);
+    if (me == NULL) {
+        return scheduler_sys_wait(cond, mutex, deadline_mono_ns);
+    }
+    scheduler_sys_give(me, mutex);
+    me->lock = mutex;
+    me->cond = cond;
+    me->deadline_ns = deadline_mono_ns;
+    me->is_woken = false;
+    scheduler_block(me, SCHEDULER_WAITS_COND);
+    bool is_woken = me->is_woken;
+    scheduler_sys_take(me, mutex);
+    return is_woken;
+}
+
+static void scheduler_sys_signal(vv_cond *cond, bool all)
+{
+    scheduler_thread *me = scheduler_mine();
+    if (me == NULL) {
+        int result =
+            all ? pthread_cond_broadcast(&cond->native) : pthread_cond_signal(&cond->native);
+        VV_ASSERT(result == 0);
+        return;
+    }
+    uint32_t woken = scheduler_wake_cond(cond, all);
+    scheduler_hook(me, all ? "broadcast" : "signal", woken);
+}
+
+void vv_cond_signal(vv_cond *cond)
+{
+    scheduler_sys_signal(cond, false);
+}
+
+void vv_cond_broadcast(vv_cond *cond)
+{
+    scheduler_sys_signal(cond, true);
+}
+
+/* ---- thread --------------------------------------------------------------------------------- */
+
+static void *scheduler_sys_ordinary(void *argument)
+{
+    vv_thread *thread = argument;
+    thread->main(thread->context);
+    vv_mutex_assert_none_held();
+    return NULL;
+}
+
+varve_status vv_thread_start(vv_thread *thread, const char *name, vv_thread_main main,
+                             void *context, varve_error *out_err)
+{
+    scheduler_thread *me = scheduler_mine();
+    size_t size = strlen(name);
+    size_t kept = size < VV_THREAD_NAME_BYTES_MAX ? size : VV_THREAD_NAME_BYTES_MAX;
+    *thread = (vv_thread){.main = main, .context = context};
+    memcpy(thread->name, name, kept);
+    int result = me != NULL ? scheduler_start(me, thread)
+                            : pthread_create(&thread->native, NULL, scheduler_sys_ordinary, thread);
+    if (result != 0) {
+        return vv_fail_errno(out_err, result == EAGAIN ? VARVE_E_LIMIT : VARVE_E_NOMEM, result,
+                             "thread %s could not be started", thread->name);
+    }
+    thread->is_started = true;
+    return VARVE_OK;
+}
+
+void vv_thread_join(vv_thread *thread)
+{
+    scheduler_thread *me = scheduler_mine();
+    if (!thread->is_started) {
+        return;
+    }
+    if (me == NULL || !scheduler_join(me, thread)) {
+        int result = pthread_join(thread->native, NULL);
+        VV_ASSERT(result == 0);
+    }
+    thread->is_started = false;
+}
+
+void vv_thread_yield(void)
+{
+    scheduler_thread *me = scheduler_mine();
+    if (me != NULL) {
+        scheduler_hook_yield(me);
+    } else {
+        (void)sched_yield();
+    }
+}
+
+uint64_t vv_thread_id(void)
+{
+    const scheduler_thread *me = scheduler_mine();
+    return me != NULL ? me->number + UINT64_C(1) : (uint64_t)gettid();
+}
+
+/* ---- once ----------------------------------------------------------------------------------- */
+
+/* Without hooks in it: it runs once in a process, not once in a run. */
+void vv_once_run(vv_once *once, void (*function)(void))
+{
+    scheduler_set_outside(true);
+    int result = pthread_once(&once->native, function);
+    scheduler_set_outside(false);
+    VV_ASSERT(result == 0);
+}
+
+/* ---- clock ---------------------------------------------------------------------------------- */
+
+static int64_t scheduler_sys_clock(clockid_t id)
+{
+    struct timespec now;
+    int result = clock_gettime(id, &now);
+    VV_ASSERT(result == 0);
+    return vv_sat_add_i64(vv_sat_mul_i64(now.tv_sec, VV_NS_PER_S), now.tv_nsec);
+}
+
+int64_t vv_mono_now_ns(void)
+{
+    return scheduler_mine() != NULL ? scheduler_now_ns() : scheduler_sys_clock(CLOCK_MONOTONIC);
+}
+
+int64_t vv_wall_now_ns(void)
+{
+    return scheduler_mine() != NULL ? SCHEDULER_WALL_NS + scheduler_now_ns()
+                                    : scheduler_sys_clock(CLOCK_REALTIME);
+}
+
+int64_t vv_thread_cpu_ns(void)
+{
+    return scheduler_mine() != NULL ? scheduler_now_ns()
+                                    : scheduler_sys_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+int64_t vv_deadline_after_ns(int64_t delay_ns)
+{
+    return vv_sat_add_i64(vv_mono_now_ns(), delay_ns < 0 ? 0 : delay_ns);
+}
+
+static int64_t scheduler_sys_mono(void *context)
+{
+    (void)context;
+    return vv_mono_now_ns();
+}
+
+static int64_t scheduler_sys_wall(void *context)
+{
+    (void)context;
+    return vv_wall_now_ns();
+}
+
+vv_clock vv_clock_system(void)
+{
+    return (vv_clock){.mono_ns = scheduler_sys_mono, .wall_ns = scheduler_sys_wall};
+}
