@@ -10,7 +10,7 @@ DATA   ?= varve-data
 
 CONFIGURE := cmake --preset release --log-level=WARNING
 BUILD     := cmake --build build
-CAMPAIGNS := crash crash-long kill kill-long fuzz flips model mutants coverage
+CAMPAIGNS := crash crash-long sched kill kill-long fuzz flips model mutants coverage
 
 .PHONY: default run test bench roundtrip $(CAMPAIGNS) check install format clean
 .NOTPARALLEL:
@@ -38,7 +38,7 @@ roundtrip: default
 	@VARVE_TEST_PERCENT=100 VARVE_PROGRAM=build/varve exec python3 tests/server/test_roundtrip.py -v
 
 # Programmes beside `make test`, docs/internals/testing.md: crash (prints `crash states: N`),
-# crash-long TIME=3600, kill ROUNDS=2000, kill-long, fuzz TIME=600 (for each target), flips, model
+# crash-long TIME=3600, sched TIME=3600, kill ROUNDS=2000, kill-long, fuzz TIME=600 (for each target), flips, model
 # SEEDS=5000, mutants, coverage.
 $(CAMPAIGNS):
 	@tools/setup build test

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/sched/parallel_work.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/sched/parallel_priv.h"
+#include "support/sched/scheduler.h"
+#include "sys/clock.h"
+#include "sys/thread.h"
+
+enum {
+    PARALLEL_DELETES = 30,      /* in 100 steps */
+    PARALLEL_MOMENT_EVERY = 25, /* changing calls, on average */
+    PARALLEL_FLUSHES = 3,
+    PARALLEL_MERGES = 3,
+};
+
+/* What a thread is given. */
+typedef struct parallel_part {
+    parallel_work *work;
+    uint32_t number; /* among those that do the same */
+} parallel_part;
+
+void parallel_fail(parallel_work *work, const char *what, const char *detail)
+{
+    parallel_report *report = work->report;
+    if (report->has_failed) {
+        return;
+    }
+    report->has_failed = true;
+    (void)snprintf(report->failure, sizeof report->failure,
+                   "seed %llu, thread %s, changing call %llu: %s: %s",
+                   (unsigned long long)work->seed, scheduler_thread_name(),
+                   (unsigned long long)vv_sim_changing_calls(work->world.sim), what, detail);
+}
+
+/* ---- writers -------------------------------------------------------------------------------- */
+
+/* No state of a writer comes twice: the newest rows are never those that go. */
+static void parallel_plan_steps(parallel_work *work)
+{
+    for (uint32_t writer = 0; writer < PARALLEL_WRITERS; writer++) {
+        uint32_t there[PARALLEL_STEPS];
+        uint32_t count = 0;
+        for (uint32_t i = 0; i < PARALLEL_STEPS; i++) {
+            parallel_step *step = &work->steps[writer][i];
+            if (count >= 2 && vv_random_below(&work->random, 100) < PARALLEL_DELETES) {
+                uint64_t which = vv_random_below(&work->random, count - 1);
+                *step = (parallel_step){.is_delete = true, .target = there[which]};
+                memmove(&there[which], &there[which + 1], (count - 1 - which) * sizeof there[0]);
+                count--;
+            } else {
+                there[count++] = i;
+            }
+        }
+    }
+}
+
+static int64_t parallel_time(uint32_t writer, uint32_t step)
+{
+    return (int64_t)step * PARALLEL_WRITERS + writer;
+}
+
+static varve_status parallel_write(parallel_work *work, uint32_t writer, uint32_t step,
+                                   varve_written *written, varve_error *err)
+{
+    varve_batch *batch;
+    VV_TRY(varve_batch_create(work->db, &batch, err));
+    int64_t time = parallel_time(writer, step);
+    varve_value value = {.type = VARVE_TYPE_F64, .as.f64 = (double)time};
+    varve_status status = VARVE_OK;
+    for (size_t i = 0; i <= PARALLEL_SPREAD && status == VARVE_OK; i++) {
+        varve_row row = {.series = work->series[writer][i],
+                         .timestamp = time,
+                         .fields = &work->field,
+                         .values = &value,
+                         .count = 1};
+        status = varve_batch_row(batch, &row, err);
+    }
+    if (status == VARVE_OK && step % 3 == 0) {
+        status = varve_batch_submit(batch, NULL, written, err);
+        work->steps[writer][step].ticket = status == VARVE_OK ? written->ticket : 0;
+        status = status == VARVE_OK
+                     ? varve_wait(work->db, written->ticket, UINT64_MAX, &written->ack, err)
+                     : status;
+    } else if (status == VARVE_OK) {
+        status = varve_batch_commit(batch, NULL, written, err);
+    }
+    varve_batch_free(batch);
+    return status;
+}
+
+static varve_status parallel_delete(parallel_work *work, uint32_t writer, uint32_t target,
+                                    varve_written *written, varve_error *err)
+{
+    varve_selection selection;
+    memset(&selection, 0, sizeof selection);
+    selection.kind = VARVE_SELECT_LIST;
+    selection.series = work->series[writer];
+    selection.series_count = PARALLEL_SPREAD + 1;
+    int64_t time = parallel_time(writer, target);
+    return varve_delete(work->db, &selection, 1, (varve_range){time, time + 1}, NULL, written, err);
+}
+
+static void parallel_writer_main(void *context)
+{
+    const parallel_part *part = context;
+    parallel_work *work = part->work;
+    uint32_t writer = part->number;
+    varve_error err;
+    for (uint32_t i = 0; i < PARALLEL_STEPS && !work->report->has_failed; i++) {
+        parallel_step *step = &work->steps[writer][i];
+        varve_written written;
+        varve_written_init(&written);
+        work->issued.of[writer] = i + 1;
+        varve_status status = step->is_delete
+                                  ? parallel_delete(work, writer, step->target, &written, &err)
+                                  : parallel_write(work, writer, i, &written, &err);
+        if (status != VARVE_OK) {
+            parallel_fail(work, step->is_delete ? "delete" : "write", err.message);
+            return;
+        }
+        if (step->is_delete && written.series_deleted != PARALLEL_SPREAD + 1) {
+            parallel_fail(work, "delete", "does not find the rows");
+        }
+        step->ticket = written.ticket;
+        work->answered.of[writer] = i + 1;
+        if (written.ack == VARVE_ACK_DURABLE) {
+            work->durable.of[writer] = i + 1;
+        } else if (work->options.sync == VARVE_SYNC_GROUP) {
+            parallel_fail(work, "write", "was not answered as durable");
+        }
+    }
+}
+
+/* ---- the others ----------------------------------------------------------------------------- */
+
+static void parallel_flusher_main(void *context)
+{
+    parallel_work *work = ((const parallel_part *)context)->work;
+    varve_error err;
+    for (uint32_t i = 0; i < PARALLEL_FLUSHES && !work->report->has_failed; i++) {
+        parallel_counts answered = work->answered;
+        if (varve_flush(work->db, NULL, &err) != VARVE_OK) {
+            parallel_fail(work, "flush", err.message);
+            return;
+        }
+        for (uint32_t k = 0; k < PARALLEL_WRITERS; k++) { /* what was visible is on disk now */
+            if (work->durable.of[k] < answered.of[k]) {
+                work->durable.of[k] = answered.of[k];
+            }
+        }
+    }
+}
+
+static void parallel_merger_main(void *context)
+{
+    parallel_work *work = ((const parallel_part *)context)->work;
+    varve_error err;
+    for (uint32_t i = 0; i < PARALLEL_MERGES && !work->report->has_failed; i++) {
+        uint32_t flags = i == 1 ? VARVE_COMPACT_ALL : 0;
+        if (varve_compact(work->db, flags, NULL, &err) != VARVE_OK) {
+            parallel_fail(work, "merge", err.message);
+            return;
+        }
+    }
+}
+
+static void parallel_reader_main(void *context)
+{
+    const parallel_part *part = context;
+    parallel_work *work = part->work;
+    uint32_t reader = part->number;
+    for (uint32_t i = 0; i < PARALLEL_READS && !work->report->has_failed; i++) {
+        parallel_counts counts;
+        parallel_bounds bounds = {.least = work->answered};
+        if (!parallel_read(work, work->db, "a query", &counts)) {
+            return;
+        }
+        bounds.most = work->issued;
+        parallel_judge(work, &counts, &bounds, "a query");
+        for (uint32_t k = 0; k < PARALLEL_WRITERS; k++) {
+            if (counts.of[k] < work->seen[reader].of[k]) {
+                parallel_fail(work, "a query", "does not show what the one before it showed");
+            }
+        }
+        work->seen[reader] = counts;
+        work->report->reads++;
+    }
+}
+
+static void parallel_copier_main(void *context)
+{
+    parallel_work *work = ((const parallel_part *)context)->work;
+    varve_error err;
+    char path[16];
+    for (uint32_t i = 0; i < PARALLEL_COPIES && !work->report->has_failed; i++) {
+        work->copies[i].least = work->answered;
+        if (varve_snapshot(work->db, crash_copy_path(i, path), NULL, NULL, &err) != VARVE_OK) {
+            parallel_fail(work, "snapshot", err.message);
+            return;
+        }
+        work->copies[i].most = work->issued;
+        work->copy_count++;
+    }
+}
+
+/* ---- a run ---------------------------------------------------------------------------------- */
+
+/* Others may run meanwhile: what was durable is read before, what had begun after it. */
+static void parallel_capture(parallel_work *work, uint64_t call)
+{
+    parallel_moment *moment = &work->moments[work->moment_count++];
+    moment->call = call;
+    moment->bounds.least = work->durable;
+    moment->point = vv_sim_capture(work->world.sim);
+    moment->bounds.most = work->issued;
+    (void)snprintf(moment->thread, sizeof moment->thread, "%s", scheduler_thread_name());
+}
+
+static void parallel_hook(void *context, uint64_t call, vv_vfs_op op, const char *path,
+                          vv_sync_site site)
+{
+    parallel_work *work = context;
+    uint64_t name = site;
+    for (const char *at = path; *at != '\0'; at++) {
+        name = name * 31 + (uint8_t)*at;
+    }
+    scheduler_step(vv_vfs_op_name(op), name);
+    if (work->moment_count < work->limits->moments_max &&
+        vv_random_below(&work->random, PARALLEL_MOMENT_EVERY) == 0) {
+        parallel_capture(work, call);
+    }
+}
+
+static bool parallel_open(parallel_work *work)
+{
+    varve_error err;
+    if (varve_open("/db", &work->options, &work->db, &err) != VARVE_OK ||
+        varve_field_resolve(work->db, VARVE_STR("value"), &work->field, &err) != VARVE_OK) {
+        parallel_fail(work, "open", err.message);
+        return false;
+    }
+    for (uint32_t writer = 0; writer < PARALLEL_WRITERS; writer++) {
+        for (uint32_t i = 0; i <= PARALLEL_SPREAD; i++) {
+            char host = (char)('a' + writer);
+            char part = (char)('0' + i);
+            bool is_shared = i == PARALLEL_SPREAD;
+            varve_label labels[2] = {{VARVE_STR("host"), {&host, 1}},
+                                     {VARVE_STR("part"), {&part, 1}}};
+            if (varve_series_resolve(work->db, VARVE_STR("m"), labels, is_shared ? 0 : 2, 0,
+                                     &work->series[writer][i], &err) != VARVE_OK) {
+                parallel_fail(work, "resolve", err.message);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void parallel_play(parallel_work *work)
+{
+    static const struct {
+        const char *name;
+        vv_thread_main main;
+        uint32_t number;
+    } cast[] = {
+        {"writer 0", parallel_writer_main, 0}, {"writer 1", parallel_writer_main, 1},
+        {"writer 2", parallel_writer_main, 2}, {"writer 3", parallel_writer_main, 3},
+        {"reader 0", parallel_reader_main, 0}, {"reader 1", parallel_reader_main, 1},
+        {"flusher", parallel_flusher_main, 0}, {"merger", parallel_merger_main, 0},
+        {"copier", parallel_copier_main, 0},
+    };
+    varve_error err;
+    vv_thread threads[VV_ARRAY_COUNT(cast)];
+    parallel_part parts[VV_ARRAY_COUNT(cast)];
+    for (size_t i = 0; i < VV_ARRAY_COUNT(cast); i++) {
+        parts[i] = (parallel_part){.work = work, .number = cast[i].number};
+        if (vv_thread_start(&threads[i], cast[i].name, cast[i].main, &parts[i], &err) != VARVE_OK) {
+            abort();
+        }
+    }
+    for (size_t i = 0; i < VV_ARRAY_COUNT(cast); i++) {
+        vv_thread_join(&threads[i]);
+    }
+}
+
+static void parallel_main(void *context)
+{
+    parallel_work *work = context;
+    varve_error err;
+    if (parallel_open(work)) {
+        parallel_play(work);
+    }
+    parallel_counts counts;
+    parallel_bounds all = {.least = work->issued, .most = work->issued};
+    if (!work->report->has_failed && parallel_read(work, work->db, "the end", &counts)) {
+        parallel_judge(work, &counts, &all, "the end");
+    }
+    if (!work->report->has_failed && varve_close(work->db, &err) != VARVE_OK) {
+        parallel_fail(work, "close", err.message);
+    }
+    if (work->report->has_failed) {
+        varve_abandon(work->db);
+    }
+    work->db = NULL;
+}
+
+/* Three seeds of four have the threads of the database, and batches that are durable when they are
+ * answered. */
+static void parallel_draw_options(parallel_work *work)
+{
+    static const uint32_t syncs[] = {VARVE_SYNC_NONE, VARVE_SYNC_INTERVAL};
+    static const uint64_t rows[] = {20, 60, 1000};
+    crash_workload *workload = &work->workload;
+    vv_random *random = &work->random;
+    bool is_group = vv_random_below(random, 4) > 0;
+    workload->name = "parallel";
+    workload->seed = work->seed;
+    workload->sync = is_group ? VARVE_SYNC_GROUP : syncs[vv_random_below(random, 2)];
+    workload->sync_interval_ms = 1;
+    workload->keeps_all = vv_random_below(random, 2) == 0;
+    workload->flush_rows = rows[vv_random_below(random, VV_ARRAY_COUNT(rows))];
+    workload->log_file_bytes = 65536;
+    work->options = crash_options(workload, &work->world);
+    work->options.flags = vv_random_below(random, 4) == 0 ? VARVE_OPEN_NO_BACKGROUND : 0;
+    work->options.group_delay_us = vv_random_below(random, 4) == 0 ? 50 : 0;
+    work->options.write_timeout_ms = 3600 * 1000; /* time leaps: scheduler.h, Z2 */
+}
+
+static parallel_work *parallel_begin(uint64_t seed, const parallel_limits *limits,
+                                     parallel_report *report)
+{
+    parallel_work *work = calloc(1, sizeof *work);
+    if (work == NULL || limits->moments_max > PARALLEL_MOMENTS_MAX) {
+        abort();
+    }
+    memset(report, 0, sizeof *report);
+    work->seed = seed;
+    work->limits = limits;
+    work->report = report;
+    vv_random_init(&work->random, seed);
+    crash_world_init(&work->world, NULL, seed);
+    work->world.env.clock = vv_clock_system(); /* that of the scheduler */
+    parallel_draw_options(work);
+    parallel_plan_steps(work);
+    return work;
+}
+
+static void parallel_end(parallel_work *work)
+{
+    for (uint32_t i = 0; i < work->moment_count; i++) {
+        vv_sim_point_free(work->moments[i].point);
+    }
+    crash_world_deinit(&work->world);
+    free(work);
+}
+
+void parallel_work_run(uint64_t seed, const parallel_limits *limits, parallel_report *out_report)
+{
+    parallel_work *work = parallel_begin(seed, limits, out_report);
+    scheduler_options options = {.seed = seed, .trace = limits->trace};
+    scheduler_report schedule;
+    vv_sim_set_hook(work->world.sim, parallel_hook, work);
+    scheduler_run(&options, parallel_main, work, &schedule);
+    out_report->trace = schedule.trace;
+    out_report->steps = schedule.steps;
+    out_report->switches = schedule.switches;
+    if (schedule.has_failed) {
+        parallel_fail(work, "schedule", schedule.failure);
+        return; /* the threads are gone with locks and memory that they held */
+    }
+    vv_sim_set_hook(work->world.sim, NULL, NULL);
+    out_report->calls = vv_sim_changing_calls(work->world.sim);
+    out_report->moments = work->moment_count;
+    out_report->copies = work->copy_count;
+    parallel_judge_end(work);
+    parallel_judge_copies(work);
+    parallel_judge_moments(work);
+    parallel_end(work);
+}
