@@ -3,6 +3,10 @@
  * Q1 scan: aggregates over every row of many series, statistics disabled, by the caller's thread
  * alone. Data is at rest (flushed and merged) and in the cache after the pass that verifies. One
  * line for comparison: the same sum over a plain array in memory.
+ *
+ * Then the sum again with a cache that holds nothing for long: each pass reads every block from the
+ * files (which the system has in memory), compares its checksum and decodes it. The share of the
+ * checksums is what they cost at the rate that is measured beside it.
  */
 #include "bench.h"
 
@@ -10,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCANS_OUTPUTS_MAX = 3 };
+#include "base/crc.h"
+
+enum { SCANS_OUTPUTS_MAX = 3, SCANS_BLOCK_BYTES = 65536 /* docs/formats/segment.md */ };
 
 typedef struct scans_data {
     size_t series, rows; /* rows of each series */
@@ -168,6 +174,68 @@ static double scans_array_rate(void)
     return VALUES / seconds;
 }
 
+/** Bytes a second that checksums are made at, of a block that was just read. */
+static double scans_checksum_rate(void)
+{
+    enum { ROUNDS = 2000 };
+    static uint8_t block[SCANS_BLOCK_BYTES];
+    uint32_t sum = 0;
+    int64_t start = bench_cpu_ns();
+    for (int i = 0; i < ROUNDS; i++) {
+        memcpy(block, &sum, sizeof sum); /* each needs the one before */
+        sum = vv_crc32c(sum, block, sizeof block);
+    }
+    return (double)SCANS_BLOCK_BYTES * ROUNDS / ((double)(bench_cpu_ns() - start) * 1e-9);
+}
+
+static void scans_report(const bench_options *options, const char *params, const char *metric,
+                         const char *unit, const char *of, const bench_samples *samples)
+{
+    bench_result result = {
+        .workload = "Q1",
+        .set = bench_set_name(BENCH_SENSOR_2DP),
+        .params = params,
+        .durability = "",
+        .threads = 1,
+        .metric = metric,
+        .unit = unit,
+        .of = of,
+        .samples = samples,
+    };
+    bench_report(options, &result);
+}
+
+static void scans_measure_files(const bench_options *options, const bench_store *store,
+                                const scans_data *data, const scans_question *question)
+{
+    size_t reps = bench_reps(options, 3, 9);
+    double bytes = bench_store_stat(store, "varve_segment_bytes");
+    bench_samples cpu = {0};
+    bench_samples share = {0};
+    for (size_t rep = 0; rep <= reps; rep++) {
+        double answers[SCANS_OUTPUTS_MAX];
+        double checksums = scans_checksum_rate();
+        double missed = bench_store_stat(store, "varve_cache_misses_total");
+        int64_t start = bench_cpu_ns();
+        scans_ask(store, data, question, answers);
+        double seconds = (double)(bench_cpu_ns() - start) * 1e-9;
+        scans_verify(data, question, answers);
+        missed = bench_store_stat(store, "varve_cache_misses_total") - missed;
+        if (missed * SCANS_BLOCK_BYTES < bytes * 0.9) {
+            bench_die("the scan read only %.0f blocks from the files", missed);
+        }
+        if (rep > 0) {
+            bench_sample(&cpu, (double)data->count / seconds);
+            bench_sample(&share, bytes / checksums / seconds);
+        }
+    }
+    char params[96];
+    snprintf(params, sizeof params, "\"ask\":\"%s\",\"rows\":%llu,\"from\":\"files\"",
+             question->name, (unsigned long long)data->count);
+    scans_report(options, params, "pts_per_cpu_s", "1/s", NULL, &cpu);
+    scans_report(options, params, "checksum_share", "", "CPU of the scan", &share);
+}
+
 static void scans_measure(const bench_options *options, const bench_store *store,
                           const scans_data *data, const scans_question *question)
 {
@@ -193,28 +261,9 @@ static void scans_measure(const bench_options *options, const bench_store *store
     char params[96];
     snprintf(params, sizeof params, "\"ask\":\"%s\",\"rows\":%llu", question->name,
              (unsigned long long)data->count);
-    const struct {
-        const char *metric, *unit, *of;
-        const bench_samples *samples;
-    } rows[] = {
-        {"pts_per_s", "1/s", NULL, &wall},
-        {"pts_per_cpu_s", "1/s", NULL, &cpu},
-        {"ratio", "", "array sum", &ratio},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        bench_result result = {
-            .workload = "Q1",
-            .set = bench_set_name(BENCH_SENSOR_2DP),
-            .params = params,
-            .durability = "",
-            .threads = 1,
-            .metric = rows[i].metric,
-            .unit = rows[i].unit,
-            .of = rows[i].of,
-            .samples = rows[i].samples,
-        };
-        bench_report(options, &result);
-    }
+    scans_report(options, params, "pts_per_s", "1/s", NULL, &wall);
+    scans_report(options, params, "pts_per_cpu_s", "1/s", NULL, &cpu);
+    scans_report(options, params, "ratio", "", "array sum", &ratio);
 }
 
 void bench_run_scan(const bench_options *options)
@@ -237,5 +286,9 @@ void bench_run_scan(const bench_options *options)
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
         scans_measure(options, &store, &data, &questions[i]);
     }
+    bench_store_kill(&store);
+    store.open.cache_bytes = 1 << 20; /* one of its blocks is let go for each that is read */
+    bench_store_reopen(&store);
+    scans_measure_files(options, &store, &data, &questions[0]);
     bench_store_drop(&store);
 }
