@@ -438,8 +438,8 @@ VARVE_API void varve_options_init(varve_options *options);
  * Threads:  callable from any thread.
  * Blocks:   yes, for recovery of the log.
  * Errors:   E_INVALID, E_NOMEM, E_IO, E_CORRUPT, E_LOCKED, E_CONFLICT, E_NOT_FOUND, E_NOSPACE,
- *           E_UNSUPPORTED (a format from the future, a network file system), E_READONLY (a snapshot
- *           opened for writing).
+ *           E_LIMIT (a path of more than 3584 bytes), E_UNSUPPORTED (a format from the future, a
+ *           network file system), E_READONLY (a snapshot opened for writing).
  * Since:    0.1
  *
  * @param path     directory, created when missing (its parent must exist); NULL: in memory

@@ -7,8 +7,15 @@
   tools/coverage.py --gate         the crash programme too; fails below the gates
 
 Aims: 90 % of lines and 80 % of branches in every room; that is reported. Gates: all lines and branches of what
-decides about stored data (log, manifest, recovery, publishing, locks), 95 % and 90 % of the engine.
-Branches that only a failed assertion takes are left out, and lines of VV_UNREACHABLE.
+decides about stored data (log, manifest, recovery, publishing, locks), 95 % and 90 % of the engine. Where a file has
+not arrived there FLOORS has what it has reached: less fails, more is to be written down.
+
+Left out, because nothing can take them: branches and lines of assertions; the branch of a `switch` without `default`
+for a value that the enum does not have; the failure of joining a path (PATHS).
+
+The build differs from the debug one in two ways (VV_COVERAGE): functions that are always inlined stay functions, so
+that a branch is counted once; and each object of an arena is an allocation of its own, so that the tests in which
+every allocation fails in turn reach them all.
 """
 
 import argparse
@@ -25,9 +32,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build-coverage"
 ASSERTIONS = ("VV_ASSERT(", "VV_DEBUG_ASSERT(", "VV_UNREACHABLE(")
+# varve_open and its like refuse directories for which one of these could be too long (engine/ident.h).
+PATHS = ("VV_TRY(vv_db_path(", "VV_TRY(vv_path_join(", "VV_TRY(vv_wal_file_path(", "VV_TRY(vv_manifest_path(")
 # What decides about stored data: every line and branch is to be reached.
 GATED = ("src/wal/*.c", "src/engine/manifest*.c", "src/engine/recover*.c", "src/engine/publish*.c",
-         "src/engine/lockfile.c", "src/sys/registry.c")
+         "src/engine/lockfile.c", "src/engine/ident.c", "src/sys/registry.c")
+# Per cent of branches of those that have not all of them (all have all their lines).
+FLOORS = {}
 ENGINE_LINES, ENGINE_BRANCHES = 95, 90
 
 
@@ -38,7 +49,9 @@ def build_and_test(labels):
     for counts in BUILD.rglob("*.gcda"):
         counts.unlink()
     chosen = ["-L", labels] if labels else ["-LE", "^(kill|docs)$"]
+    # Every allocation fails in turn, not a sample of them: a count must not depend on where the sample falls.
     done = subprocess.run(["ctest", "--test-dir", BUILD, "-j2", "--output-on-failure", *chosen], cwd=ROOT,
+                          env={**os.environ, "VARVE_ALLOC_STRIDE": "1"},
                           stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         print(done.stdout[-3000:])
@@ -70,10 +83,37 @@ def add_counts(file, lines, branches):
             branches[key] = branches.get(key, 0) + branch["count"]
 
 
-def drop_assertions(name, branches):
+def has_default(source, at):
+    """Whether the switch that begins on this line of the source (counted from 0) names a default."""
+    indent = source[at][:len(source[at]) - len(source[at].lstrip())]
+    for line in source[at + 1:]:
+        if line.startswith(indent + "default:"):
+            return True
+        if line.startswith(indent + "}"):
+            return False
+    return True
+
+
+def drop_impossible(name, counts, branches):
+    """Returns lines and branches without those that nothing can take."""
     source = (ROOT / name).read_text(encoding="utf-8").splitlines()
-    return {key: count for key, count in branches.items()
-            if not source[key[0] - 1].lstrip().startswith(ASSERTIONS)}
+    kept = {}
+    spare = set()  # lines whose switch may miss one branch
+    for at, line in enumerate(source):
+        text = line.lstrip() + (source[at + 1].lstrip() if line.endswith("(") else "")
+        if text.startswith("switch (") and not has_default(source, at):
+            spare.add(at + 1)
+        if text.startswith(ASSERTIONS + PATHS):
+            kept[at + 1] = False
+    left = {}
+    for key, count in branches.items():
+        if count == 0 and key[0] in spare:
+            spare.discard(key[0])
+        elif kept.get(key[0], True):
+            left[key] = count
+    counts = {number: count for number, count in counts.items()
+              if not source[number - 1].lstrip().startswith(ASSERTIONS)}
+    return counts, left
 
 
 def percent(reached, total):
@@ -112,17 +152,19 @@ def show_gates(lines, branches):
     for name in sorted(lines):
         if not any(fnmatch.fnmatch(name, pattern) for pattern in GATED):
             continue
-        kept = drop_assertions(name, branches[name])
-        missed = sorted({line for (line, _), count in kept.items() if count == 0}
+        missed = sorted({line for (line, _), count in branches[name].items() if count == 0}
                         | {line for line, count in lines[name].items() if count == 0})
-        failed += bool(missed)
-        print(f"{name:<34} {reached_share(lines[name].values()):7.1f} % {reached_share(kept.values()):7.1f} %"
-              f"  {' '.join(map(str, missed))}")
+        share = reached_share(branches[name].values())
+        floor = FLOORS.get(name, 100)
+        is_good = reached_share(lines[name].values()) == 100 and share >= floor
+        failed += not is_good
+        print(f"{name:<34} {reached_share(lines[name].values()):7.1f} % {share:7.1f} %"
+              f"  {'' if is_good else f'BELOW {floor}: '}{' '.join(map(str, missed))}")
     names = [name for name in lines if name.startswith("src/engine/")]
     line_share = reached_share([count for name in names for count in lines[name].values()])
-    branch_share = reached_share([count for name in names for count in drop_assertions(name, branches[name]).values()])
+    branch_share = reached_share([count for name in names for count in branches[name].values()])
     failed += line_share < ENGINE_LINES or branch_share < ENGINE_BRANCHES
-    print(f"{'src/engine (95 %, 90 %)':<34} {line_share:7.1f} % {branch_share:7.1f} %")
+    print(f"{f'src/engine ({ENGINE_LINES} %, {ENGINE_BRANCHES} %)':<34} {line_share:7.1f} % {branch_share:7.1f} %")
     print(f"coverage: {failed} below the gates")
     return failed
 
@@ -137,9 +179,11 @@ def main():
     if not options.no_run:
         build_and_test(options.labels)
     lines, branches = read_counts()
+    for name in lines:
+        lines[name], branches[name] = drop_impossible(name, lines[name], branches[name])
     by_room = defaultdict(list)
     for name in sorted(lines):
-        by_room[name.split("/")[1]].append((name, lines[name], drop_assertions(name, branches[name])))
+        by_room[name.split("/")[1]].append((name, lines[name], branches[name]))
     print(f"{'':<34} {'lines':>7} {'reached':>8} {'branches':>9} {'reached':>8}")
     for room, files in sorted(by_room.items()):
         row(room, [(file_lines, file_branches) for _, file_lines, file_branches in files])

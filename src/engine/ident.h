@@ -13,6 +13,12 @@
 
 enum { VV_IDENT_BYTES = 68 };
 
+/* Bytes of the path of a database, of a snapshot being made and of a warm directory: a name found
+ * in one of its directories (at most 255 bytes) fits behind it, as do our own, the longest of which
+ * is quarantine/<time>/<number>.vwl. What joins such a path has been checked here and cannot fail.
+ */
+#define VV_IDENT_PATH_BYTES_MAX (VV_PATH_BYTES_MAX - 512)
+
 typedef struct vv_ident {
     uint8_t store_id[16];
     uint8_t parent_id[16]; /* of the database this one is a copy of, or zero. A snapshot is its

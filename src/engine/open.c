@@ -186,6 +186,11 @@ static varve_status open_create_handle(const char *path, const varve_options *op
     db->is_readonly = (options->flags & VARVE_OPEN_READONLY) != 0;
     db->outer_vfs = db->env.vfs;
     *out_db = db;
+    if (!db->is_memory && strlen(path) > VV_IDENT_PATH_BYTES_MAX) {
+        return vv_fail(out_err, VARVE_E_LIMIT,
+                       "the path of the database has %zu bytes; it may have %d", strlen(path),
+                       VV_IDENT_PATH_BYTES_MAX);
+    }
     if (db->is_memory) {
         path = "/memory";
         VV_TRY(vv_vfs_memory_create(&db->alloc, &db->memory_vfs, out_err));

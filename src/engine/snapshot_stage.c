@@ -19,6 +19,7 @@
 
 #include "base/status.h"
 #include "base/text.h"
+#include "engine/ident.h"
 
 /* ---- names ---- */
 
@@ -31,7 +32,7 @@ static varve_status stage_set_names(vv_stage *stage, const char *target, varve_e
     if (size == 0) {
         return vv_fail(out_err, VARVE_E_INVALID, "the path of the new directory is empty");
     }
-    if (size + sizeof ".tmp/new/quarantine" > sizeof stage->target) {
+    if (size > VV_IDENT_PATH_BYTES_MAX - sizeof ".tmp/new") {
         return vv_fail(out_err, VARVE_E_LIMIT, "the path of the new directory is too long");
     }
     memcpy(stage->target, target, size);

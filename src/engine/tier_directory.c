@@ -209,8 +209,12 @@ static varve_status tier_directory_identify(const tier_directory *directory, boo
 static varve_status tier_directory_fill(tier_directory *directory, varve_text path, bool creates,
                                         varve_error *out_err)
 {
-    if (path.size == 0 || path.size >= VV_PATH_BYTES_MAX || path.data[0] != '/' ||
-        memchr(path.data, 0, path.size) != NULL) {
+    if (path.size > VV_IDENT_PATH_BYTES_MAX) {
+        return vv_fail(out_err, VARVE_E_LIMIT,
+                       "the path of the warm directory has %zu bytes; it may have %d", path.size,
+                       VV_IDENT_PATH_BYTES_MAX);
+    }
+    if (path.size == 0 || path.data[0] != '/' || memchr(path.data, 0, path.size) != NULL) {
         return vv_fail(out_err, VARVE_E_INVALID, "the warm directory \"%.*s\" is no absolute path",
                        VV_TEXT_ARGS(path));
     }

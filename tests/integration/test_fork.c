@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/child.h"
 #include "support/failing_alloc.h"
 #include "support/temp_dir.h"
 #include "sys/thread.h"
@@ -191,7 +192,7 @@ static void a_child_is_fenced_and_abandons_without_harm(void **state)
     check_ok(varve_batch_create(f.db, &batch, &err), &err);
     pid_t child = fork();
     if (child == 0) {
-        _exit(forked_child(f.db, cursor, batch, f.path));
+        child_exit(forked_child(f.db, cursor, batch, f.path));
     }
     forked_wait(child);
     varve_batch_free(batch);
@@ -246,7 +247,7 @@ static void a_child_of_a_busy_parent_abandons_without_harm(void **state)
             forked_is_busy_child = true;
             alarm(20);
             varve_abandon(f.db);
-            _exit(0);
+            child_exit(0);
         }
         forked_wait(child);
     }

@@ -415,6 +415,9 @@ static void deletes_keep_their_place_among_the_rows(void **state)
 static void a_batch_that_is_used_again_asks_for_no_memory(void **state)
 {
     (void)state;
+    if (VV_ARENA_BLOCK_BYTES_MAX == 1) {
+        skip(); /* a coverage build: no object shares a block */
+    }
     write_world world;
     world_start(&world);
     columns_case at;

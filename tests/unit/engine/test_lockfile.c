@@ -6,6 +6,7 @@
 
 #include "engine/lockfile.h"
 #include "manifest_support.h"
+#include "support/child.h"
 #include "support/temp_dir.h"
 #include "sys/vfs_fault.h"
 
@@ -94,7 +95,7 @@ static int lock_run_child(int (*body)(const char *, pid_t), const char *path)
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        _exit(body(path, parent));
+        child_exit(body(path, parent));
     }
     int exit_status;
     assert_int_equal(child, waitpid(child, &exit_status, 0));

@@ -8,6 +8,7 @@
 
 #include "base/slice.h"
 #include "engine/db.h"
+#include "engine/ident.h"
 #include "support/check.h"
 #include "support/dump.h"
 #include "support/engine_fixture.h"
@@ -183,6 +184,10 @@ static void a_warm_directory_that_is_missing_or_foreign_is_told(void **state)
     other.warm_path = VARVE_STR("/elsewhere");
     check_status(VARVE_E_CONFLICT, varve_open("other", &other, &w.f.db, &err));
     assert_non_null(strstr(err.message, "another database"));
+    char path[VV_IDENT_PATH_BYTES_MAX + 1];
+    memset(path, '/', sizeof path);
+    other.warm_path = (varve_text){path, sizeof path};
+    check_status(VARVE_E_LIMIT, varve_open("db", &other, &w.f.db, &err));
     other.warm_path = VARVE_STR("relative");
     check_status(VARVE_E_INVALID, varve_open("db", &other, &w.f.db, &err));
     check_status(VARVE_E_INVALID, varve_open(NULL, &w.f.options, &w.f.db, &err));

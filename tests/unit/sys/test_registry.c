@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "support/check.h"
+#include "support/child.h"
 #include "sys/fork_guard.h"
 #include "sys/registry.h"
 #include "sys/thread.h"
@@ -50,7 +51,7 @@ static void a_forked_child_starts_anew(void **state)
     check_ok(vv_registry_add(&entry, 7, 70, "/data", NULL), NULL);
     pid_t child = fork();
     if (child == 0) {
-        _exit(child_of(&entry));
+        child_exit(child_of(&entry));
     }
     int status = 0;
     assert_int_equal(child, waitpid(child, &status, 0));
@@ -85,7 +86,7 @@ static void a_fork_in_the_middle_of_a_change_is_safe(void **state)
         if (child == 0) {
             alarm(20); /* a deadlock ends by this */
             vv_registry_entry entry = {0};
-            _exit(vv_registry_add(&entry, 3, 30, "/busy", NULL) == VARVE_OK ? 0 : 1);
+            child_exit(vv_registry_add(&entry, 3, 30, "/busy", NULL) == VARVE_OK ? 0 : 1);
         }
         int status = 0;
         assert_int_equal(child, waitpid(child, &status, 0));
@@ -104,11 +105,11 @@ static void each_fork_is_a_new_generation(void **state)
         uint32_t its = vv_process_generation();
         pid_t grandchild = fork();
         if (grandchild == 0) {
-            _exit(vv_process_generation() == mine + 2 ? 0 : 1);
+            child_exit(vv_process_generation() == mine + 2 ? 0 : 1);
         }
         int status = 0;
         waitpid(grandchild, &status, 0);
-        _exit(its == mine + 1 && WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+        child_exit(its == mine + 1 && WIFEXITED(status) ? WEXITSTATUS(status) : 1);
     }
     int status = 0;
     assert_int_equal(child, waitpid(child, &status, 0));

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "log_support.h"
+#include "support/child.h"
 #include "support/temp_dir.h"
 
 static void interval_batches_are_synced_in_time(void **state)
@@ -311,7 +312,7 @@ static void a_forked_child_frees_its_handle_and_the_parent_goes_on(void **state)
     assert_true(child >= 0);
     if (child == 0) {
         vv_wal_free(world.wal);
-        _exit(vv_alloc_bytes(&alloc) == 0 ? 0 : 1);
+        child_exit(vv_alloc_bytes(&alloc) == 0 ? 0 : 1);
     }
     int exit_status;
     assert_int_equal(child, waitpid(child, &exit_status, 0));
