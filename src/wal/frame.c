@@ -26,13 +26,7 @@ _Static_assert(VV_FRAME_PAYLOAD_BYTES_MAX % 8 == 0, "the longest payload needs n
 
 static const char *frame_magic(vv_frame_kind kind)
 {
-    switch (kind) {
-    case VV_FRAME_LOG:
-        return "VARVEWAL";
-    case VV_FRAME_MANIFEST:
-        return "VARVEMAN";
-    }
-    return "";
+    return kind == VV_FRAME_LOG ? "VARVEWAL" : "VARVEMAN";
 }
 
 void vv_frame_file_encode(vv_frame_kind kind, const vv_frame_file *file,
@@ -64,7 +58,8 @@ varve_status vv_frame_file_decode(vv_frame_kind kind, vv_bytes bytes, vv_frame_f
     }
     vv_reader reader = vv_reader_of(bytes.data, bytes.size);
     const uint8_t *magic = vv_reader_bytes(&reader, 8);
-    if (magic == NULL || memcmp(magic, frame_magic(kind), 8) != 0) {
+    VV_ASSERT(magic != NULL);
+    if (memcmp(magic, frame_magic(kind), 8) != 0) {
         return vv_fail(out_err, VARVE_E_CORRUPT, "does not begin with %s", frame_magic(kind));
     }
     uint16_t version = vv_reader_u16(&reader);
@@ -72,9 +67,8 @@ varve_status vv_frame_file_decode(vv_frame_kind kind, vv_bytes bytes, vv_frame_f
     uint32_t flags = vv_reader_u32(&reader);
     vv_frame_file file = {0};
     const uint8_t *store_id = vv_reader_bytes(&reader, sizeof file.store_id);
-    if (store_id != NULL) {
-        memcpy(file.store_id, store_id, sizeof file.store_id);
-    }
+    VV_ASSERT(store_id != NULL);
+    memcpy(file.store_id, store_id, sizeof file.store_id);
     file.file_seq = vv_reader_u64(&reader);
     file.first_lsn = vv_reader_u64(&reader);
     file.created_ns = vv_reader_i64(&reader);
@@ -82,7 +76,8 @@ varve_status vv_frame_file_decode(vv_frame_kind kind, vv_bytes bytes, vv_frame_f
     file.prev_last = vv_reader_u64(&reader);
     file.durable = vv_reader_u64(&reader);
     uint32_t crc = vv_reader_u32(&reader);
-    if (vv_reader_is_bad(&reader) || crc != vv_crc32c(0, bytes.data, FRAME_FILE_CRC_AT)) {
+    VV_ASSERT(!vv_reader_is_bad(&reader)); /* the header was there */
+    if (crc != vv_crc32c(0, bytes.data, FRAME_FILE_CRC_AT)) {
         return vv_fail(out_err, VARVE_E_CORRUPT, "checksum of the file header does not match");
     }
     /* Judged behind the checksum: a damaged version number is damage, not a newer varve. */
@@ -201,25 +196,17 @@ vv_frame_verdict vv_frame_parse(vv_bytes bytes, uint64_t salt, vv_frame *out_fra
 
 const char *vv_frame_verdict_text(vv_frame_verdict verdict)
 {
-    switch (verdict) {
-    case VV_FRAME_GOOD:
-        return "is whole";
-    case VV_FRAME_ABSENT:
-        return "is missing";
-    case VV_FRAME_BAD_SYNC:
-        return "does not begin as a record";
-    case VV_FRAME_BAD_HEADER:
-        return "has a header whose checksum does not match";
-    case VV_FRAME_BAD_LENGTH:
-        return "is longer than its file";
-    case VV_FRAME_BAD_CHAIN:
-        return "does not follow the record before it";
-    case VV_FRAME_BAD_LSN:
-        return "has another number than expected";
-    case VV_FRAME_BAD_PAYLOAD:
-        return "has a payload whose checksum does not match";
-    case VV_FRAME_BAD_GROUP:
-        return "contradicts the records before it";
-    }
-    return "?";
+    static const char *const texts[] = {
+        [VV_FRAME_GOOD] = "is whole",
+        [VV_FRAME_ABSENT] = "is missing",
+        [VV_FRAME_BAD_SYNC] = "does not begin as a record",
+        [VV_FRAME_BAD_HEADER] = "has a header whose checksum does not match",
+        [VV_FRAME_BAD_LENGTH] = "is longer than its file",
+        [VV_FRAME_BAD_CHAIN] = "does not follow the record before it",
+        [VV_FRAME_BAD_LSN] = "has another number than expected",
+        [VV_FRAME_BAD_PAYLOAD] = "has a payload whose checksum does not match",
+        [VV_FRAME_BAD_GROUP] = "contradicts the records before it",
+    };
+    VV_ASSERT((size_t)verdict < VV_ARRAY_COUNT(texts));
+    return texts[verdict];
 }

@@ -55,9 +55,7 @@ void vv_frame_reader_close(vv_frame_reader *reader)
     vv_file *file = reader->file;
     reader->file = NULL;
     VV_IGNORE(vv_file_close(file, NULL)); /* opened for reading: nothing can be lost */
-    if (reader->window.alloc != NULL) {
-        vv_buf_deinit(&reader->window);
-    }
+    vv_buf_deinit(&reader->window);
 }
 
 /* Forget what lies before keep_offset, when that is worth the move. */

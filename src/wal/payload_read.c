@@ -79,10 +79,10 @@ static VV_ALWAYS_INLINE void payload_read_deltas(payload_source *source, void *t
     if (width <= 8) {
         offsets = vv_reader_bytes(bytes, (count - 1) * width);
     }
-    if (vv_reader_is_bad(bytes) || target == NULL) {
-        vv_reader_spoil(bytes);
+    if (vv_reader_is_bad(bytes)) { /* or there was no memory */
         return;
     }
+    VV_ASSERT(target != NULL);
     switch (width) { /* one loop for each width, as when they were written */
     case 0:
         excess = payload_unpack_steps(target, is_u32, count, first, base, offsets, 0);

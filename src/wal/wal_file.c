@@ -260,6 +260,13 @@ varve_status vv_wal_prepare_locked(vv_wal *wal, int64_t size, varve_error *out_e
     return VARVE_OK;
 }
 
+static varve_status wal_file_unlink(const vv_wal *wal, uint64_t seq)
+{
+    char path[VV_PATH_BYTES_MAX];
+    VV_TRY(vv_wal_file_path(wal->options.directory, seq, "", path, NULL));
+    return vv_vfs_unlink(wal->env.vfs, path, NULL);
+}
+
 void vv_wal_drop_next_locked(vv_wal *wal)
 {
     vv_mutex_assert_held(&wal->lock);
@@ -267,11 +274,8 @@ void vv_wal_drop_next_locked(vv_wal *wal)
     if (next == NULL || wal->is_preparing) {
         return;
     }
-    char path[VV_PATH_BYTES_MAX];
     VV_IGNORE(vv_file_close(next->file, NULL)); /* it holds nothing */
-    if (vv_wal_file_path(wal->options.directory, next->seq, "", path, NULL) == VARVE_OK) {
-        VV_IGNORE(vv_vfs_unlink(wal->env.vfs, path, NULL)); /* else the next open does it */
-    }
+    VV_IGNORE(wal_file_unlink(wal, next->seq)); /* else the next open does it */
     vv_vec_pop(&wal->files);
 }
 
@@ -301,10 +305,8 @@ void vv_wal_release(vv_wal *wal, uint64_t lsn)
     }
     uint64_t seq = wal_file_take_released(wal, lsn);
     while (seq != 0) {
-        char path[VV_PATH_BYTES_MAX];
         /* A file that stays is below log_start: never read, removed at the next open. */
-        bool is_gone = vv_wal_file_path(wal->options.directory, seq, "", path, NULL) == VARVE_OK &&
-                       vv_vfs_unlink(wal->env.vfs, path, NULL) == VARVE_OK;
+        bool is_gone = wal_file_unlink(wal, seq) == VARVE_OK;
         atomic_fetch_add_explicit(is_gone ? &wal->stat_released : &wal->stat_release_failures, 1,
                                   memory_order_relaxed);
         seq = wal_file_take_released(wal, lsn);

@@ -66,6 +66,24 @@ static void any_flipped_bit_of_a_file_header_is_noticed(void **state)
                                       &read, &err));
 }
 
+static void a_file_header_cut_anywhere_is_damage(void **state)
+{
+    (void)state;
+    uint8_t bytes[VV_FRAME_FILE_HEADER_BYTES];
+    vv_frame_file file = frame_file();
+    vv_frame_file read;
+    varve_error err;
+    vv_frame_file_encode(VV_FRAME_LOG, &file, bytes);
+    for (size_t size = 0; size < sizeof bytes; ++size) {
+        uint8_t *copy = malloc(size == 0 ? 1 : size);
+        assert_non_null(copy);
+        memcpy(copy, bytes, size);
+        check_status(VARVE_E_CORRUPT,
+                     vv_frame_file_decode(VV_FRAME_LOG, vv_bytes_make(copy, size), &read, &err));
+        free(copy);
+    }
+}
+
 /* A whole header that says something this version does not know. */
 static void frame_reseal(uint8_t *bytes)
 {
@@ -188,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_header_comes_back),
         cmocka_unit_test(any_flipped_bit_of_a_file_header_is_noticed),
+        cmocka_unit_test(a_file_header_cut_anywhere_is_damage),
         cmocka_unit_test(a_later_version_of_a_file_is_unsupported),
         cmocka_unit_test(a_record_header_comes_back),
         cmocka_unit_test(any_flipped_bit_of_a_record_header_is_noticed),

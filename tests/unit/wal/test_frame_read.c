@@ -247,6 +247,94 @@ static void a_failing_read_is_told_and_leaves_nothing_open(void **state)
     frame_world_deinit(&world);
 }
 
+/* Every read of a scan and of a record that is longer than what was read for its header. */
+static void a_failing_read_in_the_middle_is_told(void **state)
+{
+    (void)state;
+    frame_world world;
+    frame_world_init(&world);
+    frame_put_record(&world, 3000000);
+    frame_put_record(&world, 10);
+    vv_fault *fault;
+    varve_error err;
+    check_ok(vv_fault_create(&world.alloc, vv_sim_vfs(world.sim), &fault, NULL), NULL);
+    uint64_t failed = 0;
+    bool is_over = false;
+    for (uint64_t n = 1; !is_over; ++n) {
+        vv_fault_clear(fault);
+        vv_frame_reader reader;
+        vv_frame_verdict verdict;
+        vv_frame frame;
+        vv_bytes payload;
+        int64_t found;
+        check_ok(vv_frame_reader_open(&reader, vv_fault_vfs(fault), &world.alloc, "/f", true, &err),
+                 &err);
+        reader.salt = SALT;
+        vv_fault_rule rule = {.ops = VV_VFS_OP_BIT(VV_VFS_OP_READ),
+                              .first_call = n,
+                              .call_count = 1,
+                              .kind = VV_FAULT_ERRNO,
+                              .os_errno = EIO};
+        size_t number = vv_fault_add(fault, &rule);
+        varve_status status = vv_frame_read(&reader, VV_FRAME_FILE_HEADER_BYTES, NULL, 0, &verdict,
+                                            &frame, &payload, &err);
+        if (status == VARVE_OK) {
+            status =
+                vv_frame_scan(&reader, VV_FRAME_FILE_HEADER_BYTES + 8, &found, &frame, NULL, &err);
+        }
+        is_over = vv_fault_fired(fault, number) == 0;
+        check_status(is_over ? VARVE_OK : VARVE_E_IO, status);
+        failed += is_over ? 0 : 1;
+        vv_frame_reader_close(&reader);
+    }
+    assert_true(failed >= 2);
+    vv_fault_free(fault);
+    frame_world_deinit(&world);
+}
+
+/* A file may be cut by its writer after its size was asked for. */
+static void a_file_that_was_cut_meanwhile_ends_there(void **state)
+{
+    (void)state;
+    frame_world world;
+    varve_error err;
+    frame_world_init(&world);
+    frame_put_record(&world, 100);
+    frame_put_record(&world, 100);
+    vv_frame_reader reader;
+    frame_reader_begin(&world, &reader);
+    check_ok(vv_file_truncate(world.file, world.offsets[1] + 8, NULL), NULL);
+    assert_int_equal(VV_FRAME_GOOD, frame_verdict_at(&reader, world.offsets[0], NULL, 1));
+    assert_int_equal(world.offsets[1] + 8, reader.file_bytes);
+    assert_true(frame_verdict_at(&reader, world.offsets[1], NULL, 2) != VV_FRAME_GOOD);
+    vv_frame_reader_close(&reader);
+    frame_reader_begin(&world, &reader);
+    check_ok(vv_file_truncate(world.file, 0, NULL), NULL);
+    int64_t found = 5;
+    vv_frame frame;
+    check_ok(vv_frame_scan(&reader, 0, &found, &frame, NULL, &err), &err);
+    assert_int_equal(-1, found);
+    vv_frame_reader_close(&reader);
+    frame_world_deinit(&world);
+}
+
+static void a_view_behind_what_is_kept_may_begin_at_the_end(void **state)
+{
+    (void)state;
+    frame_world world;
+    varve_error err;
+    frame_world_init(&world);
+    check_ok(vv_file_truncate(world.file, 5000000, NULL), NULL);
+    vv_frame_reader reader;
+    frame_reader_begin(&world, &reader);
+    vv_bytes bytes;
+    reader.keep_offset = reader.file_bytes;
+    check_ok(vv_frame_reader_view(&reader, reader.file_bytes, 32, &bytes, &err), &err);
+    assert_int_equal(0, bytes.size);
+    vv_frame_reader_close(&reader);
+    frame_world_deinit(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +343,9 @@ int main(void)
         cmocka_unit_test(a_search_finds_every_header_and_the_last_used_byte),
         cmocka_unit_test(a_search_sees_bytes_at_an_odd_end),
         cmocka_unit_test(a_failing_read_is_told_and_leaves_nothing_open),
+        cmocka_unit_test(a_failing_read_in_the_middle_is_told),
+        cmocka_unit_test(a_file_that_was_cut_meanwhile_ends_there),
+        cmocka_unit_test(a_view_behind_what_is_kept_may_begin_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

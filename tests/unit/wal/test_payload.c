@@ -337,6 +337,13 @@ static void a_policy_comes_back(void **state)
                      vv_payload_read_policy(vv_bytes_make(payload.data, size), &metric, &duplicates,
                                             &has_row_ids, &err));
     }
+    for (size_t at = payload.size - 2; at < payload.size; ++at) { /* duplicates, row ids */
+        uint8_t before = payload.data[at];
+        payload.data[at] = 9;
+        check_status(VARVE_E_CORRUPT, vv_payload_read_policy(vv_buf_bytes(&payload), &metric,
+                                                             &duplicates, &has_row_ids, &err));
+        payload.data[at] = before;
+    }
     (void)vv_buf_append_u8(&payload, 0);
     check_status(VARVE_E_CORRUPT, vv_payload_read_policy(vv_buf_bytes(&payload), &metric,
                                                          &duplicates, &has_row_ids, &err));

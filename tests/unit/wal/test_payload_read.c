@@ -123,6 +123,7 @@ static void payload_refuses_what_no_writer_makes(void **state)
         {"decimals of ten digits", {4, 1, 1, 0, 1, 1, 0x81, 10, 1, 1}, 10},
         {"marks of a number", {4, 1, 1, 0, 1, 1, 0x11, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 16},
         {"a field twice", {4, 1, 1, 0, 2, 1, 4, 1, 0, 4, 1}, 11},
+        {"a field above 32 bits", {4, 1, 1, 0, 2, 0xff, 0xff, 0xff, 0xff, 0x0f, 4, 1, 1, 4, 1}, 15},
         {"presence of a second row", {4, 1, 1, 0, 1, 1, 0x0c, 3, 1}, 9},
         {"a true bool behind the last", {4, 1, 1, 0, 1, 1, 4, 3}, 8},
         {"a width of three", {0, 2, 1, 0, 0, 3, 0, 0, 0, 1, 1, 4, 0}, 13},

@@ -91,12 +91,44 @@ static void without_memory_the_payload_is_left_alone(void **state)
     vv_buf_deinit(&payload);
 }
 
+/* Cuts only: a rule, or an entry without a cut, is none. */
+static void cuts_with_anything_else_are_damage(void **state)
+{
+    (void)state;
+    const vv_retention_entry others[] = {
+        {.metric = VV_TEXT("a"), .has_rule = true, .recorded = 5},
+        {.metric = VV_TEXT("a"), .recorded = VV_RETENTION_NONE},
+    };
+    for (size_t i = 0; i < VV_ARRAY_COUNT(others); i++) {
+        varve_error err;
+        vv_buf payload;
+        vv_arena arena;
+        vv_retention_entry *entries;
+        size_t count;
+        vv_buf_init(&payload, &payload_alloc, SIZE_MAX);
+        vv_arena_init(&arena, &payload_alloc, SIZE_MAX);
+        check_ok(vv_payload_retention(&payload, VV_POLICY_RETENTION, &others[i], 1, &err), &err);
+        payload.data[0] = VV_POLICY_CUTS;
+        check_status(VARVE_E_CORRUPT, vv_payload_read_retention(vv_buf_bytes(&payload), &arena,
+                                                                &entries, &count, &err));
+        assert_null(entries);
+        vv_arena_deinit(&arena);
+        payload.data[0] = VV_POLICY_RETENTION;
+        vv_arena_init(&arena, &payload_alloc, 8); /* no room for an entry */
+        check_status(VARVE_E_LIMIT, vv_payload_read_retention(vv_buf_bytes(&payload), &arena,
+                                                              &entries, &count, &err));
+        vv_arena_deinit(&arena);
+        vv_buf_deinit(&payload);
+    }
+}
+
 int main(void)
 {
     vv_alloc_init(&payload_alloc, NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_rule_comes_back),
         cmocka_unit_test(cuts_come_back_in_order),
+        cmocka_unit_test(cuts_with_anything_else_are_damage),
         cmocka_unit_test(without_memory_the_payload_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 /* Runs of rows: every shape and type comes back as it was, in few bytes. */
 #include "run_support.h"
 #include "support/failing_alloc.h"
+#include "wal/payload_priv.h"
 
 typedef struct payload_world {
     vv_alloc alloc;
@@ -224,7 +225,45 @@ static void payload_refuses_runs_above_its_limits(void **state)
     run.count += 1;
     run.series_count = 1;
     check_status(VARVE_E_LIMIT, vv_payload_add_run(&world.payload, &run, &err));
+    run.count = VV_PAYLOAD_RUN_ROWS_MAX;
+    run.column_count = VV_RUN_VALUES_MAX / VV_PAYLOAD_RUN_ROWS_MAX + 1;
+    check_status(VARVE_E_LIMIT, vv_payload_add_run(&world.payload, &run, &err));
     assert_int_equal(size, world.payload.size);
+    payload_world_deinit(&world);
+}
+
+/* Whatever piece does not fit any more: nothing of the run stays. */
+static void payload_stops_at_the_limit_of_its_buffer(void **state)
+{
+    (void)state;
+    payload_world world;
+    payload_world_init(&world);
+    vv_random random;
+    vv_random_init(&random, 5);
+    uint64_t seen = 0; /* shapes: vectors 1, scrapes 2, one time 4, row ids 8 */
+    for (int i = 0; i < 400 && (seen != 15 || i < 100); ++i) {
+        varve_error err;
+        vv_arena_reset(&world.arena);
+        vv_run run = run_random(&random, &world.arena);
+        vv_buf whole;
+        vv_buf_init(&whole, &world.alloc, SIZE_MAX);
+        check_ok(vv_payload_add_run(&whole, &run, &err), &err);
+        seen |= run.vector != NULL ? 1u : 0u;
+        seen |= run.series_count > 1 ? 2u : 0u;
+        seen |= run.time_count == 1 ? 4u : 0u;
+        seen |= run.row_ids != NULL ? 8u : 0u;
+        size_t step = whole.size / 200 + 1; /* all of a small one */
+        for (size_t limit = 0; limit < whole.size; limit += step) {
+            vv_buf payload;
+            vv_buf_init(&payload, &world.alloc, limit);
+            check_status(VARVE_E_LIMIT, vv_payload_add_run(&payload, &run, &err));
+            assert_int_equal(0, payload.size);
+            assert_int_equal(VARVE_OK, payload.status);
+            vv_buf_deinit(&payload);
+        }
+        vv_buf_deinit(&whole);
+    }
+    assert_int_equal(15, seen);
     payload_world_deinit(&world);
 }
 
@@ -292,6 +331,7 @@ int main(void)
         cmocka_unit_test(payload_equal_values_take_no_bytes_a_row),
         cmocka_unit_test(payload_one_row_of_ten_fields_is_small),
         cmocka_unit_test(payload_refuses_runs_above_its_limits),
+        cmocka_unit_test(payload_stops_at_the_limit_of_its_buffer),
         cmocka_unit_test(payload_survives_failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

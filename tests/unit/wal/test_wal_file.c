@@ -271,8 +271,9 @@ static void growing_the_next_file_on_a_full_disk_refuses_one_batch_only(void **s
     vv_wal_ticket ticket;
     log_world_init(&world, NULL, 1);
     log_open(&world);
-    check_ok(vv_wal_reserve(world.wal, 60000, 1, 0, &err), &err); /* makes a next file */
-    vv_wal_unreserve(world.wal, 60000, 1);
+    check_ok(vv_wal_reserve(world.wal, 100000, 1, 0, &err), &err); /* makes a next file */
+    vv_wal_unreserve(world.wal, 100000, 1);
+    assert_int_equal(2, log_count_files(&world, "/wal"));
     vv_sim_set_capacity(world.sim, vv_sim_used_bytes(world.sim) + 10000);
     check_status(VARVE_E_NOSPACE,
                  log_try_put_sized(&world, 1, 200000, 1, VARVE_SYNC_GROUP, &ticket, &err));
@@ -302,11 +303,12 @@ static void the_next_file_grows_without_allocation_too(void **state)
         vv_fault_set_hook(fault, is_slow == 1 ? file_slow_hook : NULL, &world.clock);
         world.env.vfs = vv_fault_vfs(fault);
         log_open(&world);
-        check_ok(vv_wal_reserve(world.wal, 60000, 1, 0, &err), &err);
-        vv_wal_unreserve(world.wal, 60000, 1);
+        check_ok(vv_wal_reserve(world.wal, 1000000, 1, 0, &err), &err);
+        vv_wal_unreserve(world.wal, 1000000, 1);
+        assert_int_equal(2, log_count_files(&world, "/wal"));
         for (uint64_t i = 0; i < 3; ++i) {
             uint64_t number = world.next_number++;
-            check_ok(log_try_put_sized(&world, number, 200000 * (size_t)(i + 1), 1,
+            check_ok(log_try_put_sized(&world, number, 2000000 * (size_t)(i + 1), 1,
                                        VARVE_SYNC_GROUP, &ticket, &err),
                      &err);
             assert_int_equal(VARVE_ACK_DURABLE, log_wait(&world, ticket));
@@ -323,7 +325,156 @@ static void the_next_file_grows_without_allocation_too(void **state)
     }
 }
 
+static void a_disk_that_cannot_grow_the_next_file_fails_the_log(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    vv_fault *fault;
+    log_world_init(&world, NULL, 1);
+    check_ok(vv_fault_create(log_memory(), world.env.vfs, &fault, &err), &err);
+    world.env.vfs = vv_fault_vfs(fault);
+    log_open(&world);
+    check_ok(vv_wal_reserve(world.wal, 100000, 1, 0, &err), &err);
+    vv_wal_unreserve(world.wal, 100000, 1);
+    vv_fault_rule rule = {.ops = VV_VFS_OP_BIT(VV_VFS_OP_ALLOCATE),
+                          .first_call = 1,
+                          .call_count = 1,
+                          .kind = VV_FAULT_ERRNO,
+                          .os_errno = EIO};
+    (void)vv_fault_add(fault, &rule);
+    check_status(VARVE_E_IO, vv_wal_reserve(world.wal, 200000, 1, 0, NULL));
+    assert_int_equal(VARVE_HEALTH_WRITE_FAILED, vv_wal_health(world.wal, NULL));
+    vv_wal_free(world.wal);
+    world.wal = NULL;
+    vv_fault_free(fault);
+    log_world_deinit(&world);
+}
+
+/* While the next file grows other writers go on, past the end of the present file into it. */
+static void file_write_hook(void *context, vv_vfs_op op, const char *path)
+{
+    (void)path;
+    log_world *world = context;
+    if (op == VV_VFS_OP_ALLOCATE && world->next_number == 1) {
+        varve_error err;
+        vv_wal_ticket ticket;
+        world->next_number = 2;
+        check_ok(log_try_put_sized(world, 1, 70000, 1, VARVE_SYNC_NONE, &ticket, &err), &err);
+    }
+}
+
+static void the_next_file_may_be_in_use_before_it_has_grown(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    vv_fault *fault;
+    vv_wal_ticket ticket;
+    log_world_init(&world, NULL, 1);
+    check_ok(vv_fault_create(log_memory(), world.env.vfs, &fault, &err), &err);
+    world.env.vfs = vv_fault_vfs(fault);
+    log_open(&world);
+    check_ok(vv_wal_reserve(world.wal, 100000, 1, 0, &err), &err);
+    vv_wal_unreserve(world.wal, 100000, 1);
+    vv_fault_set_hook(fault, file_write_hook, &world);
+    check_ok(log_try_put_sized(&world, 2, 200000, 1, VARVE_SYNC_GROUP, &ticket, &err), &err);
+    vv_fault_set_hook(fault, NULL, NULL);
+    assert_int_equal(2, world.next_number);
+    assert_int_equal(VARVE_ACK_DURABLE, log_wait(&world, ticket));
+    log_seen *seen = log_seen_new();
+    check_ok(log_replay(&world, VV_REPLAY_STRICT, seen, &err), &err);
+    assert_int_equal(2, seen->count);
+    assert_true(log_is_prefix(seen));
+    free(seen);
+    vv_wal_free(world.wal);
+    world.wal = NULL;
+    vv_fault_free(fault);
+    log_world_deinit(&world);
+}
+
+static void without_memory_for_zeros_there_is_no_file(void **state)
+{
+    (void)state;
+    bool is_over = false;
+    for (uint64_t n = 1; !is_over; ++n) {
+        log_world world;
+        varve_error err;
+        log_world_init(&world, NULL, 1);
+        vv_sim_lacks lacks = {.allocate = true};
+        vv_sim_set_lacks(world.sim, &lacks);
+        vv_wal_options options = log_options();
+        failing_alloc_plan(&world.failing, n, true);
+        varve_status status = vv_wal_open(&world.env, &options, &world.wal, &err);
+        is_over = atomic_load(&world.failing.failures) == 0;
+        failing_alloc_plan(&world.failing, 0, true);
+        check_status(is_over ? VARVE_OK : VARVE_E_NOMEM, status);
+        log_world_deinit(&world);
+    }
+}
+
+static void files_that_stay_after_their_release_are_counted(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    vv_fault *fault;
+    log_world_init(&world, NULL, 1);
+    check_ok(vv_fault_create(log_memory(), world.env.vfs, &fault, &err), &err);
+    world.env.vfs = vv_fault_vfs(fault);
+    log_open(&world);
+    vv_wal_ticket ticket = {0};
+    vv_wal_stats stats = {0};
+    while (stats.rotations < 3) {
+        ticket = log_put(&world, VARVE_SYNC_GROUP);
+        (void)log_wait(&world, ticket);
+        vv_wal_get_stats(world.wal, &stats);
+    }
+    vv_fault_rule rule = {.ops = VV_VFS_OP_BIT(VV_VFS_OP_UNLINK),
+                          .first_call = 1,
+                          .call_count = 1,
+                          .kind = VV_FAULT_ERRNO,
+                          .os_errno = EIO};
+    (void)vv_fault_add(fault, &rule);
+    vv_wal_release(world.wal, ticket.last_lsn);
+    vv_wal_get_stats(world.wal, &stats);
+    assert_int_equal(1, stats.release_failures);
+    assert_int_equal(2, stats.released);
+    assert_int_equal(VARVE_ACK_DURABLE, log_write(&world, VARVE_SYNC_GROUP));
+    vv_wal_free(world.wal);
+    world.wal = NULL;
+    vv_fault_free(fault);
+    log_world_deinit(&world);
+}
+
 /* ---- failing calls -------------------------------------------------------------------------- */
+
+static void a_leftover_that_cannot_be_removed_is_told(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    vv_fault *fault;
+    vv_file *file;
+    log_world_init(&world, NULL, 1);
+    check_ok(vv_file_open(world.env.vfs, log_memory(), "/tmp/00000000000000000001.vwl.part",
+                          VV_OPEN_WRITE | VV_OPEN_CREATE, &file, NULL),
+             NULL);
+    check_ok(vv_file_close(file, NULL), NULL);
+    check_ok(vv_fault_create(log_memory(), world.env.vfs, &fault, &err), &err);
+    world.env.vfs = vv_fault_vfs(fault);
+    vv_fault_rule rule = {.ops = VV_VFS_OP_BIT(VV_VFS_OP_UNLINK),
+                          .first_call = 1,
+                          .call_count = VV_FAULT_FOREVER,
+                          .kind = VV_FAULT_ERRNO,
+                          .os_errno = EIO};
+    (void)vv_fault_add(fault, &rule);
+    vv_wal_options options = log_options();
+    check_status(VARVE_E_IO, vv_wal_open(&world.env, &options, &world.wal, &err));
+    assert_null(world.wal);
+    vv_fault_free(fault);
+    log_world_deinit(&world);
+}
 
 static bool file_is_passing(int os_errno)
 {
@@ -400,6 +551,11 @@ int main(void)
         log_test(a_sync_of_a_new_file_that_finds_the_disk_full_is_final),
         log_test(growing_the_next_file_on_a_full_disk_refuses_one_batch_only),
         log_test(the_next_file_grows_without_allocation_too),
+        log_test(a_disk_that_cannot_grow_the_next_file_fails_the_log),
+        log_test(the_next_file_may_be_in_use_before_it_has_grown),
+        log_test(without_memory_for_zeros_there_is_no_file),
+        log_test(files_that_stay_after_their_release_are_counted),
+        log_test(a_leftover_that_cannot_be_removed_is_told),
         log_test(every_failing_call_is_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
