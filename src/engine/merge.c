@@ -19,6 +19,10 @@
  *
  *   G6  On a full disk what deletes hide is written out of its segments first, the smallest first,
  *       one by one, with the last of the space; each gives back more for the next.
+ *
+ *   G7  What a merge leaves out for a delete is left out by a delete that is durable. Where batches
+ *       are answered before the log is synced a cut may take the end of the log: a delete that lay
+ *       there must not have happened when the batches before it have not.
  */
 
 #include "engine/merge.h"
@@ -203,12 +207,32 @@ static void merge_count(varve_db *db, const vv_view *view, const vv_live_segment
     }
 }
 
+/** G7: those of the version; what has come since is none of this merge's. */
+static varve_status merge_sync_deletes(varve_db *db, const vv_version *version,
+                                       varve_error *out_err)
+{
+    uint64_t last_lsn;
+    uint64_t last_sequence;
+    bool has_logged = false;
+    vv_mutex_lock(&db->manifest_lock);
+    for (size_t i = 0; i < version->tombstone_count && !has_logged; i++) {
+        has_logged = version->tombstones[i]->file_id == 0;
+    }
+    vv_mutex_unlock(&db->manifest_lock);
+    if (!has_logged) {
+        return VARVE_OK;
+    }
+    vv_wal_position(db->wal, &last_lsn, &last_sequence);
+    return vv_wal_sync(db->wal, last_lsn, out_err);
+}
+
 static varve_status merge_run(varve_db *db, const vv_version *version, const merge_choice *choice,
                               varve_task *task, varve_error *out_err)
 {
     vv_view *view;
     vv_live_segment *segment = NULL;
     int64_t begun_ns = vv_env_mono_ns(&db->env);
+    VV_TRY(merge_sync_deletes(db, version, out_err));
     VV_TRY(merge_open_view(db, version, choice, &view, out_err));
     varve_status status =
         vv_merge_write(view, vv_publish_file_id(db), choice->level, task, &segment, out_err);

@@ -10,6 +10,7 @@
 #include "support/check.h"
 #include "support/engine_fixture.h"
 #include "sys/thread.h"
+#include "wal/wal.h"
 
 static int setup(void **state)
 {
@@ -318,6 +319,41 @@ static void a_delete_newer_than_the_inputs_stays(void **state)
     check_reopened(f, before);
 }
 
+static uint64_t last_lsn_of(engine_fixture *f)
+{
+    uint64_t last_lsn;
+    uint64_t last_sequence;
+    vv_wal_position(f->db->wal, &last_lsn, &last_sequence);
+    return last_lsn;
+}
+
+/* G7. Found by a schedule in which the merge came between the delete and the next flush. */
+static void a_merge_applies_what_is_durable(void **state)
+{
+    engine_fixture *f = *state;
+    varve_error err;
+    engine_fixture_close(f);
+    f->options.sync = VARVE_SYNC_NONE;
+    engine_fixture_open(f);
+    for (uint32_t i = 0; i < 2; i++) {
+        engine_fixture_write(f, 1, i * 1000, 10, 100, 0);
+        flush(f);
+    }
+    engine_fixture_write(f, 2, 0, 10, 10, 0);
+    uint64_t written = last_lsn_of(f);
+    check_ok(vv_merge(f->db, true, NULL, &err), &err);
+    assert_int_equal(f->db->version->segment_count, 1);
+    assert_true(vv_wal_durable_lsn(f->db->wal) < written); /* nothing was left out */
+    engine_fixture_delete(f, 1, 100, 200);
+    digest before = digest_of(f);
+    uint64_t deleted = last_lsn_of(f);
+    assert_true(vv_wal_durable_lsn(f->db->wal) < written);
+    check_ok(vv_merge(f->db, true, NULL, &err), &err);
+    assert_true(vv_wal_durable_lsn(f->db->wal) >= deleted);
+    check_digest(f, before);
+    check_reopened(f, before);
+}
+
 static void a_merge_may_leave_nothing(void **state)
 {
     engine_fixture *f = *state;
@@ -571,6 +607,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(long_values_are_cut_into_vectors, setup, teardown),
         cmocka_unit_test_setup_teardown(a_merge_applies_deletes_and_forgets_them, setup, teardown),
         cmocka_unit_test_setup_teardown(a_delete_newer_than_the_inputs_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_merge_applies_what_is_durable, setup, teardown),
         cmocka_unit_test_setup_teardown(a_merge_may_leave_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(inputs_stay_until_their_last_reader_leaves, setup,
                                         teardown),
