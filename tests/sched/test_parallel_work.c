@@ -19,7 +19,7 @@
 enum { SCHEDULES = 300, SCHEDULES_LEAST = 4, SCHEDULES_REPEATED_EVERY = 10 };
 
 typedef struct schedules_sum {
-    uint64_t seeds, steps, switches, calls, moments, images, reads, copies;
+    uint64_t seeds, steps, switches, calls, moments, images, reads, copies, failing;
 } schedules_sum;
 
 static int64_t schedules_now_s(void)
@@ -62,16 +62,19 @@ static void schedules_run(uint64_t seed, schedules_sum *sum)
     sum->images += report.images;
     sum->reads += report.reads;
     sum->copies += report.copies;
+    sum->failing += report.sync_faults > 0 ? 1 : 0;
 }
 
 static void schedules_print(const schedules_sum *sum)
 {
     print_message("schedules: %llu (%llu hooks, %llu changes of threads, %llu reads, %llu "
-                  "snapshots)\ncrash states in schedules: %llu (%llu moments of %llu calls)\n",
+                  "snapshots, %llu with failed syncs)\ncrash states in schedules: %llu (%llu "
+                  "moments of %llu calls)\n",
                   (unsigned long long)sum->seeds, (unsigned long long)sum->steps,
                   (unsigned long long)sum->switches, (unsigned long long)sum->reads,
-                  (unsigned long long)sum->copies, (unsigned long long)sum->images,
-                  (unsigned long long)sum->moments, (unsigned long long)sum->calls);
+                  (unsigned long long)sum->copies, (unsigned long long)sum->failing,
+                  (unsigned long long)sum->images, (unsigned long long)sum->moments,
+                  (unsigned long long)sum->calls);
 }
 
 static void every_schedule_keeps_what_was_promised(void **state)

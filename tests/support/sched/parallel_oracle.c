@@ -115,6 +115,33 @@ bool parallel_read(parallel_work *work, varve_db *db, const char *where,
     return true;
 }
 
+void parallel_judge_sum(parallel_work *work)
+{
+    varve_error err;
+    varve_cursor *cursor = NULL;
+    const varve_block *block = NULL;
+    varve_query_options query;
+    varve_output count;
+    memset(&count, 0, sizeof count);
+    count.aggregation = VARVE_AGG_COUNT;
+    count.name = VARVE_STR("value");
+    varve_query_options_init(&query);
+    query.outputs = &count;
+    query.output_count = 1;
+    query.grouping = VARVE_GROUP_ALL;
+    varve_status status = varve_query(work->db, &query, &cursor, &err);
+    if (status == VARVE_OK) {
+        status = varve_cursor_next(cursor, &block, &err);
+    }
+    if (status != VARVE_OK) {
+        parallel_fail(work, "an aggregate", err.message);
+    } else if (block != NULL &&
+               ((const uint64_t *)block->columns[0].values)[0] % (PARALLEL_SPREAD + 1) != 0) {
+        parallel_fail(work, "an aggregate", "counts a part of a batch");
+    }
+    varve_cursor_close(cursor);
+}
+
 /* ---- Y2, Y3 --------------------------------------------------------------------------------- */
 
 static void parallel_judge_order(parallel_work *work, const parallel_counts *counts,
@@ -180,9 +207,9 @@ static void parallel_judge_at(parallel_work *work, const crash_world *world, con
 
 void parallel_judge_end(parallel_work *work)
 {
-    parallel_bounds all = {.least = work->issued, .most = work->issued};
+    parallel_bounds bounds = {.least = work->durable, .most = work->issued};
     if (!work->report->has_failed) {
-        parallel_judge_at(work, &work->world, "/db", 0, &all, "opened again");
+        parallel_judge_at(work, &work->world, "/db", 0, &bounds, "opened again");
     }
 }
 

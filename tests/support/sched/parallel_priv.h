@@ -47,6 +47,7 @@ typedef struct parallel_work {
     varve_series series[PARALLEL_WRITERS][PARALLEL_SPREAD + 1];
     varve_field field;
     parallel_step steps[PARALLEL_WRITERS][PARALLEL_STEPS];
+    vv_sim_sync_fault fault; /* from the moment when it is open */
     parallel_counts issued, answered, durable;
     parallel_counts seen[PARALLEL_READERS]; /* by each reader, last */
     parallel_bounds copies[PARALLEL_COPIES];
@@ -67,6 +68,8 @@ bool parallel_read(parallel_work *work, varve_db *db, const char *where,
 /* Y2, Y3 */
 void parallel_judge(parallel_work *work, const parallel_counts *counts,
                     const parallel_bounds *bounds, const char *where);
+/* Y1, of an aggregate over all series: statistics, and what is in no file yet. */
+void parallel_judge_sum(parallel_work *work);
 /* Y4 */
 void parallel_judge_copies(parallel_work *work);
 void parallel_judge_moments(parallel_work *work);

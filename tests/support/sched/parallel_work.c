@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/sched/parallel_work.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,9 +31,24 @@ void parallel_fail(parallel_work *work, const char *what, const char *detail)
     }
     report->has_failed = true;
     (void)snprintf(report->failure, sizeof report->failure,
-                   "seed %llu, thread %s, changing call %llu: %s: %s",
-                   (unsigned long long)work->seed, scheduler_thread_name(),
+                   "seed %llu (sync %u, flags %u), thread %s, changing call %llu: %s: %s",
+                   (unsigned long long)work->seed, (unsigned)work->options.sync,
+                   (unsigned)work->options.flags, scheduler_thread_name(),
                    (unsigned long long)vv_sim_changing_calls(work->world.sim), what, detail);
+}
+
+/* What a call may answer: OK, and once a sync has failed, that it cannot. */
+static bool parallel_went_well(parallel_work *work, varve_status status, const char *what,
+                               const varve_error *err)
+{
+    if (status == VARVE_OK) {
+        return true;
+    }
+    if (vv_sim_sync_faults(work->world.sim) == 0 || status == VARVE_E_CORRUPT ||
+        status == VARVE_E_INTERNAL) {
+        parallel_fail(work, what, err->message);
+    }
+    return false;
 }
 
 /* ---- writers -------------------------------------------------------------------------------- */
@@ -62,6 +78,17 @@ static int64_t parallel_time(uint32_t writer, uint32_t step)
     return (int64_t)step * PARALLEL_WRITERS + writer;
 }
 
+/* Looks twice whether it is done, then waits. */
+static varve_status parallel_wait(parallel_work *work, varve_written *written, varve_error *err)
+{
+    static const uint64_t timeouts_ms[] = {0, 1, UINT64_MAX};
+    varve_status status = VARVE_E_TIMEOUT;
+    for (size_t i = 0; i < VV_ARRAY_COUNT(timeouts_ms) && status == VARVE_E_TIMEOUT; i++) {
+        status = varve_wait(work->db, written->ticket, timeouts_ms[i], &written->ack, err);
+    }
+    return status;
+}
+
 static varve_status parallel_write(parallel_work *work, uint32_t writer, uint32_t step,
                                    varve_written *written, varve_error *err)
 {
@@ -81,9 +108,7 @@ static varve_status parallel_write(parallel_work *work, uint32_t writer, uint32_
     if (status == VARVE_OK && step % 3 == 0) {
         status = varve_batch_submit(batch, NULL, written, err);
         work->steps[writer][step].ticket = status == VARVE_OK ? written->ticket : 0;
-        status = status == VARVE_OK
-                     ? varve_wait(work->db, written->ticket, UINT64_MAX, &written->ack, err)
-                     : status;
+        status = status == VARVE_OK ? parallel_wait(work, written, err) : status;
     } else if (status == VARVE_OK) {
         status = varve_batch_commit(batch, NULL, written, err);
     }
@@ -117,8 +142,7 @@ static void parallel_writer_main(void *context)
         varve_status status = step->is_delete
                                   ? parallel_delete(work, writer, step->target, &written, &err)
                                   : parallel_write(work, writer, i, &written, &err);
-        if (status != VARVE_OK) {
-            parallel_fail(work, step->is_delete ? "delete" : "write", err.message);
+        if (!parallel_went_well(work, status, step->is_delete ? "delete" : "write", &err)) {
             return;
         }
         if (step->is_delete && written.series_deleted != PARALLEL_SPREAD + 1) {
@@ -142,8 +166,7 @@ static void parallel_flusher_main(void *context)
     varve_error err;
     for (uint32_t i = 0; i < PARALLEL_FLUSHES && !work->report->has_failed; i++) {
         parallel_counts answered = work->answered;
-        if (varve_flush(work->db, NULL, &err) != VARVE_OK) {
-            parallel_fail(work, "flush", err.message);
+        if (!parallel_went_well(work, varve_flush(work->db, NULL, &err), "flush", &err)) {
             return;
         }
         for (uint32_t k = 0; k < PARALLEL_WRITERS; k++) { /* what was visible is on disk now */
@@ -160,8 +183,7 @@ static void parallel_merger_main(void *context)
     varve_error err;
     for (uint32_t i = 0; i < PARALLEL_MERGES && !work->report->has_failed; i++) {
         uint32_t flags = i == 1 ? VARVE_COMPACT_ALL : 0;
-        if (varve_compact(work->db, flags, NULL, &err) != VARVE_OK) {
-            parallel_fail(work, "merge", err.message);
+        if (!parallel_went_well(work, varve_compact(work->db, flags, NULL, &err), "merge", &err)) {
             return;
         }
     }
@@ -180,6 +202,7 @@ static void parallel_reader_main(void *context)
         }
         bounds.most = work->issued;
         parallel_judge(work, &counts, &bounds, "a query");
+        parallel_judge_sum(work);
         for (uint32_t k = 0; k < PARALLEL_WRITERS; k++) {
             if (counts.of[k] < work->seen[reader].of[k]) {
                 parallel_fail(work, "a query", "does not show what the one before it showed");
@@ -197,8 +220,8 @@ static void parallel_copier_main(void *context)
     char path[16];
     for (uint32_t i = 0; i < PARALLEL_COPIES && !work->report->has_failed; i++) {
         work->copies[i].least = work->answered;
-        if (varve_snapshot(work->db, crash_copy_path(i, path), NULL, NULL, &err) != VARVE_OK) {
-            parallel_fail(work, "snapshot", err.message);
+        varve_status status = varve_snapshot(work->db, crash_copy_path(i, path), NULL, NULL, &err);
+        if (!parallel_went_well(work, status, "snapshot", &err)) {
             return;
         }
         work->copies[i].most = work->issued;
@@ -286,25 +309,34 @@ static void parallel_play(parallel_work *work)
     }
 }
 
-static void parallel_main(void *context)
+/* A clean close makes all durable that was answered; a database that cannot be closed is left. */
+static void parallel_close(parallel_work *work)
 {
-    parallel_work *work = context;
     varve_error err;
-    if (parallel_open(work)) {
-        parallel_play(work);
-    }
-    parallel_counts counts;
-    parallel_bounds all = {.least = work->issued, .most = work->issued};
-    if (!work->report->has_failed && parallel_read(work, work->db, "the end", &counts)) {
-        parallel_judge(work, &counts, &all, "the end");
-    }
-    if (!work->report->has_failed && varve_close(work->db, &err) != VARVE_OK) {
-        parallel_fail(work, "close", err.message);
-    }
-    if (work->report->has_failed) {
+    bool is_closed = !work->report->has_failed &&
+                     parallel_went_well(work, varve_close(work->db, &err), "close", &err);
+    if (is_closed) {
+        work->durable = work->answered;
+    } else {
         varve_abandon(work->db);
     }
     work->db = NULL;
+}
+
+static void parallel_main(void *context)
+{
+    parallel_work *work = context;
+    if (parallel_open(work)) {
+        vv_sim_set_sync_fault(work->world.sim, &work->fault);
+        parallel_play(work);
+    }
+    parallel_counts counts;
+    parallel_bounds bounds = {.least = work->answered, .most = work->issued};
+    if (!work->report->has_failed && parallel_read(work, work->db, "the end", &counts)) {
+        parallel_judge(work, &counts, &bounds, "the end");
+    }
+    parallel_close(work);
+    work->report->sync_faults = vv_sim_sync_faults(work->world.sim);
 }
 
 /* Three seeds of four have the threads of the database, and batches that are durable when they are
@@ -329,6 +361,22 @@ static void parallel_draw_options(parallel_work *work)
     work->options.write_timeout_ms = 3600 * 1000; /* time leaps: scheduler.h, Z2 */
 }
 
+/* One seed of five has a sync that fails. */
+static void parallel_draw_fault(parallel_work *work)
+{
+    static const vv_sim_fsync_fail_mode modes[] = {VV_SIM_PAGES_DIRTY, VV_SIM_PAGES_CLEAN,
+                                                   VV_SIM_PAGES_REVERTED};
+    vv_random *random = &work->random;
+    bool fails = vv_random_below(random, 5) == 0;
+    work->fault = (vv_sim_sync_fault){
+        .site = VV_SYNC_SITE_COUNT,
+        .first_sync = fails ? 1 + vv_random_below(random, 40) : 0,
+        .is_permanent = vv_random_below(random, 2) == 0,
+        .os_errno = EIO,
+        .mode = modes[vv_random_below(random, VV_ARRAY_COUNT(modes))],
+    };
+}
+
 static parallel_work *parallel_begin(uint64_t seed, const parallel_limits *limits,
                                      parallel_report *report)
 {
@@ -344,6 +392,7 @@ static parallel_work *parallel_begin(uint64_t seed, const parallel_limits *limit
     crash_world_init(&work->world, NULL, seed);
     work->world.env.clock = vv_clock_system(); /* that of the scheduler */
     parallel_draw_options(work);
+    parallel_draw_fault(work);
     parallel_plan_steps(work);
     return work;
 }
@@ -372,6 +421,7 @@ void parallel_work_run(uint64_t seed, const parallel_limits *limits, parallel_re
         return; /* the threads are gone with locks and memory that they held */
     }
     vv_sim_set_hook(work->world.sim, NULL, NULL);
+    vv_sim_set_sync_fault(work->world.sim, &(vv_sim_sync_fault){.site = VV_SYNC_SITE_COUNT});
     out_report->calls = vv_sim_changing_calls(work->world.sim);
     out_report->moments = work->moment_count;
     out_report->copies = work->copy_count;

@@ -8,10 +8,14 @@
  *      merger        varve_compact       copier        varve_snapshot
  *      varve-flush, varve-log            the database's own (three seeds of four)
  *
+ * In one seed of five a sync of the disk fails somewhere. Calls may fail from then on, and what
+ * they were to do may be there or not; all that was answered before and after stays as promised.
+ *
  * The oracle. The steps of a writer follow each other, and no two of its states hold the same rows,
  * so what is found tells for each writer how many of its steps are in it: a state is four numbers.
  *
- *   Y1  A batch is seen whole or not at all, and every value is the one that was written.
+ *   Y1  A batch is seen whole or not at all, and every value is the one that was written; counts of
+ *       aggregates are multiples of a batch.
  *   Y2  Steps that had been answered before a query began are in it; steps that had not begun when
  *       it ended are not. What one reader has seen, it sees again.
  *   Y3  The tickets of all steps that are in a state lie below those of all that are not: one
@@ -38,7 +42,7 @@ typedef struct parallel_limits {
 typedef struct parallel_report {
     uint64_t trace, steps, switches; /* as of scheduler_report */
     uint64_t calls;                  /* that change the disk */
-    uint64_t moments, images, reads, copies;
+    uint64_t moments, images, reads, copies, sync_faults;
     bool has_failed;
     char failure[5000]; /* the first */
 } parallel_report;
