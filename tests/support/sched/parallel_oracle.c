@@ -5,34 +5,34 @@
 
 #include "support/sched/parallel_priv.h"
 
-enum { PARALLEL_TIMES = PARALLEL_WRITERS * PARALLEL_STEPS };
-
-/* Rows of each time: a time belongs to one step of one writer. */
+/* Rows of each step: a time belongs to one step of one writer. */
 typedef struct parallel_rows {
-    uint32_t at[PARALLEL_TIMES];
+    uint32_t at[PARALLEL_STEPS * PARALLEL_WRITERS];
+    uint32_t rows_each;
 } parallel_rows;
 
 /* ---- Y1 ------------------------------------------------------------------------------------- */
 
 /* A series of the writer, or the shared one, which has no labels. */
-static bool parallel_is_of(const varve_block *block, int64_t time)
+static bool parallel_is_of(const varve_block *block, size_t place)
 {
     return block->label_count == 0 ||
-           block->labels[0].value.data[0] == (char)('a' + time % PARALLEL_WRITERS);
+           block->labels[0].value.data[0] == (char)('a' + place % PARALLEL_WRITERS);
 }
 
 static const char *parallel_take(const varve_block *block, parallel_rows *rows)
 {
     for (size_t i = 0; i < block->rows; i++) {
         int64_t time = block->timestamps[i];
-        if (time < 0 || time >= PARALLEL_TIMES) {
+        size_t place = (size_t)time / rows->rows_each;
+        if (time < 0 || place >= VV_ARRAY_COUNT(rows->at)) {
             return "a row that nobody wrote";
         }
         if (((const double *)block->columns[0].values)[i] != (double)time ||
-            !parallel_is_of(block, time)) {
+            !parallel_is_of(block, place)) {
             return "a value that nobody wrote";
         }
-        rows->at[time]++;
+        rows->at[place]++;
     }
     return NULL;
 }
@@ -45,7 +45,6 @@ static const char *parallel_collect(varve_db *db, parallel_rows *rows, varve_err
     const char *wrong = NULL;
     varve_query_options query;
     varve_query_options_init(&query);
-    memset(rows, 0, sizeof *rows);
     varve_status status = varve_query(db, &query, &cursor, err);
     while (status == VARVE_OK && wrong == NULL) {
         status = varve_cursor_next(cursor, &block, err);
@@ -68,7 +67,8 @@ static bool parallel_is_after(const parallel_work *work, uint32_t writer, uint32
         is_there[step->is_delete ? step->target : i] = !step->is_delete;
     }
     for (uint32_t i = 0; i < PARALLEL_STEPS; i++) {
-        if (rows->at[i * PARALLEL_WRITERS + writer] != (is_there[i] ? PARALLEL_SPREAD + 1 : 0)) {
+        uint32_t wanted = is_there[i] ? (PARALLEL_SPREAD + 1) * work->rows_each : 0;
+        if (rows->at[i * PARALLEL_WRITERS + writer] != wanted) {
             return false;
         }
     }
@@ -93,7 +93,7 @@ bool parallel_read(parallel_work *work, varve_db *db, const char *where,
                    parallel_counts *out_counts)
 {
     varve_error err;
-    parallel_rows rows;
+    parallel_rows rows = {.rows_each = work->rows_each};
     const char *wrong = parallel_collect(db, &rows, &err);
     if (wrong != NULL) {
         parallel_fail(work, where, wrong);
@@ -135,8 +135,9 @@ void parallel_judge_sum(parallel_work *work)
     }
     if (status != VARVE_OK) {
         parallel_fail(work, "an aggregate", err.message);
-    } else if (block != NULL &&
-               ((const uint64_t *)block->columns[0].values)[0] % (PARALLEL_SPREAD + 1) != 0) {
+    } else if (block != NULL && ((const uint64_t *)block->columns[0].values)[0] %
+                                        ((PARALLEL_SPREAD + 1) * work->rows_each) !=
+                                    0) {
         parallel_fail(work, "an aggregate", "counts a part of a batch");
     }
     varve_cursor_close(cursor);

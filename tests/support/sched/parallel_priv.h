@@ -14,6 +14,7 @@ enum {
     PARALLEL_READS = 5,
     PARALLEL_COPIES = 2,
     PARALLEL_MOMENTS_MAX = 64,
+    PARALLEL_ROWS_MAX = 1100, /* of one series in a batch: enough to be encoded before the locks */
 };
 
 typedef struct parallel_step {
@@ -46,6 +47,7 @@ typedef struct parallel_work {
     varve_db *db;
     varve_series series[PARALLEL_WRITERS][PARALLEL_SPREAD + 1];
     varve_field field;
+    uint32_t rows_each; /* of a series in a batch */
     parallel_step steps[PARALLEL_WRITERS][PARALLEL_STEPS];
     vv_sim_sync_fault fault; /* from the moment when it is open */
     parallel_counts issued, answered, durable;

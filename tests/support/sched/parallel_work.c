@@ -51,6 +51,11 @@ static bool parallel_went_well(parallel_work *work, varve_status status, const c
     return false;
 }
 
+typedef struct parallel_rows_of_step {
+    int64_t times[PARALLEL_ROWS_MAX];
+    double values[PARALLEL_ROWS_MAX];
+} parallel_rows_of_step;
+
 /* ---- writers -------------------------------------------------------------------------------- */
 
 /* No state of a writer comes twice: the newest rows are never those that go. */
@@ -73,11 +78,6 @@ static void parallel_plan_steps(parallel_work *work)
     }
 }
 
-static int64_t parallel_time(uint32_t writer, uint32_t step)
-{
-    return (int64_t)step * PARALLEL_WRITERS + writer;
-}
-
 /* Looks twice whether it is done, then waits. */
 static varve_status parallel_wait(parallel_work *work, varve_written *written, varve_error *err)
 {
@@ -89,21 +89,48 @@ static varve_status parallel_wait(parallel_work *work, varve_written *written, v
     return status;
 }
 
+/* The times of a step, of all writers' in turn. */
+static varve_range parallel_range(const parallel_work *work, uint32_t writer, uint32_t step)
+{
+    int64_t start = (int64_t)(step * PARALLEL_WRITERS + writer) * work->rows_each;
+    return (varve_range){start, start + work->rows_each};
+}
+
+/* The rows of one series: each value is its time. Borrowed by the batch. */
+static varve_status parallel_add(parallel_work *work, varve_batch *batch,
+                                 const varve_series *series, const parallel_rows_of_step *rows,
+                                 varve_error *err)
+{
+    varve_columns columns;
+    varve_column column;
+    varve_columns_init(&columns);
+    memset(&column, 0, sizeof column);
+    column.type = VARVE_TYPE_F64;
+    column.values = rows->values;
+    columns.rows = work->rows_each;
+    columns.series = series;
+    columns.series_count = 1;
+    columns.timestamps = rows->times;
+    columns.timestamp_count = work->rows_each;
+    columns.fields = &work->field;
+    columns.columns = &column;
+    columns.column_count = 1;
+    return varve_batch_columns(batch, &columns, err);
+}
+
 static varve_status parallel_write(parallel_work *work, uint32_t writer, uint32_t step,
                                    varve_written *written, varve_error *err)
 {
+    parallel_rows_of_step rows;
     varve_batch *batch;
     VV_TRY(varve_batch_create(work->db, &batch, err));
-    int64_t time = parallel_time(writer, step);
-    varve_value value = {.type = VARVE_TYPE_F64, .as.f64 = (double)time};
+    for (uint32_t i = 0; i < work->rows_each; i++) {
+        rows.times[i] = parallel_range(work, writer, step).start + i;
+        rows.values[i] = (double)rows.times[i];
+    }
     varve_status status = VARVE_OK;
     for (size_t i = 0; i <= PARALLEL_SPREAD && status == VARVE_OK; i++) {
-        varve_row row = {.series = work->series[writer][i],
-                         .timestamp = time,
-                         .fields = &work->field,
-                         .values = &value,
-                         .count = 1};
-        status = varve_batch_row(batch, &row, err);
+        status = parallel_add(work, batch, &work->series[writer][i], &rows, err);
     }
     if (status == VARVE_OK && step % 3 == 0) {
         status = varve_batch_submit(batch, NULL, written, err);
@@ -124,8 +151,8 @@ static varve_status parallel_delete(parallel_work *work, uint32_t writer, uint32
     selection.kind = VARVE_SELECT_LIST;
     selection.series = work->series[writer];
     selection.series_count = PARALLEL_SPREAD + 1;
-    int64_t time = parallel_time(writer, target);
-    return varve_delete(work->db, &selection, 1, (varve_range){time, time + 1}, NULL, written, err);
+    return varve_delete(work->db, &selection, 1, parallel_range(work, writer, target), NULL,
+                        written, err);
 }
 
 static void parallel_writer_main(void *context)
@@ -344,7 +371,8 @@ static void parallel_main(void *context)
 static void parallel_draw_options(parallel_work *work)
 {
     static const uint32_t syncs[] = {VARVE_SYNC_NONE, VARVE_SYNC_INTERVAL};
-    static const uint64_t rows[] = {20, 60, 1000};
+    static const uint64_t batches[] = {2, 5, 100};
+    static const uint32_t rows[] = {1, 1, 1, 1, 1, 1, 40, PARALLEL_ROWS_MAX};
     crash_workload *workload = &work->workload;
     vv_random *random = &work->random;
     bool is_group = vv_random_below(random, 4) > 0;
@@ -353,7 +381,9 @@ static void parallel_draw_options(parallel_work *work)
     workload->sync = is_group ? VARVE_SYNC_GROUP : syncs[vv_random_below(random, 2)];
     workload->sync_interval_ms = 1;
     workload->keeps_all = vv_random_below(random, 2) == 0;
-    workload->flush_rows = rows[vv_random_below(random, VV_ARRAY_COUNT(rows))];
+    work->rows_each = rows[vv_random_below(random, VV_ARRAY_COUNT(rows))];
+    workload->flush_rows = batches[vv_random_below(random, VV_ARRAY_COUNT(batches))] *
+                           (PARALLEL_SPREAD + 1) * work->rows_each;
     workload->log_file_bytes = 65536;
     work->options = crash_options(workload, &work->world);
     work->options.flags = vv_random_below(random, 4) == 0 ? VARVE_OPEN_NO_BACKGROUND : 0;

@@ -2,8 +2,8 @@
 /*
  * Many threads on one database, under the scheduler, on the simulated disk.
  *
- *      writer 0..3   batches and deletes of their own, each of PARALLEL_SPREAD + 1 series at one
- *                    time; the last series is shared by all writers
+ *      writer 0..3   batches and deletes of their own, each of PARALLEL_SPREAD + 1 series and 1, 40
+ *                    or 1100 times; the last series is shared by all writers
  *      flusher       varve_flush         reader 0, 1   everything there is, and whether it may be
  *      merger        varve_compact       copier        varve_snapshot
  *      varve-flush, varve-log            the database's own (three seeds of four)
