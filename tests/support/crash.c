@@ -254,6 +254,17 @@ const crash_workload crash_workloads[] = {
      .rollups = 20,
      .flush_rows = 200,
      .log_file_bytes = 65536},
+    {.name = "full disk",
+     .seed = 17,
+     .steps = 45,
+     .sync = VARVE_SYNC_GROUP,
+     .flushes = 4,
+     .merges = 4,
+     .reopens = 4,
+     .bulks = 100,
+     .disk_bytes = 512 * 1024,
+     .flush_rows = 6000,
+     .log_file_bytes = 65536},
 };
 const size_t crash_workload_count = sizeof crash_workloads / sizeof crash_workloads[0];
 
@@ -310,6 +321,11 @@ varve_options crash_options(const crash_workload *workload, const crash_world *w
     if (workload->moves > 0) {
         options.warm_path = VARVE_STR("/warm");
     }
+    if (workload->disk_bytes > 0) {
+        options.min_free_bytes = 128 * 1024;
+        options.reserve_bytes = 128 * 1024;
+        options.write_timeout_ms = 1;
+    }
     options.memory_limit_bytes = UINT64_C(64) << 20;
     options.cache_bytes = 1 << 20;
     return options;
@@ -324,6 +340,12 @@ static void crash_fail(crash_script *script, const char *what, const varve_error
         script->failed_status = err->status;
         snprintf(script->failure, sizeof script->failure, "%s: %s", what, err->message);
     }
+}
+
+/* What a full disk refuses has had no effect, and is no failure. */
+static bool crash_is_full(const crash_script *script, const varve_error *err)
+{
+    return script->workload->disk_bytes > 0 && err->status == VARVE_E_NOSPACE;
 }
 
 static bool crash_open(crash_script *script)
@@ -610,6 +632,28 @@ static varve_status crash_add_delete(crash_script *script, varve_batch *batch, v
     return varve_batch_delete(batch, &selection, 1, range, err);
 }
 
+/* The older half goes, by a delete that a full disk must take, and a merge that gives its bytes
+ * back as far as it finds room. */
+static void crash_make_room(crash_script *script)
+{
+    varve_error err;
+    varve_selection all = {.kind = VARVE_SELECT_ALL};
+    script->deleted_before += (script->time - script->deleted_before) / 2;
+    script->issued++;
+    if (varve_delete(script->db, &all, 1, (varve_range){INT64_MIN, script->deleted_before}, NULL,
+                     NULL, &err) != VARVE_OK) {
+        crash_fail(script, "delete", &err);
+        return;
+    }
+    script->durable = script->issued;
+    crash_remember(script);
+    if (varve_compact(script->db, VARVE_COMPACT_ALL, NULL, &err) != VARVE_OK &&
+        !crash_is_full(script, &err)) {
+        crash_fail(script, "compact", &err);
+    }
+    manual_clock_advance(&script->world.clock, 2 * VV_NS_PER_S); /* free space is looked at again */
+}
+
 static void crash_commit(crash_script *script, uint64_t kind)
 {
     const crash_workload *workload = script->workload;
@@ -638,6 +682,12 @@ static void crash_commit(crash_script *script, uint64_t kind)
         status = varve_batch_commit(batch, NULL, &written, &err);
     }
     varve_batch_free(batch);
+    if (status != VARVE_OK && crash_is_full(script, &err)) {
+        script->issued--; /* the number goes to the next batch */
+        script->refused++;
+        crash_make_room(script);
+        return;
+    }
     if (status != VARVE_OK) {
         crash_fail(script, "commit", &err);
         return;
@@ -654,8 +704,11 @@ static void crash_reopen(crash_script *script)
     if (vv_random_below(&script->random, 2) == 0 && script->workload->sync != VARVE_SYNC_NO_LOG) {
         varve_abandon(script->db);
     } else if (varve_close(script->db, &err) != VARVE_OK) {
-        crash_fail(script, "close", &err);
-        return; /* it stays open */
+        if (!crash_is_full(script, &err)) {
+            crash_fail(script, "close", &err);
+            return; /* it stays open */
+        }
+        varve_abandon(script->db);
     } else {
         script->durable = script->issued; /* a clean close flushes */
     }
@@ -837,14 +890,14 @@ static void crash_step(crash_script *script)
     } else if (kind < workload->flushes) {
         if (varve_flush(script->db, NULL, &err) == VARVE_OK) {
             script->durable = script->issued;
-        } else {
+        } else if (!crash_is_full(script, &err)) {
             crash_fail(script, "flush", &err);
         }
     } else if (kind < workload->flushes + workload->merges) {
         if (varve_compact(script->db, kind % 2 == 0 ? VARVE_COMPACT_ALL : 0, NULL, &err) ==
             VARVE_OK) {
             script->durable = script->issued;
-        } else {
+        } else if (!crash_is_full(script, &err)) {
             crash_fail(script, "compact", &err);
         }
     } else {
@@ -884,6 +937,9 @@ crash_script *crash_play(const crash_workload *workload, const crash_play_option
     vv_random_init(&script->random, workload->seed);
     crash_world_init(&script->world, NULL, workload->seed);
     crash_world_set_clock(&script->world, workload);
+    if (workload->disk_bytes > 0) {
+        vv_sim_set_capacity(script->world.sim, workload->disk_bytes);
+    }
     if (options->ignored != VV_SYNC_SITE_COUNT) {
         vv_sim_ignore_site(script->world.sim, options->ignored, true);
     }
@@ -906,7 +962,9 @@ crash_script *crash_play(const crash_workload *workload, const crash_play_option
     bool is_left = options->stays_open && script->has_failed;
     if (!is_left && script->db != NULL) {
         if (varve_close(script->db, &err) != VARVE_OK) {
-            crash_fail(script, "close", &err);
+            if (!crash_is_full(script, &err)) {
+                crash_fail(script, "close", &err);
+            }
             varve_abandon(script->db);
         }
         script->db = NULL;

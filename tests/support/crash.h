@@ -38,6 +38,8 @@ typedef struct crash_workload {
     uint32_t deletes, flushes, merges, reopens, bulks, snapshots, restores, expiries;
     uint32_t rollups; /* passes over a rollup, which the first one sets */
     uint32_t scrubs;
+    uint64_t
+        disk_bytes; /* 0: no end; else batches are refused when it is full, and half is deleted */
     uint32_t changes, moves;
     uint32_t rings; /* changes of a ring: made, reshaped, dropped; other batches hold ring rows */
     uint64_t flush_rows;

@@ -394,6 +394,11 @@ void crash_run(const crash_workload *workload, const crash_limits *limits, crash
         report->failures++;
         snprintf(report->first_failure, sizeof report->first_failure, "workload %s itself: %s",
                  workload->name, script->failure);
+    } else if (workload->disk_bytes > 0 && script->refused < 3) {
+        report->failures++;
+        snprintf(report->first_failure, sizeof report->first_failure,
+                 "workload %s itself: the disk was full only %u times", workload->name,
+                 (unsigned)script->refused);
     }
     size_t begin;
     size_t end;

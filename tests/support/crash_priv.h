@@ -73,6 +73,7 @@ typedef struct crash_script {
     varve_series rings[CRASH_RINGS];
     varve_field fields[CRASH_FIELDS];
     int64_t time;
+    int64_t deleted_before; /* to make room on a full disk */
     uint32_t issued, durable;
     uint32_t remembered; /* expected[] and counters[] are this run's own up to here */
     crash_digest expected[CRASH_BATCHES_MAX + 1];
@@ -81,6 +82,7 @@ typedef struct crash_script {
     uint32_t copies_begun, copies_done;
     crash_moment *moments;
     size_t moment_count;
+    uint32_t refused; /* batches, by a full disk */
     bool has_failed;
     varve_status failed_status; /* of the step that failed */
     char failure[400];
