@@ -36,6 +36,14 @@ class Mutants(unittest.TestCase):
         self.assertIsNone(self.mutants.apply(mutant, "a b"))
         self.assertIsNone(self.mutants.apply(mutant, "old old"))
 
+    def test_the_page_lists_the_same_mutants(self):
+        self.assertEqual(sorted(self.mutants.all_names()), sorted(self.mutants.page_names()),
+                         "make mutants writes docs/internals/mutants.md anew")
+
+    def test_the_page_says_which_program_noticed_each_mutant(self):
+        hints = self.mutants.page_hints()
+        self.assertEqual(set(self.mutants.all_names()) - set(self.mutants.EQUIVALENT), set(hints))
+
     def test_there_are_enough_mutants_and_few_equivalent_ones(self):
         names = self.mutants.all_names()
         self.assertEqual(len(names), len(set(names)))

@@ -2,8 +2,8 @@
 /*
  * A salvage that is cut at each of its calls. The log has lost a record in its middle. Whatever a
  * power cut leaves of the salvage: where the damaged log is not in its place any more, quarantine/
- * has all of it and a whole report (evidence goes before the original); the next salvage succeeds
- * and shows every batch but the lost one.
+ * has all of it and a whole report (evidence goes before the original); no report has its name
+ * before it is whole; the next salvage succeeds and shows every batch but the lost one.
  *
  * With a sync of the evidence left out, that must fail to hold. Both ways of keeping evidence are
  * tried: by another name, and as a copy where the file system has no hard links.
@@ -104,6 +104,19 @@ static void cuts_note(cuts *c, const char *what, const char *detail)
     }
 }
 
+/* A report has its name when it is whole. */
+static void cuts_check_reports(cuts *c, const file_tree *tree)
+{
+    for (size_t i = 0; i < tree->count; i++) {
+        const file_tree_entry *file = &tree->files[i];
+        bool is_report = strstr(file->path, "/report.json") != NULL &&
+                         strstr(file->path, "/report.json.part") == NULL;
+        if (is_report && (file->size < 2 || file->data[file->size - 1] != '}')) {
+            cuts_note(c, "evidence", "half a report has its name");
+        }
+    }
+}
+
 /* The damaged log itself, or all of it in quarantine with a report. */
 static void cuts_check_evidence(cuts *c, const crash_world *world)
 {
@@ -111,6 +124,7 @@ static void cuts_check_evidence(cuts *c, const crash_world *world)
     bool has_log = false;
     bool has_report = false;
     file_tree_load(&tree, world->env.vfs, world->env.alloc, "/db");
+    cuts_check_reports(c, &tree);
     for (size_t i = 0; i < tree.count; i++) {
         const file_tree_entry *file = &tree.files[i];
         if (strcmp(file->path, c->log.path) == 0) {

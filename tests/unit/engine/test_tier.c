@@ -13,6 +13,7 @@
 #include "support/dump.h"
 #include "support/engine_fixture.h"
 #include "support/manual_clock.h"
+#include "sys/vfs_sim.h"
 
 enum { NOW = 10000 };
 
@@ -205,6 +206,79 @@ static void a_warm_directory_that_is_missing_or_foreign_is_told(void **state)
     engine_fixture_free(&w.f);
 }
 
+/* ---- cuts while it is made ------------------------------------------------------------------ */
+
+enum { CUTS_POINTS_MAX = 64, CUTS_IMAGES_MAX = 24 };
+
+typedef struct cuts {
+    vv_sim *sim;
+    vv_sim_point *points[CUTS_POINTS_MAX];
+    size_t count;
+} cuts;
+
+static void cuts_hook(void *context, uint64_t call, vv_vfs_op op, const char *path,
+                      vv_sync_site site)
+{
+    cuts *c = context;
+    (void)call;
+    (void)op;
+    (void)site;
+    if (strncmp(path, "/warm", 5) == 0) {
+        assert_true(c->count < CUTS_POINTS_MAX);
+        c->points[c->count++] = vv_sim_capture(c->sim);
+    }
+}
+
+/* Opens and closes a database with a warm directory on a simulated disk. */
+static void cuts_open(vv_alloc *memory, vv_sim *sim)
+{
+    varve_error err;
+    varve_db *db;
+    vv_env env;
+    varve_options options;
+    vv_env_init_system(&env, memory);
+    env.vfs = vv_sim_vfs(sim);
+    varve_options_init(&options);
+    options.environment = &env;
+    options.flags = VARVE_OPEN_NO_BACKGROUND;
+    options.memory_limit_bytes = 64 * 1024 * 1024;
+    options.log_file_bytes = 64 * 1024;
+    options.min_free_bytes = VARVE_SPACE_NONE;
+    options.reserve_bytes = VARVE_SPACE_NONE;
+    options.warm_path = VARVE_STR("/warm");
+    check_ok(varve_open("/db", &options, &db, &err), &err);
+    check_ok(varve_close(db, &err), &err);
+}
+
+static void a_cut_while_the_warm_directory_is_made_is_no_damage(void **state)
+{
+    (void)state;
+    vv_alloc memory;
+    cuts c = {0};
+    vv_alloc_init(&memory, NULL);
+    c.sim = vv_sim_create(&memory, NULL);
+    vv_sim_set_hook(c.sim, cuts_hook, &c);
+    cuts_open(&memory, c.sim);
+    assert_true(c.count > 5);
+    for (size_t i = 0; i < c.count; i++) {
+        size_t images = vv_sim_image_count(c.points[i]);
+        size_t wanted = images < CUTS_IMAGES_MAX ? images : CUTS_IMAGES_MAX;
+        for (size_t at = 0; at < wanted; at++) {
+            size_t index = wanted == 1 ? 0 : at * (images - 1) / (wanted - 1);
+            vv_sim_image *image = vv_sim_image_make(c.points[i], index, i);
+            if (image != NULL) {
+                vv_sim *next = vv_sim_create(&memory, image);
+                cuts_open(&memory, next);
+                vv_sim_free(next);
+            }
+            vv_sim_image_free(image);
+        }
+        vv_sim_point_free(c.points[i]);
+    }
+    vv_sim_free(c.sim);
+    assert_int_equal(0, vv_alloc_bytes(&memory));
+}
+
 static void what_nobody_names_is_removed_at_open(void **state)
 {
     (void)state;
@@ -301,6 +375,7 @@ int main(void)
         cmocka_unit_test(a_metric_without_a_hot_window_keeps_its_segments_hot),
         cmocka_unit_test(retention_and_readers_reach_the_warm_tier),
         cmocka_unit_test(a_warm_directory_that_is_missing_or_foreign_is_told),
+        cmocka_unit_test(a_cut_while_the_warm_directory_is_made_is_no_damage),
         cmocka_unit_test(what_nobody_names_is_removed_at_open),
         cmocka_unit_test(a_move_that_fails_anywhere_leaves_every_row),
         cmocka_unit_test(failing_allocations_leave_every_row),
