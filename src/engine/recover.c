@@ -564,13 +564,12 @@ static varve_status recover_visit(void *context, const vv_replay_record *record,
         break;
     case VV_WAL_META:
     case VV_WAL_EXEMPLARS:
+    case VV_WAL_COMMIT: /* the reader keeps its own to itself */
+    case VV_WAL_SEAL:
+    case VV_WAL_MARK:
         status = vv_fail(out_err, VARVE_E_UNSUPPORTED,
                          "log: record type %d needs a newer version of varve", (int)record->type);
         break;
-    case VV_WAL_COMMIT:
-    case VV_WAL_SEAL:
-    case VV_WAL_MARK:
-        break; /* the reader's own */
     }
     if (status == VARVE_E_CORRUPT && record->is_after_hole) {
         /* Salvage: what defined this group's names was lost with the hole. */

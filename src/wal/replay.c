@@ -507,9 +507,9 @@ static varve_status replay_take(vv_replay_walk *walk, const vv_frame *frame, vv_
     case VV_WAL_EXEMPLARS:
     case VV_WAL_POLICY:
     case VV_WAL_RINGPAGE:
-        return replay_collect(walk, frame, out_verdict, out_err);
+        break;
     }
-    return VARVE_OK;
+    return replay_collect(walk, frame, out_verdict, out_err);
 }
 
 /* ---- a bad place ---------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 
+#include "engine/manifest_priv.h"
 #include "manifest_support.h"
 #include "sys/vfs_fault.h"
 
@@ -47,6 +48,115 @@ static void manifest_keeps_what_was_appended(void **state)
     assert_int_equal(50000, folded->next_sequence);
     assert_int_equal(VARVE_DUPLICATES_ALL, folded->database.duplicates);
     manifest_world_deinit(&world);
+}
+
+/* An edit is one record: a larger one is refused, and the manifest goes on. */
+static void an_edit_above_the_limit_of_a_record_is_refused(void **state)
+{
+    (void)state;
+    manifest_world world;
+    varve_error err;
+    manifest_world_init(&world, NULL);
+    size_t size = VV_FRAME_PAYLOAD_BYTES_MAX + 1;
+    uint8_t *bytes = calloc(1, size);
+    assert_non_null(bytes);
+    vv_manifest_database database = {.precision = VARVE_PRECISION_MS,
+                                     .duplicates = VARVE_DUPLICATES_ALL,
+                                     .row_ids = VARVE_ROW_IDS_OFF};
+    vv_manifest_edit edit = {.database = &database,
+                             .next_file_id = 1,
+                             .next_sequence = 1,
+                             .log_start = 1,
+                             .rollups = vv_bytes_make(bytes, size)};
+    vv_manifest_options options = manifest_options();
+    check_status(VARVE_E_LIMIT,
+                 vv_manifest_create(&world.env, &options, &edit, &world.manifest, &err));
+    assert_null(world.manifest);
+    manifest_create(&world);
+    edit.database = NULL;
+    check_status(VARVE_E_LIMIT, vv_manifest_append(world.manifest, &edit, &err));
+    free(bytes);
+    for (uint64_t n = 1; n <= 3; ++n) {
+        check_ok(manifest_try_step(&world, n, &err), &err);
+    }
+    vv_manifest_found found;
+    manifest_reopen_world(&world, &options, &found);
+    assert_true(manifest_is_state_of(vv_manifest_get_state(world.manifest), 3));
+    manifest_world_deinit(&world);
+}
+
+/* Whatever an edit says byte by byte: it is read, or refused as damage or as newer. */
+static void every_changed_byte_of_an_edit_is_read_or_refused(void **state)
+{
+    (void)state;
+    vv_alloc alloc;
+    vv_buf payload;
+    varve_error err;
+    vv_alloc_init(&alloc, NULL);
+    vv_buf_init(&payload, &alloc, SIZE_MAX);
+    vv_manifest_segment segments[] = {manifest_segment(4), manifest_segment(9)};
+    uint64_t ids[] = {1, 2, 300};
+    vv_manifest_tombstone tombstones[] = {{.id = 7, .sequence = 70}, {.id = 8, .sequence = 80}};
+    vv_manifest_policy policies[] = {{.metric = VV_TEXT("cpu"),
+                                      .duplicates = VARVE_DUPLICATES_LAST,
+                                      .row_ids = VARVE_ROW_IDS_OFF},
+                                     {.metric = VV_TEXT("mem"),
+                                      .duplicates = VARVE_DUPLICATES_ALL,
+                                      .row_ids = VARVE_ROW_IDS_ON}};
+    vv_manifest_database database = {.precision = VARVE_PRECISION_MS,
+                                     .duplicates = VARVE_DUPLICATES_ALL,
+                                     .row_ids = VARVE_ROW_IDS_OFF};
+    vv_retention_entry retention[] = {
+        {.metric = VV_TEXT("cpu"), .recorded = 5},
+        {.metric = VV_TEXT("mem"), .has_rule = true, .window = 100, .recorded = 5}};
+    vv_manifest_edit edit = {.add = segments,
+                             .add_count = 2,
+                             .drop = ids,
+                             .drop_count = 3,
+                             .add_tombstones = tombstones,
+                             .add_tombstone_count = 2,
+                             .drop_tombstones = ids,
+                             .drop_tombstone_count = 3,
+                             .policies = policies,
+                             .policy_count = 2,
+                             .retention = retention,
+                             .retention_count = 2,
+                             .has_reference = true,
+                             .reference = 77,
+                             .add_rings = ids,
+                             .add_ring_count = 2,
+                             .drop_rings = ids + 2,
+                             .drop_ring_count = 1,
+                             .warm_path = VV_TEXT("/warm"),
+                             .database = &database,
+                             .flush_lsn = 1,
+                             .durable_lsn = 2,
+                             .set_flags = 1};
+    check_ok(vv_manifest_encode(&edit, &payload, &err), &err);
+    uint64_t refused = 0;
+    for (size_t at = 0; at < payload.size; ++at) {
+        uint8_t before = payload.data[at];
+        for (unsigned byte = 0; byte < 256; ++byte) {
+            vv_arena arena;
+            vv_arena texts;
+            vv_manifest_edit read;
+            vv_arena_init(&arena, &alloc, 1 << 20);
+            vv_arena_init(&texts, &alloc, 1 << 20);
+            payload.data[at] = (uint8_t)byte;
+            varve_status status =
+                vv_manifest_decode(vv_buf_bytes(&payload), &arena, &texts, &read, &err);
+            assert_true(status == VARVE_OK || status == VARVE_E_CORRUPT ||
+                        status == VARVE_E_UNSUPPORTED || status == VARVE_E_LIMIT);
+            assert_true(byte != before || status == VARVE_OK);
+            refused += status == VARVE_OK ? 0 : 1;
+            vv_arena_deinit(&texts);
+            vv_arena_deinit(&arena);
+        }
+        payload.data[at] = before;
+    }
+    assert_true(refused > payload.size);
+    vv_buf_deinit(&payload);
+    assert_int_equal(0, vv_alloc_bytes(&alloc));
 }
 
 static void opening_writes_nothing_and_the_first_edit_begins_a_new_file(void **state)
@@ -550,6 +660,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         manifest_test(manifest_keeps_what_was_appended),
+        manifest_test(an_edit_above_the_limit_of_a_record_is_refused),
+        manifest_test(every_changed_byte_of_an_edit_is_read_or_refused),
         manifest_test(opening_writes_nothing_and_the_first_edit_begins_a_new_file),
         manifest_test(files_are_begun_anew_at_both_limits),
         manifest_test(rotating_on_request_changes_nothing_but_the_file),

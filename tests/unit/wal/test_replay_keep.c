@@ -113,16 +113,16 @@ static void the_report_names_series_and_times_of_rows_without_group(void **state
     varve_error err;
     log_world_init(&world, NULL, 1);
     log_open(&world);
-    uint32_t series[] = {41, 42, 43};
-    int64_t times[] = {1000, 500, 2000};
-    double values[] = {1, 2, 3};
+    uint32_t series[] = {41, 42, 43, 42};
+    int64_t times[] = {1000, 500, 2000, 700};
+    double values[] = {1, 2, 3, 4};
     uint32_t field = 1;
     varve_column column = {.type = VARVE_TYPE_F64, .values = values};
-    vv_run run = {.count = 3,
+    vv_run run = {.count = 4,
                   .series = series,
-                  .series_count = 3,
+                  .series_count = 4,
                   .times = times,
-                  .time_count = 3,
+                  .time_count = 4,
                   .fields = &field,
                   .columns = &column,
                   .column_count = 1};
@@ -130,7 +130,7 @@ static void the_report_names_series_and_times_of_rows_without_group(void **state
     vv_buf_init(&payload, log_memory(), SIZE_MAX);
     check_ok(vv_payload_add_run(&payload, &run, &err), &err);
     vv_wal_record record = {.type = VV_WAL_ROWS,
-                            .sequences = 3,
+                            .sequences = 4,
                             .payload = vv_buf_bytes(&payload),
                             .payload_crc = vv_crc32c(0, payload.data, payload.size)};
     for (int i = 0; i < 3; ++i) {
@@ -147,7 +147,7 @@ static void the_report_names_series_and_times_of_rows_without_group(void **state
     options.durable_lsn = 6; /* so that the last group counts as synced, too */
     check_ok(log_replay_with(&world, &options, seen, &err), &err);
     char *report = keep_read_report(&world);
-    assert_non_null(strstr(report, "\"rows_readable\":3,\"series_ids\":[41,42,43],"
+    assert_non_null(strstr(report, "\"rows_readable\":4,\"series_ids\":[41,42,43],"
                                    "\"first_time\":500,\"last_time\":2000"));
     free(report);
     free(map);
