@@ -535,12 +535,22 @@ enum {
     VARVE_WRITE_SPLIT = 1 << 1 /* an over-long batch becomes several atomic parts, in order */
 };
 
+/** Why a row was left out. */
+enum {
+    VARVE_REJECTED_ROW = 0,       /* a name, a value or a bound, as status says */
+    VARVE_REJECTED_TYPE = 1,      /* `field` has another type in rows that are stored */
+    VARVE_REJECTED_RETENTION = 2, /* its time is before `limit`, where retention begins */
+    VARVE_REJECTED_RING = 3       /* its ring has no such field, or no slot for its time */
+};
+
 /** A row that VARVE_WRITE_SKIP_REJECTED left out. */
 typedef struct varve_rejected {
     uint64_t row; /* index in the batch, in the order of the calls */
     varve_status status;
-    uint32_t reserved;
+    uint32_t reason;   /* VARVE_REJECTED_... */
     varve_field field; /* 0 where it is not about one field */
+    int64_t timestamp; /* of the row; RETENTION alone */
+    int64_t limit;     /* the least time that is taken; RETENTION alone */
 } varve_rejected;
 
 typedef struct varve_write_options {

@@ -59,14 +59,19 @@ static varve_status retention_check_row(retention_check *check, const vv_batch_o
         return VARVE_OK;
     }
     if ((check->write->flags & VARVE_WRITE_SKIP_REJECTED) != 0) {
-        return vv_write_reject(check->write, op->first_row + row, VARVE_E_INVALID, 0, out_err);
+        const varve_rejected rejected = {.row = op->first_row + row,
+                                         .status = VARVE_E_INVALID,
+                                         .reason = VARVE_REJECTED_RETENTION,
+                                         .timestamp = time,
+                                         .limit = check->cut};
+        return vv_write_reject(check->write, &rejected, out_err);
     }
     varve_text metric = vv_catalogue_metric(catalogue, series);
     return vv_fail(out_err, VARVE_E_INVALID,
-                   "row %llu of \"%.*s\": the time %lld is outside the retention window, which "
-                   "begins at %lld",
-                   (unsigned long long)(op->first_row + row), VV_TEXT_ARGS(metric), (long long)time,
-                   (long long)check->cut);
+                   "row %llu: the time %lld is before %lld, where the retention window of \"%.*s\" "
+                   "begins",
+                   (unsigned long long)(op->first_row + row), (long long)time,
+                   (long long)check->cut, VV_TEXT_ARGS(metric));
 }
 
 varve_status vv_retention_check_rows(vv_write *write, varve_error *out_err)

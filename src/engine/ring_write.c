@@ -64,8 +64,11 @@ static varve_status ring_write_refuse(vv_write *write, const vv_write_item *item
     uint64_t number = item->first_row + row;
     bool is_field = column < run->column_count;
     if ((write->flags & VARVE_WRITE_SKIP_REJECTED) != 0) {
-        return vv_write_reject(write, number, VARVE_E_INVALID, is_field ? run->fields[column] : 0,
-                               out_err);
+        const varve_rejected rejected = {.row = number,
+                                         .status = VARVE_E_INVALID,
+                                         .reason = VARVE_REJECTED_RING,
+                                         .field = {.id = is_field ? run->fields[column] : 0}};
+        return vv_write_reject(write, &rejected, out_err);
     }
     varve_text metric = vv_catalogue_metric(catalogue, ring_write_series(run, row));
     if (is_field) {

@@ -537,7 +537,9 @@ static varve_status write_take_refusals(vv_write *write, varve_error *error)
     }
     for (size_t i = 0; i < refusals->count; i++) {
         const vv_batch_refusal *refusal = VV_VEC_AT(refusals, vv_batch_refusal, i);
-        VV_TRY(vv_write_reject(write, refusal->row, refusal->error.status, 0, error));
+        const varve_rejected rejected = {
+            .row = refusal->row, .status = refusal->error.status, .reason = VARVE_REJECTED_ROW};
+        VV_TRY(vv_write_reject(write, &rejected, error));
     }
     return VARVE_OK;
 }

@@ -166,8 +166,8 @@ VV_MUST_CHECK varve_status vv_write_is_deleted(const vv_write *write, uint32_t s
                                                size_t begin, size_t end, bool *out_is_deleted,
                                                varve_error *out_err);
 /** Leave a row of the batch out. */
-VV_MUST_CHECK varve_status vv_write_reject(vv_write *write, uint64_t row, varve_status status,
-                                           uint32_t field, varve_error *out_err);
+VV_MUST_CHECK varve_status vv_write_reject(vv_write *write, const varve_rejected *rejected,
+                                           varve_error *out_err);
 
 /* ---- write_rows.c ---- */
 

@@ -324,8 +324,11 @@ static varve_status types_row(types_state *state, size_t item, size_t row, varve
         return types_fail(state, at->first_row + row, types_series(run, row), run->fields[conflict],
                           held, run->columns[conflict].type, out_err);
     }
-    return vv_write_reject(write, at->first_row + row, VARVE_E_INVALID, run->fields[conflict],
-                           out_err);
+    const varve_rejected rejected = {.row = at->first_row + row,
+                                     .status = VARVE_E_INVALID,
+                                     .reason = VARVE_REJECTED_TYPE,
+                                     .field = {.id = run->fields[conflict]}};
+    return vv_write_reject(write, &rejected, out_err);
 }
 
 static varve_status types_walk(types_state *state, varve_error *out_err)
@@ -388,8 +391,7 @@ bool vv_write_retypes_hold_locked(const vv_write *write)
     return hold;
 }
 
-varve_status vv_write_reject(vv_write *write, uint64_t row, varve_status status, uint32_t field,
-                             varve_error *out_err)
+varve_status vv_write_reject(vv_write *write, const varve_rejected *rejected, varve_error *out_err)
 {
     vv_batch_memory *memory = write->memory;
     if (write->rejected_rows == NULL) {
@@ -399,12 +401,11 @@ varve_status vv_write_reject(vv_write *write, uint64_t row, varve_status status,
             return vv_arena_fail(&memory->call, size, out_err);
         }
     }
-    varve_rejected rejected = {.row = row, .status = status, .field = {.id = field}};
-    varve_status pushed = vv_vec_push(&memory->rejected, &rejected);
+    varve_status pushed = vv_vec_push(&memory->rejected, rejected);
     if (pushed != VARVE_OK) {
         return vv_vec_fail(&memory->rejected, pushed, out_err);
     }
-    vv_bits_set(write->rejected_rows, row);
+    vv_bits_set(write->rejected_rows, rejected->row);
     write->is_rows_resolved = false; /* what it was to replace stays */
     return VARVE_OK;
 }

@@ -493,25 +493,46 @@ static vv_wire_bad ingest_origin(const vv_ingest *ingest, size_t index)
     return bad;
 }
 
-/** Say why the database left out a row. */
+/** Why the database left out a row. */
+static void ingest_say_why(const vv_ingest *ingest, const varve_rejected *rejected,
+                           varve_error *out_why)
+{
+    char where[288] = "the row"; /* "field" and the longest name */
+    varve_text name;
+    if (rejected->field.id != 0 &&
+        varve_field_name(ingest->options.db, rejected->field, &name, NULL) == VARVE_OK) {
+        vv_text_format(where, sizeof where, "field \"%.*s\"", VV_TEXT_ARGS(name));
+    }
+    switch (rejected->reason) {
+    case VARVE_REJECTED_TYPE:
+        vv_fail(out_why, VARVE_E_CONFLICT, "%s: its type differs from what is stored", where);
+        break;
+    case VARVE_REJECTED_RETENTION:
+        vv_fail(out_why, rejected->status,
+                "the time %lld is before %lld, where the retention window begins",
+                (long long)rejected->timestamp, (long long)rejected->limit);
+        break;
+    case VARVE_REJECTED_RING:
+        vv_fail(out_why, rejected->field.id != 0 ? VARVE_E_CONFLICT : rejected->status,
+                rejected->field.id != 0
+                    ? "%s: the ring of its series has none of this name and type"
+                    : "%s: no slot of the ring of its series holds its time",
+                where);
+        break;
+    default:
+        vv_fail(out_why, rejected->status, "%s cannot be stored: %s", where,
+                varve_status_text(rejected->status));
+        break;
+    }
+}
+
 static void ingest_note_rejected(vv_ingest *ingest, const varve_rejected *rejected, uint64_t count)
 {
     varve_error why;
-    varve_text name;
     vv_wire_bad bad = ingest_origin(ingest, (size_t)rejected->row);
     bad.count = count;
     bad.why = &why;
-    if (rejected->field.id != 0 &&
-        varve_field_name(ingest->options.db, rejected->field, &name, NULL) == VARVE_OK) {
-        bool is_type = rejected->status == VARVE_E_INVALID;
-        vv_fail(&why, is_type ? VARVE_E_CONFLICT : rejected->status, "field \"%.*s\": %s",
-                VV_TEXT_ARGS(name),
-                is_type ? "its type differs from what is stored"
-                        : varve_status_text(rejected->status));
-    } else {
-        vv_fail(&why, rejected->status, "the row cannot be stored: %s",
-                varve_status_text(rejected->status));
-    }
+    ingest_say_why(ingest, rejected, &why);
     ingest_reject(ingest, &bad);
 }
 

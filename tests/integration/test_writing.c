@@ -338,6 +338,7 @@ static void rejected_rows_are_left_out_and_reported(void **state)
     assert_int_equal(written.rows_rejected, 3);
     assert_int_equal(rejected[0].row, 1);
     assert_int_equal(rejected[0].status, VARVE_E_INVALID);
+    assert_int_equal(rejected[0].reason, VARVE_REJECTED_TYPE);
     assert_int_equal(rejected[0].field.id, dump_field(w.db, "v").id);
     assert_int_equal(rejected[1].row, 3);
     varve_batch_free(batch);

@@ -79,6 +79,39 @@ static void flags_set_what_is_stored(void **state)
     assert_int_equal(0, program_stop(&f->server, SIGTERM));
 }
 
+/* The door says which line, its time, and where the window begins; the command line does too. */
+static void a_row_that_is_too_old_is_told_with_its_line_and_the_cut(void **state)
+{
+    fixture *f = *state;
+    static const char *const doors[] = {"/write", "/api/v2/write", "/api/v3/write_lp?db=x"};
+    char lines[256];
+    long long now_ns = (long long)time(NULL) * 1000000000LL;
+    long long old_ns = now_ns - 7200 * 1000000000LL;
+    char said[96];
+    PROGRAM_SERVE(&f->server, "--data", f->data, "--listen", "127.0.0.1:0", "--retention-metric",
+                  "brief=1h");
+    (void)snprintf(lines, sizeof lines, "brief value=1 %lld\nbrief value=2 %lld\n", now_ns, old_ns);
+    (void)snprintf(said, sizeof said, "the time %lld is before ", old_ns);
+    for (size_t i = 0; i < sizeof doors / sizeof doors[0]; i++) {
+        http_reply reply = http_post(f->server.port, doors[i], lines);
+        assert_int_equal(400, reply.code);
+        assert_non_null(strstr(reply.body, said));
+        assert_non_null(strstr(reply.body, ", where the retention window begins"));
+        assert_non_null(strstr(reply.body, i == 0   ? "line 2"
+                                           : i == 1 ? "\"line\":2"
+                                                    : "\"line_number\":2"));
+        http_reply_free(&reply);
+    }
+    assert_int_equal(0, program_stop(&f->server, SIGTERM));
+    char line[96];
+    (void)snprintf(line, sizeof line, "brief value=2 %lld", old_ns);
+    program_result run = PROGRAM_RUN("write", "--data", f->data, line);
+    assert_int_equal(3, run.exit_code);
+    assert_non_null(strstr(run.err, said));
+    assert_non_null(strstr(run.err, "the first at line 1: "));
+    program_result_free(&run);
+}
+
 static void what_is_only_told_refuses_nothing(void **state)
 {
     fixture *f = *state;
@@ -158,6 +191,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(flags_set_what_is_stored, begin, end),
         cmocka_unit_test_setup_teardown(a_warm_directory_is_made_and_remembered, begin, end),
+        cmocka_unit_test_setup_teardown(a_row_that_is_too_old_is_told_with_its_line_and_the_cut,
+                                        begin, end),
         cmocka_unit_test_setup_teardown(what_is_only_told_refuses_nothing, begin, end),
         cmocka_unit_test_setup_teardown(what_makes_no_sense_is_refused_before_anything_is_opened,
                                         begin, end),

@@ -153,9 +153,9 @@ static void rows_before_the_cut_are_refused_by_name(void **state)
         check_ok(varve_batch_row(batch, &row, &err), &err);
     }
     check_status(VARVE_E_INVALID, varve_batch_commit(batch, NULL, &written, &err));
-    assert_non_null(strstr(err.message, "\"m\""));
-    assert_non_null(strstr(err.message, "9898"));
-    assert_non_null(strstr(err.message, "9900"));
+    assert_string_equal(
+        "row 0: the time 9898 is before 9900, where the retention window of \"m\" begins",
+        err.message);
     expect(&w, "m{a=b} 9900 value=9900\n"); /* nothing of the batch */
     check_ok(varve_batch_commit(batch, &options, &written, &err), &err);
     assert_int_equal(2, written.rows);
@@ -163,6 +163,11 @@ static void rows_before_the_cut_are_refused_by_name(void **state)
     assert_int_equal(0, rejected[0].row);
     assert_int_equal(1, rejected[1].row);
     check_status(VARVE_E_INVALID, rejected[0].status);
+    for (int64_t i = 0; i < 2; i++) {
+        assert_int_equal(VARVE_REJECTED_RETENTION, rejected[i].reason);
+        assert_int_equal(NOW - 102 + i, rejected[i].timestamp);
+        assert_int_equal(NOW - 100, rejected[i].limit);
+    }
     varve_batch_free(batch);
     expect(&w, "m{a=b} 9900 value=2\nm{a=b} 9901 value=3\n");
     engine_fixture_free(&w.f);
