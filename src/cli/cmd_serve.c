@@ -252,6 +252,11 @@ static int serve_settings(serve_context *serve)
     if (vv_notify_init(&serve->notify, getenv("NOTIFY_SOCKET"), &error) != VARVE_OK) {
         serve_warn("serve.notify_failed", error.message);
     }
+    vv_server_options server_options;
+    serve_server_options(serve, &server_options);
+    if (vv_server_check(&server_options, &error) != VARVE_OK) {
+        return vv_cli_report("serve", error.status, &error); /* nothing is made yet */
+    }
     VV_IGNORE(vv_notify_send(&serve->notify, NULL, "STATUS=opening %.256s", data));
     varve_db *db = NULL;
     varve_status status = varve_open(data, &options, &db, &error);

@@ -452,6 +452,9 @@ static varve_status open_writable(varve_db *db, varve_error *out_err)
 {
     bool is_new;
     bool creates = (db->options.flags & VARVE_OPEN_NO_CREATE) == 0;
+    if (creates && !db->is_memory && db->options.warm_path.size > 0) {
+        VV_TRY(vv_tier_directory_check(db, out_err));
+    }
     if (creates) {
         VV_TRY(vv_vfs_ensure_dir(db->env.vfs, db->path, VV_SITE_DIR_CREATE, out_err));
     }

@@ -57,6 +57,9 @@ struct vv_tier {
  *  made is made by a writer. E_IO: it is missing; E_CONFLICT: it is another database's. */
 VV_MUST_CHECK varve_status vv_tier_attach(varve_db *db, const struct vv_manifest_state *state,
                                           varve_error *out_err);
+/** Before a database is made: whether the warm directory of its options can be its own. Nothing is
+ *  made; one that is there already is not looked at. E_INVALID, E_CONFLICT, E_NOT_FOUND, E_IO. */
+VV_MUST_CHECK varve_status vv_tier_directory_check(const varve_db *db, varve_error *out_err);
 /** A directory as a tier. creates: the caller may write, and nothing is lost if it was not there.
  *  E_NOT_FOUND, E_CONFLICT, E_CORRUPT, E_IO. */
 VV_MUST_CHECK varve_status vv_tier_directory_open(varve_db *db, varve_text path, bool creates,

@@ -206,8 +206,8 @@ static varve_status tier_directory_identify(const tier_directory *directory, boo
     return tier_directory_check(directory, &ident, out_err);
 }
 
-static varve_status tier_directory_fill(tier_directory *directory, varve_text path, bool creates,
-                                        varve_error *out_err)
+static varve_status tier_directory_copy_path(varve_text path, char out_path[VV_PATH_BYTES_MAX],
+                                             varve_error *out_err)
 {
     if (path.size > VV_IDENT_PATH_BYTES_MAX) {
         return vv_fail(out_err, VARVE_E_LIMIT,
@@ -218,7 +218,60 @@ static varve_status tier_directory_fill(tier_directory *directory, varve_text pa
         return vv_fail(out_err, VARVE_E_INVALID, "the warm directory \"%.*s\" is no absolute path",
                        VV_TEXT_ARGS(path));
     }
-    memcpy(directory->path, path.data, path.size);
+    memcpy(out_path, path.data, path.size);
+    out_path[path.size] = '\0';
+    return VARVE_OK;
+}
+
+/** The directory, or, where there is none, the one it would be made in. A link may lead to one. */
+static varve_status tier_directory_check_room(const varve_db *db, const char *path,
+                                              varve_error *out_err)
+{
+    vv_file_info info;
+    char parent[VV_PATH_BYTES_MAX];
+    varve_status status = vv_vfs_stat(db->env.vfs, path, &info, out_err);
+    if (status == VARVE_E_NOT_FOUND) {
+        VV_TRY(vv_path_parent(path, parent, out_err));
+        status = vv_vfs_stat(db->env.vfs, parent, &info, out_err);
+    }
+    if (status == VARVE_OK && info.kind == VV_KIND_FILE) {
+        return vv_fail(out_err, VARVE_E_INVALID, "the warm directory %s is no directory", path);
+    }
+    if (status != VARVE_OK) {
+        vv_error_prefix(out_err, "the warm directory %s", path);
+    }
+    return status;
+}
+
+varve_status vv_tier_directory_check(const varve_db *db, varve_error *out_err)
+{
+    char ident[VV_PATH_BYTES_MAX];
+    char path[VV_PATH_BYTES_MAX];
+    char tier[VV_PATH_BYTES_MAX];
+    bool is_made;
+    bool is_owned;
+    VV_TRY(vv_path_join(db->path, "IDENT", ident, out_err));
+    VV_TRY(vv_vfs_exists(db->env.vfs, ident, &is_made, out_err));
+    if (is_made) {
+        return VARVE_OK; /* vv_tier_attach looks */
+    }
+    VV_TRY(tier_directory_copy_path(db->options.warm_path, path, out_err));
+    VV_TRY(vv_path_join(path, "TIER", tier, out_err));
+    VV_TRY(tier_directory_check_room(db, path, out_err));
+    VV_TRY(vv_vfs_exists(db->env.vfs, tier, &is_owned, out_err));
+    /* Another process may have made the database between the two looks. */
+    VV_TRY(vv_vfs_exists(db->env.vfs, ident, &is_made, out_err));
+    if (is_owned && !is_made) {
+        return vv_fail(out_err, VARVE_E_CONFLICT, "%s is the warm directory of another database",
+                       path);
+    }
+    return VARVE_OK;
+}
+
+static varve_status tier_directory_fill(tier_directory *directory, varve_text path, bool creates,
+                                        varve_error *out_err)
+{
+    VV_TRY(tier_directory_copy_path(path, directory->path, out_err));
     directory->tier.place = vv_text_make(directory->path, path.size);
     VV_TRY(vv_path_join(directory->path, "seg", directory->seg, out_err));
     VV_TRY(vv_path_join(directory->path, "tmp", directory->tmp, out_err));

@@ -92,6 +92,26 @@ static varve_status http_listen(vv_http *http, varve_error *out_err)
                                     : vv_fail(out_err, VARVE_E_INVALID, "no address to listen on");
 }
 
+static void http_close_listeners(vv_http *http)
+{
+    for (size_t index = 0; index < http->listener_count; index++) {
+        vv_http_listener_close(&http->listeners[index]);
+    }
+}
+
+varve_status vv_http_check(const vv_http_options *options, varve_error *out_err)
+{
+    vv_http *http = vv_alloc_zeroed(options->alloc, sizeof *http);
+    if (http == NULL) {
+        return vv_fail_nomem(out_err, "the HTTP server", sizeof *http);
+    }
+    http->options = *options;
+    varve_status status = http_listen(http, out_err);
+    http_close_listeners(http);
+    vv_alloc_free(options->alloc, http, sizeof *http);
+    return status;
+}
+
 static varve_status http_open(vv_http *http, varve_error *out_err)
 {
     VV_TRY(http_listen(http, out_err));
@@ -210,9 +230,7 @@ void vv_http_stop(vv_http *http)
     vv_cond_broadcast(&http->changed);
     vv_mutex_unlock(&http->lock);
     vv_thread_join(&http->watch);
-    for (size_t index = 0; index < http->listener_count; index++) {
-        vv_http_listener_close(&http->listeners[index]);
-    }
+    http_close_listeners(http);
     vv_cond_deinit(&http->changed);
     vv_mutex_deinit(&http->lock);
     vv_alloc *alloc = http->options.alloc;

@@ -63,6 +63,11 @@ typedef struct vv_http_options {
 } vv_http_options;
 
 /**
+ * Whether vv_http_start could listen now: each address is listened on for a moment, and no client
+ * is answered. Its errors.
+ */
+VV_MUST_CHECK varve_status vv_http_check(const vv_http_options *options, varve_error *out_err);
+/**
  * Listen. *out_http is set before the first request is answered, which may be before this returns.
  * Errors: E_INVALID (address text; an address beyond loopback without allows_public), E_IO
  * (it cannot be listened on), E_NOMEM, E_LIMIT.

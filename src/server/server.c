@@ -127,12 +127,38 @@ static size_t server_request_bytes(const vv_server_options *options)
     return (size_t)(document > form ? document : form) + (1u << 20);
 }
 
+static varve_status server_check_words(const vv_server_options *options, varve_error *out_err)
+{
+    VV_TRY(vv_origins_check(options, out_err));
+    return vv_label_name_check(options->influx_db_label, out_err);
+}
+
+/** What of the options concerns addresses. */
+static vv_http_options server_addresses(const vv_server_options *options)
+{
+    return (vv_http_options){
+        .listen = options->listen,
+        .unix_mode = options->unix_mode,
+        .allows_public = options->allows_public,
+        .refuses_public_root = options->refuses_public_root,
+    };
+}
+
+varve_status vv_server_check(const vv_server_options *options, varve_error *out_err)
+{
+    vv_alloc alloc;
+    VV_TRY(server_check_words(options, out_err));
+    vv_alloc_init(&alloc, NULL);
+    vv_http_options http = server_addresses(options);
+    http.alloc = &alloc;
+    return vv_http_check(&http, out_err);
+}
+
 static varve_status server_open(vv_server *server, varve_error *out_err)
 {
     varve_info info;
     varve_info_init(&info);
-    VV_TRY(vv_origins_check(&server->options, out_err));
-    VV_TRY(vv_label_name_check(server->options.influx_db_label, out_err));
+    VV_TRY(server_check_words(&server->options, out_err));
     VV_TRY(varve_db_info(server->db, &info, out_err));
     server->precision = info.precision;
     server->is_readonly = info.is_readonly != 0;
@@ -153,27 +179,22 @@ static varve_status server_open(vv_server *server, varve_error *out_err)
         vv_turns_init(&server->parses, SERVER_PARSES_MAX, server->options.query_wait_ms, out_err));
     server->turns.limit = VV_LIMIT_QUERIES;
     server->parses.limit = VV_LIMIT_PARSES;
-    vv_http_options http = {
-        .listen = server->options.listen,
-        .unix_mode = server->options.unix_mode,
-        .connections_max = server->options.connections_max,
-        .connections_per_address_max = server->options.connections_per_address_max,
-        .header_timeout_ms = server->options.header_timeout_ms,
-        .idle_timeout_ms = server->options.idle_timeout_ms,
-        .stall_timeout_ms = server->options.stall_timeout_ms,
-        .drain_ms = server->options.drain_ms,
-        .request_bytes_max = server_request_bytes(&server->options),
-        /* A quarter of what there is (security.md, section 3). */
-        .pending_bytes_max = server->options.memory_bytes_max / 4,
-        .id_begin = ids,
-        .allows_public = server->options.allows_public,
-        .refuses_public_root = server->options.refuses_public_root,
-        .alloc = &server->alloc,
-        .context = server,
-        .head = vv_routes_head,
-        .finished = server_finished,
-        .refused = server_refused,
-    };
+    vv_http_options http = server_addresses(&server->options);
+    http.connections_max = server->options.connections_max;
+    http.connections_per_address_max = server->options.connections_per_address_max;
+    http.header_timeout_ms = server->options.header_timeout_ms;
+    http.idle_timeout_ms = server->options.idle_timeout_ms;
+    http.stall_timeout_ms = server->options.stall_timeout_ms;
+    http.drain_ms = server->options.drain_ms;
+    http.request_bytes_max = server_request_bytes(&server->options);
+    /* A quarter of what there is (security.md, section 3). */
+    http.pending_bytes_max = server->options.memory_bytes_max / 4;
+    http.id_begin = ids;
+    http.alloc = &server->alloc;
+    http.context = server;
+    http.head = vv_routes_head;
+    http.finished = server_finished;
+    http.refused = server_refused;
     return vv_http_start(&http, &server->http, out_err);
 }
 

@@ -78,6 +78,11 @@ typedef struct vv_server_options {
 void vv_server_options_init(vv_server_options *options);
 
 /**
+ * What can be told before there is a database: whether the options make sense and the addresses
+ * can be listened on. Errors of vv_server_start.
+ */
+VV_MUST_CHECK varve_status vv_server_check(const vv_server_options *options, varve_error *out_err);
+/**
  * Listen and serve. db and the texts of options are borrowed until vv_server_stop returns.
  * Errors: E_INVALID (an address, a prefix, an origin or a label that is none), E_IO (one sentence
  * that says why it cannot be listened on), E_NOMEM, E_LIMIT (threads).

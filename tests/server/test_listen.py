@@ -123,6 +123,17 @@ class Listen(unittest.TestCase):
                 self.assertEqual(ended.returncode, exit_code, ended.stderr)
                 self.assertIn(says, ended.stderr)
                 self.assertEqual(ended.stdout, "")
+                self.assertFalse(os.path.exists(self.path("data")))  # nothing is made before
+
+    def test_an_address_in_use_makes_no_database(self):
+        address = self.start("--listen", "127.0.0.1:0")[0].removeprefix("http://")
+        program = os.environ.get("VARVE_PROGRAM", "build/varve")
+        ended = subprocess.run([program, "serve", "--data", self.path("other"), "--listen", address],
+                               timeout=PATIENCE_S, capture_output=True, text=True)
+        self.assertEqual((1, ""), (ended.returncode, ended.stdout))
+        self.assertIn(f"cannot listen on {address}: address already in use", ended.stderr)
+        self.assertFalse(os.path.exists(self.path("other")))
+        self.assertEqual(self.stop(), 0)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "support/check.h"
 #include "support/http_client.h"
@@ -150,6 +151,7 @@ static void a_warm_directory_is_made_and_remembered(void **state)
     assert_int_not_equal(0, foreign.exit_code);
     assert_non_null(strstr(foreign.err, "another database"));
     program_result_free(&foreign);
+    assert_int_not_equal(0, access(other, F_OK)); /* nothing is made for it */
     char gone[600];
     (void)snprintf(gone, sizeof gone, "%s", temp_dir_path(&f->dir, "gone"));
     assert_int_equal(0, rename(warm, gone));

@@ -189,6 +189,15 @@ static void a_warm_directory_that_is_missing_or_foreign_is_told(void **state)
     memset(path, '/', sizeof path);
     other.warm_path = (varve_text){path, sizeof path};
     check_status(VARVE_E_LIMIT, varve_open("db", &other, &w.f.db, &err));
+    static const char *const unfit[] = {"/missing/deep", "/db/IDENT", "relative", ""};
+    for (size_t i = 0; unfit[i][0] != '\0'; i++) {
+        other.warm_path = vv_text_from_string(unfit[i]);
+        assert_int_not_equal(VARVE_OK, varve_open("other", &other, &w.f.db, &err));
+        assert_non_null(strstr(err.message, unfit[i]));
+    }
+    bool is_made = true; /* nothing is left of a database that could not be made */
+    check_ok(vv_vfs_exists(w.f.files, "other", &is_made, &err), &err);
+    assert_false(is_made);
     other.warm_path = VARVE_STR("relative");
     check_status(VARVE_E_INVALID, varve_open("db", &other, &w.f.db, &err));
     check_status(VARVE_E_INVALID, varve_open(NULL, &w.f.options, &w.f.db, &err));
