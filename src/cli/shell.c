@@ -36,6 +36,7 @@
 #include "cli/shell_words.h"
 #include "sys/clock.h"
 #include "sys/signals.h"
+#include "wire/text_mark.h"
 
 /* The words of a line and what is made of them. */
 #define SHELL_ARENA_BYTES_MAX ((size_t)64 * 1024 * 1024)
@@ -307,8 +308,10 @@ static int shell_run_lines(vv_shell *shell, FILE *file, const char *name)
     vv_buf_init(&line, &shell->alloc, VV_SHELL_LINE_BYTES_MAX);
     for (uint64_t number = 1; !shell->is_done && shell_read_line(file, &line); number++) {
         varve_status status = vv_buf_check(&line, &error);
-        int one = status == VARVE_OK ? vv_shell_run(shell, vv_buf_text(&line))
-                                     : vv_cli_report("shell", status, &error);
+        varve_text text =
+            number == 1 ? vv_text_without_mark(vv_buf_text(&line)) : vv_buf_text(&line);
+        int one =
+            status == VARVE_OK ? vv_shell_run(shell, text) : vv_cli_report("shell", status, &error);
         if (vv_signals_is_stop_asked()) {
             exit_code = VV_EXIT_INTERRUPTED;
             break;

@@ -11,6 +11,7 @@
  */
 
 #include "wire/csv_guess.h"
+#include "wire/text_mark.h"
 
 #include <string.h>
 
@@ -665,6 +666,7 @@ varve_status vv_csv_guess_make(const vv_csv_wish *wish, vv_bytes sample, bool is
                                varve_error *out_err)
 {
     memset(out_guess, 0, sizeof *out_guess);
+    sample = vv_bytes_of_text(vv_text_without_mark(vv_text_of_bytes(sample)));
     csv_guess_work work = {.wish = wish, .arena = arena, .guess = out_guess};
     char separator = wish->separator != '\0'
                          ? wish->separator

@@ -33,8 +33,6 @@ enum {
     CSV_CLOSED  /* behind a quote inside quotes: the end, or the first of a doubled one */
 };
 
-static const char csv_mark[3] = {'\xEF', '\xBB', '\xBF'};
-
 void vv_csv_reader_init(vv_csv_reader *reader, vv_alloc *alloc, char separator, uint64_t skip_lines,
                         size_t line_bytes_max)
 {
@@ -232,28 +230,13 @@ static varve_status csv_split(vv_csv_reader *reader, varve_text record, vv_csv_r
 
 /* ---- events --------------------------------------------------------------------------------- */
 
-/** Pass over the mark of UTF-8 at the beginning of the text, however it is cut. False when the text
- * is no UTF-8. */
-static bool csv_pass_mark(vv_csv_reader *reader)
+/** Look at the first byte of the text. False when the text is no UTF-8. */
+static bool csv_begin(vv_csv_reader *reader)
 {
-    while (reader->bom_bytes < sizeof csv_mark && reader->input.size > 0) {
+    if (!reader->is_begun && reader->input.size > 0) {
         char c = reader->input.data[0];
-        if (reader->bom_bytes == 0 && (c == '\xFF' || c == '\xFE')) {
-            return false;
-        }
-        if (c != csv_mark[reader->bom_bytes]) {
-            /* No mark: what looked like one is text. */
-            vv_buf_append(&reader->carry, csv_mark, reader->bom_bytes);
-            reader->state = reader->bom_bytes > 0 ? CSV_PLAIN : CSV_BEGIN;
-            reader->bom_bytes = sizeof csv_mark;
-            return true;
-        }
-        reader->bom_bytes += 1;
-        reader->input = vv_text_sub(reader->input, 1, reader->input.size);
-    }
-    if (reader->is_last && reader->bom_bytes < sizeof csv_mark && reader->bom_bytes > 0) {
-        vv_buf_append(&reader->carry, csv_mark, reader->bom_bytes);
-        reader->bom_bytes = sizeof csv_mark;
+        reader->is_begun = c != '\xFF' && c != '\xFE';
+        return reader->is_begun;
     }
     return true;
 }
@@ -268,15 +251,13 @@ static void csv_pass_lines(vv_csv_reader *reader)
         reader->skip_lines -= is_whole ? 1 : 0;
         reader->line += is_whole ? 1 : 0;
         reader->state = CSV_BEGIN;
-        vv_buf_reset(&reader->carry); /* what csv_pass_mark gave back */
     }
 }
 
 /** Empty lines between records. */
 static void csv_pass_empty(vv_csv_reader *reader)
 {
-    if (reader->state == CSV_BEGIN && reader->carry.size == 0 &&
-        reader->bom_bytes == sizeof csv_mark) {
+    if (reader->state == CSV_BEGIN && reader->carry.size == 0) {
         size_t size = vv_lines_skip_empty(reader->input, &reader->line);
         reader->input = vv_text_sub(reader->input, size, reader->input.size);
     }
@@ -329,7 +310,7 @@ static bool csv_is_empty(const vv_csv_record *record)
 vv_csv_event vv_csv_reader_next(vv_csv_reader *reader, vv_csv_record *out_record,
                                 varve_error *out_err)
 {
-    if (reader->bom_bytes < sizeof csv_mark && !csv_pass_mark(reader)) {
+    if (!csv_begin(reader)) {
         vv_fail(out_err, VARVE_E_INVALID, "the text is no UTF-8; it looks like UTF-16");
         return VV_CSV_STOP;
     }

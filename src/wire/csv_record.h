@@ -47,7 +47,7 @@ typedef struct vv_csv_reader {
     varve_text input;      /* what is left of the piece */
     bool is_last;          /* no piece follows */
     uint32_t state;        /* where in the record the scanned part ends */
-    uint32_t bom_bytes;    /* of the mark at the beginning, seen; 3: decided */
+    bool is_begun;         /* the first byte was looked at */
     uint64_t line;         /* of the record under way */
     uint64_t feeds;        /* line feeds inside of it so far */
     vv_buf carry;          /* beginning of a record that the piece cut */

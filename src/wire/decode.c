@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "model/labels.h"
+#include "wire/text_mark.h"
 
 struct vv_decoder {
     /* fixed after create */
@@ -21,6 +22,7 @@ struct vv_decoder {
     void *state;                       /* of the format; owned */
     /* while it runs */
     bool has_lost_digits;
+    vv_text_mark mark;   /* before a text; of the native format, which is none, it is decided */
     varve_status status; /* OK, or what it has failed with (D3), and why */
     varve_error why;
 };
@@ -66,6 +68,7 @@ varve_status vv_decoder_create(vv_format format, vv_alloc *alloc, const vv_decod
     decoder->options = options;
     decoder->sink = sink;
     decoder->alloc = alloc;
+    decoder->mark.seen = format == VV_FORMAT_NATIVE ? VV_TEXT_MARK_BYTES : 0;
     varve_status status = class->create(decoder, alloc, options, &decoder->state, out_err);
     if (status != VARVE_OK) {
         decoder->state = NULL;
@@ -86,11 +89,20 @@ static varve_status decode_result(vv_decoder *decoder, varve_status status, varv
     return status;
 }
 
+static varve_status decode_feed(vv_decoder *decoder, varve_text piece)
+{
+    return piece.size == 0
+               ? VARVE_OK
+               : decoder->class->feed(decoder->state, vv_bytes_of_text(piece), &decoder->why);
+}
+
 varve_status vv_decoder_feed(vv_decoder *decoder, vv_bytes piece, varve_error *out_err)
 {
     varve_status status = decoder->status;
-    if (status == VARVE_OK && piece.size > 0) {
-        status = decoder->class->feed(decoder->state, piece, &decoder->why);
+    if (status == VARVE_OK) {
+        varve_text text = vv_text_of_bytes(piece);
+        status = decode_feed(decoder, vv_text_mark_pass(&decoder->mark, &text));
+        status = status == VARVE_OK ? decode_feed(decoder, text) : status;
     }
     return decode_result(decoder, status, out_err);
 }
@@ -98,6 +110,9 @@ varve_status vv_decoder_feed(vv_decoder *decoder, vv_bytes piece, varve_error *o
 varve_status vv_decoder_end(vv_decoder *decoder, varve_error *out_err)
 {
     varve_status status = decoder->status;
+    if (status == VARVE_OK) {
+        status = decode_feed(decoder, vv_text_mark_end(&decoder->mark));
+    }
     if (status == VARVE_OK) {
         status = decoder->class->end(decoder->state, &decoder->why);
     }

@@ -22,6 +22,8 @@
  *       that it is good as a whole or not at all (OpenMetrics, native).
  *
  *   D3  After a failure, of the sink or its own, a decoder is only good for vv_decoder_free.
+ *
+ *   D4  The mark of UTF-8 at the very beginning of a text is passed over (wire/text_mark.h).
  */
 
 #include "base/alloc.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "decode_world.h"
+#include "wire/csv.h"
 #include "wire/influx.h"
 
 static void decode_gives_the_same_calls_however_the_text_is_cut(void **state)
@@ -36,6 +37,60 @@ static void decode_gives_the_same_calls_however_the_text_is_cut(void **state)
 }
 
 /** Text of many kinds of lines that say nothing, behind a good line and before another. */
+/* However it is cut (D1), and for the CSV that no guess has looked at too. */
+static void decode_passes_over_the_mark_of_utf8_at_the_beginning_only(void **state)
+{
+    (void)state;
+    static const struct {
+        vv_format format;
+        const char *text; /* one line, sound */
+        const char *says; /* what the sink sees of it */
+    } cases[] = {
+        {VV_FORMAT_LP, "cpu v=1 1", "1 cpu{} @1 v:1\n"},
+        {VV_FORMAT_JSONL, "{\"metric\":{\"__name__\":\"m\"},\"values\":[1],\"timestamps\":[1]}",
+         "1 m{} @1 value:1\n"},
+        {VV_FORMAT_PROMETHEUS, "m 1 1\n", "1 m{} @1 value:1\n"},
+        {VV_FORMAT_OPENMETRICS, "m 1 1\n# EOF\n", "1 m{} @1 value:1\n"},
+        {VV_FORMAT_CSV, "time:unix_s,m:f64\n1,1\n", "2 cpu{} @1 m:1\n"},
+    };
+    static const char mark[] = "\xEF\xBB\xBF";
+    world w;
+    begin(&w);
+    vv_csv_options csv = {.separator = ',', .has_header = true, .metric = VARVE_STR("cpu")};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(cases); i++) {
+        vv_decoder_options options = {
+            .precision = VARVE_PRECISION_S,
+            .unit = cases[i].format == VV_FORMAT_CSV ? VARVE_PRECISION_STORED : VARVE_PRECISION_S,
+            .format_options = cases[i].format == VV_FORMAT_CSV ? &csv : NULL};
+        char text[256];
+        expect(&w, cases[i].format, &options, cases[i].text, VARVE_OK, cases[i].says);
+        (void)snprintf(text, sizeof text, "%s%s", mark, cases[i].text);
+        expect(&w, cases[i].format, &options, text, VARVE_OK, cases[i].says);
+    }
+    vv_decoder_options options = {.precision = VARVE_PRECISION_S, .unit = VARVE_PRECISION_S};
+    static const char *const texts[] = {"",
+                                        "a v=1 1\n\xEF\xBB\xBF"
+                                        "b v=1 1\n",
+                                        "\xEF\xBB\xBF\xEF\xBB\xBF"
+                                        "a v=1 1\n",
+                                        "\xEF\xBB",
+                                        "\xEF\xBB"
+                                        "a v=1 1\n"};
+    static const char *const wanted[] = {"",
+                                         "1 a{} @1 v:1\n2 \xEF\xBB\xBF"
+                                         "b{} @1 v:1\n",
+                                         "1 \xEF\xBB\xBF"
+                                         "a{} @1 v:1\n",
+                                         "1 bad 1: missing fields\n",
+                                         "1 \xEF\xBB"
+                                         "a{} @1 v:1\n"};
+    expect(&w, VV_FORMAT_LP, &options, mark, VARVE_OK, "");
+    for (size_t i = 0; i < VV_ARRAY_COUNT(texts); i++) {
+        expect(&w, VV_FORMAT_LP, &options, texts[i], VARVE_OK, wanted[i]);
+    }
+    end(&w);
+}
+
 static void put_blank_lines(vv_buf *text, bool has_blanks, bool has_comments)
 {
     for (int i = 0; i < 300; i++) {
@@ -250,6 +305,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decode_gives_the_same_calls_however_the_text_is_cut),
+        cmocka_unit_test(decode_passes_over_the_mark_of_utf8_at_the_beginning_only),
         cmocka_unit_test(decode_counts_lines_that_say_nothing),
         cmocka_unit_test(decode_tells_the_text_of_lines),
         cmocka_unit_test(decode_makes_series_of_the_fields_of_a_line),
