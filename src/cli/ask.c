@@ -13,6 +13,7 @@
 #include "cli/listing.h"
 #include "cli/nearest.h"
 #include "cli/zones.h"
+#include "model/selection.h"
 #include "model/selector.h"
 #include "model/time_range.h"
 #include "wire/span_text.h"
@@ -86,21 +87,38 @@ static varve_status ask_split(const vv_ask_words *words, const char *list, const
 
 /* ---- selection and range -------------------------------------------------------------------- */
 
-/** Regular expressions, here rather than by the database or a server, to point at them. */
-static varve_status ask_patterns(const vv_ask_words *words, const char *text,
-                                 const vv_selector *selector, vv_arena *arena, varve_error *out_err)
+static varve_status ask_pattern(const varve_matcher *matcher, vv_arena *arena, size_t *patterns,
+                                varve_error *out_err)
+{
+    vv_regex *regex;
+    if (matcher->kind != VARVE_MATCH_REGEX && matcher->kind != VARVE_MATCH_NOT_REGEX) {
+        return VARVE_OK;
+    }
+    *patterns += 1;
+    if (*patterns > VV_SELECTION_PATTERNS_MAX) {
+        return vv_fail(out_err, VARVE_E_LIMIT, "more than %u regular expressions",
+                       VV_SELECTION_PATTERNS_MAX);
+    }
+    VV_TRY(vv_regex_create(matcher->value, arena->alloc, &regex, out_err));
+    vv_regex_free(regex);
+    return VARVE_OK;
+}
+
+/** Names, values and regular expressions, here rather than by the database or a server, to point at
+ * them. */
+static varve_status ask_matchers(const vv_ask_words *words, const char *text,
+                                 const vv_selector *selector, size_t *patterns, vv_arena *arena,
+                                 varve_error *out_err)
 {
     for (size_t i = 0; i < selector->matcher_count; i++) {
-        vv_regex *regex;
-        const varve_matcher *matcher = &selector->matchers[i];
-        if (matcher->kind != VARVE_MATCH_REGEX && matcher->kind != VARVE_MATCH_NOT_REGEX) {
-            continue;
+        varve_status status = vv_matcher_check(&selector->matchers[i], out_err);
+        if (status == VARVE_OK) {
+            status = ask_pattern(&selector->matchers[i], arena, patterns, out_err);
         }
-        if (vv_regex_create(matcher->value, arena->alloc, &regex, out_err) != VARVE_OK) {
+        if (status != VARVE_OK) {
             vv_error_prefix(out_err, "at %u", (unsigned)selector->columns[i]);
             return ask_blame(words, text, "selector", out_err);
         }
-        vv_regex_free(regex);
     }
     return VARVE_OK;
 }
@@ -116,6 +134,7 @@ static varve_status ask_selections(const vv_ask_words *words, vv_arena *arena, v
     if (selections == NULL) {
         return ask_memory(out_err);
     }
+    size_t patterns = 0;
     for (size_t i = 0; i < words->selector_count; i++) {
         vv_selector parsed;
         selections[i].kind = VARVE_SELECT_TEXT;
@@ -123,7 +142,7 @@ static varve_status ask_selections(const vv_ask_words *words, vv_arena *arena, v
         if (vv_selector_parse(selections[i].text, arena, &parsed, out_err) != VARVE_OK) {
             return ask_blame(words, words->selectors[i], "selector", out_err);
         }
-        VV_TRY(ask_patterns(words, words->selectors[i], &parsed, arena, out_err));
+        VV_TRY(ask_matchers(words, words->selectors[i], &parsed, &patterns, arena, out_err));
     }
     ask->query.selections = selections;
     ask->query.selection_count = words->selector_count;

@@ -18,6 +18,7 @@
 #include "cli/input.h"
 #include "cli/progress.h"
 #include "cli/remote.h"
+#include "model/labels.h"
 #include "sys/clock.h"
 #include "sys/signals.h"
 #include "sys/vfs.h"
@@ -416,6 +417,25 @@ static bool import_take_labels(import_job *job, const vv_option_list *list)
     return true;
 }
 
+/** Names that every row gets: one that cannot be is told once, before any row. */
+static bool import_check_names(const import_job *job)
+{
+    varve_error error;
+    varve_status status = VARVE_OK;
+    const char *option = "--metric";
+    if (job->csv.metric != NULL) {
+        status = vv_metric_check(vv_text_from_string(job->csv.metric), &error);
+    }
+    for (size_t i = 0; i < job->extra_count && status == VARVE_OK; i++) {
+        option = "--extra-label";
+        status = vv_labels_check(&job->extra[i], 1, &error);
+    }
+    if (status != VARVE_OK) {
+        vv_cli_fail("import", "%s: %s", option, error.message);
+    }
+    return status == VARVE_OK;
+}
+
 int vv_cmd_import(int argc, char **argv)
 {
     import_job job = {.verb = "import"};
@@ -443,7 +463,7 @@ int vv_cmd_import(int argc, char **argv)
         return exit_code;
     }
     if (!vv_cli_parse_precision("import", precision, &job.precision) ||
-        !import_take_labels(&job, &labels)) {
+        !import_take_labels(&job, &labels) || !import_check_names(&job)) {
         return VV_EXIT_USAGE;
     }
     if (job.format != NULL && vv_formats_find(job.format) == NULL) {

@@ -21,8 +21,10 @@
 /* An answer that is kept whole, and what is made of it. */
 #define REMOTE_DOCUMENT_BYTES_MAX ((size_t)512 * 1024 * 1024)
 
-/* A URL with its parameters. */
-#define REMOTE_URL_BYTES_MAX (64u * 1024u)
+/* A URL with its parameters: several words of a command line, three bytes for one. */
+#define REMOTE_URL_BYTES_MAX (4u * 1024u * 1024u)
+/* A longer one is sent as a form; servers take 8 KiB. */
+#define REMOTE_GET_BYTES_MAX 4096u
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
@@ -130,15 +132,50 @@ static varve_status remote_status(uint32_t code)
     return VARVE_E_INTERNAL;
 }
 
+/** The body of a request; its source gives it once. */
+typedef struct remote_document {
+    varve_text text;
+    bool is_given;
+} remote_document;
+
+static varve_status remote_give(void *context, vv_bytes *out_piece, bool *out_is_end,
+                                varve_error *out_err)
+{
+    remote_document *document = context;
+    (void)out_err;
+    *out_is_end = document->is_given;
+    *out_piece = document->is_given ? (vv_bytes){0} : vv_bytes_of_text(document->text);
+    document->is_given = true;
+    return VARVE_OK;
+}
+
+/** Parameters that are too long for a URL become a form: every route that takes selectors takes it.
+ * Both lie in the buffer of the URL, which is terminated. */
+static void remote_shorten(vv_http_fetch_request *request, vv_buf *url, remote_document *form)
+{
+    varve_text text = vv_text_make((const char *)url->data, url->size - 1);
+    size_t mark = vv_text_find_char(text, '?');
+    if (request->source != NULL || text.size <= REMOTE_GET_BYTES_MAX || mark == text.size) {
+        return;
+    }
+    *form = (remote_document){.text = vv_text_sub(text, mark + 1, text.size)};
+    url->data[mark] = '\0';
+    request->content_type = "application/x-www-form-urlencoded";
+    request->source = remote_give;
+    request->source_context = form;
+}
+
 /** Run, and make another code than 2xx an error. */
 static varve_status remote_run(vv_http_fetch_request *request, vv_buf *url,
                                vv_http_fetch_answer *answer, bool *out_is_reached,
                                varve_error *out_err)
 {
-    vv_buf_append_char(url, '\0');
+    remote_document form;
     answer->code = 0;
     answer->body_size = 0;
+    vv_buf_append_char(url, '\0');
     VV_TRY(vv_buf_check(url, out_err));
+    remote_shorten(request, url, &form);
     request->url = (const char *)url->data;
     request->check = remote_goes_on;
     varve_status status = vv_http_fetch_run(request, answer, out_err);
@@ -248,23 +285,6 @@ static varve_status remote_take(void *context, vv_bytes piece, varve_error *out_
     remote_answer *answer = context;
     vv_remote_printer_watch(answer->printer, piece);
     return remote_collect(&answer->body, piece, out_err);
-}
-
-/** The request document of /api/v1/rows; its source gives it once. */
-typedef struct remote_document {
-    varve_text text;
-    bool is_given;
-} remote_document;
-
-static varve_status remote_give(void *context, vv_bytes *out_piece, bool *out_is_end,
-                                varve_error *out_err)
-{
-    remote_document *document = context;
-    (void)out_err;
-    *out_is_end = document->is_given;
-    *out_piece = document->is_given ? (vv_bytes){0} : vv_bytes_of_text(document->text);
-    document->is_given = true;
-    return VARVE_OK;
 }
 
 static varve_status remote_query_rows(const vv_remote_rows *rows, vv_remote_printer *printer,

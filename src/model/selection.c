@@ -60,7 +60,7 @@ static varve_status selection_copy(selection_builder *builder, varve_text text,
     return VARVE_OK;
 }
 
-static varve_status selection_check_matcher(const varve_matcher *matcher, varve_error *out_err)
+varve_status vv_matcher_check(const varve_matcher *matcher, varve_error *out_err)
 {
     if (matcher->kind > VARVE_MATCH_NOT_REGEX || matcher->flags != 0) {
         return vv_fail(out_err, VARVE_E_INVALID, "matcher has the unknown kind %u or flags 0x%x",
@@ -91,7 +91,7 @@ static varve_status selection_compile_pattern(selection_builder *builder, vv_mat
 static varve_status selection_compile_match(selection_builder *builder,
                                             const varve_matcher *matcher, vv_match *match)
 {
-    VV_TRY(selection_check_matcher(matcher, builder->out_err));
+    VV_TRY(vv_matcher_check(matcher, builder->out_err));
     VV_TRY(selection_copy(builder, matcher->name, &match->name));
     VV_TRY(selection_copy(builder, matcher->value, &match->value));
     match->kind = matcher->kind;

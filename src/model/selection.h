@@ -48,6 +48,8 @@ typedef struct vv_selection {
     bool with_internal; /* metrics that begin with "varve." too */
 } vv_selection;
 
+/** Name and value of a matcher; not its regular expression. E_INVALID, E_LIMIT. */
+VV_MUST_CHECK varve_status vv_matcher_check(const varve_matcher *matcher, varve_error *out_err);
 /** Compile; count 0 means one item ALL. Errors name the place in a selector text ("at 7: ..."). */
 VV_MUST_CHECK varve_status vv_selection_compile(const varve_selection *selections, size_t count,
                                                 bool with_internal, vv_alloc *alloc,

@@ -69,6 +69,11 @@ varve_status vv_http_url_check(const char *url, varve_error *out_err)
     const char *shown = http_url_shown(url, &scheme_size);
     CURLU *parsed = http_url_parse(url);
     const char *why = NULL;
+    if (strlen(url) > VV_HTTP_URL_BYTES_MAX) {
+        curl_url_cleanup(parsed);
+        return vv_fail(out_err, VARVE_E_INVALID, "a URL of %zu bytes is longer than %u",
+                       strlen(url), VV_HTTP_URL_BYTES_MAX);
+    }
     if (parsed == NULL || !http_url_part(parsed, CURLUPART_SCHEME, scheme, sizeof scheme)) {
         why = "no address of a server, such as http://127.0.0.1:9428";
     } else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0) {

@@ -10,6 +10,9 @@
 #include "base/compiler.h"
 #include "varve.h"
 
+/* Of the address alone, which people type. Arbitrary; paths of servers take 8 KiB. */
+#define VV_HTTP_URL_BYTES_MAX 2000u
+
 /** Whether an address can be one of a server: http or https, a host, and nothing behind the path.
  * E_INVALID, with a sentence that does not show a password. */
 VV_MUST_CHECK varve_status vv_http_url_check(const char *url, varve_error *out_err);

@@ -100,6 +100,31 @@ class ExitCodes(Commands):
                     self.expect(2, said, verb, *option, text, *place)
         self.assertEqual(0, self.run_varve("series", "cpu{" + many.rsplit(",", 1)[0] + "}").returncode)
 
+    def test_words_that_are_too_long_are_what_was_typed(self):
+        for verb, option in SELECTING.items():
+            for text, said in (("m" * 65536, "metric name too long"), ('cpu{a="' + "x" * 65536 + '"}', "matcher value of 65536"),
+                               ("cpu{" + "b" * 257 + '!=""}', "label name too long")):
+                for place in (["--data", self.data], ["--url", self.url]):
+                    self.expect(2, said, verb, *option, text, *place)
+        for verb in CALLS:
+            if "url" in self.verbs[verb]:
+                self.expect(2, "is longer than 2000", *self.call(verb), "--url", "http://127.0.0.1:1/" + "p" * 2000)
+        self.expect(2, "is longer than 2000", "ping", "--url", "http://127.0.0.1:1/" + "p" * 2000)
+        Path(self.place.name, "long.csv").write_text("time,v\n2026-01-02,1\n", encoding="utf-8")
+        for place in (["--data", "long"], ["--url", self.url]):
+            self.expect(2, "--metric: metric name too long", "import", "long.csv", "--metric", "m" * 65536, *place)
+            self.expect(2, "--extra-label: label ", "import", "long.csv", "--extra-label", "n" * 257 + "=v", *place)
+            self.expect(2, "--extra-label: ", "import", "long.csv", "--extra-label", "n=" + "v" * 65536, *place)
+        self.assertFalse(Path(self.place.name, "long").exists())
+
+    def test_long_selectors_reach_a_server(self):
+        """Longer than a URL may be: as a form. The longest sound one, and one of many matchers."""
+        long = (f'cpu{{host!="{"x" * 65535}"}}', "cpu{" + ",".join(f'host!="{index}{"y" * 300}"' for index in range(200)) + "}")
+        for text in long:
+            for words in (["query", text], ["export", text], ["series", text], ["metrics", text], ["labels", "--match", text],
+                          ["labels", "host", "--match", text]):
+                self.assert_same(*words)
+
     def test_too_many_words_are_what_was_typed(self):
         for words, said in ((["--by", ",".join(f"l{index}" for index in range(65)), "--agg", "count"], "more than 64 labels"),
                             (["--fields", ",".join(f"f{index}" for index in range(1025))], "more than 1024 columns")):
