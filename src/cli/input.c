@@ -140,8 +140,10 @@ varve_status vv_input_open_lines(char *const *lines, size_t count, vv_input **ou
 static varve_status input_read(vv_input *input, vv_bytes *out_piece, varve_error *out_err)
 {
     size_t wanted = input->inflate == NULL ? sizeof input->piece : INPUT_PACKED_BYTES;
-    /* Asked before too: a pipe that gives nothing more would be waited for in vain. */
-    size_t size = vv_signals_is_stop_asked() ? 0 : fread(input->piece, 1, wanted, input->file);
+    /* Asked before too: a pipe that gives nothing more would be waited for in vain. And an end that
+     * was seen is one: fread would ask a terminal again, and its user for a second Ctrl-D. */
+    bool is_over = vv_signals_is_stop_asked() || feof(input->file) != 0;
+    size_t size = is_over ? 0 : fread(input->piece, 1, wanted, input->file);
     if (vv_signals_is_stop_asked()) {
         return vv_fail(out_err, VARVE_E_CANCELLED, "interrupted");
     }

@@ -5,17 +5,21 @@ import fcntl
 import os
 import pty
 import re
+import select
 import socket
 import struct
 import subprocess
 import sys
 import termios
+import time
 import unicodedata
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from commands import PROGRAM, Commands  # noqa: E402 (the path is set above)
+
+PATIENCE_S = 60
 
 
 def columns(line):
@@ -40,22 +44,28 @@ class Terminal(Commands):
         self.addCleanup(running.kill)
         return running, ours
 
+    def read_piece(self, terminal, so_far, deadline):
+        """What comes next; empty when the other side is gone."""
+        ready, _, _ = select.select([terminal], [], [], max(0, deadline - time.monotonic()))
+        self.assertTrue(ready, f"nothing more came within {PATIENCE_S} s, behind {so_far[-200:]!r}")
+        try:
+            return os.read(terminal, 65536)
+        except OSError:
+            return b""
+
     def read_all(self, terminal):
         """Everything, to the end of the process."""
-        text = b""
-        while True:
-            try:
-                piece = os.read(terminal, 65536)
-            except OSError:  # the other side is gone
-                piece = b""
-            if not piece:
-                return text.decode()
+        text, deadline = b"", time.monotonic() + PATIENCE_S
+        while piece := self.read_piece(terminal, text, deadline):
             text += piece
+        return text.decode()
 
     def read_until(self, terminal, wanted):
-        text = b""
+        text, deadline = b"", time.monotonic() + PATIENCE_S
         while wanted.encode() not in text:
-            text += os.read(terminal, 65536)
+            piece = self.read_piece(terminal, text, deadline)
+            self.assertTrue(piece, f"it ended before {wanted!r}: {text[-200:]!r}")
+            text += piece
         return text.decode()
 
     def test_charts_have_colours_and_the_width_of_the_terminal(self):
@@ -129,6 +139,36 @@ class Terminal(Commands):
                 os.set_blocking(terminal, True)
                 self.assertTrue((text.decode() + self.read_all(terminal)).endswith("\r\033[K"))
                 self.assertEqual(0, running.wait())
+
+    def test_who_is_waited_for_is_told(self):
+        hint = "reading from the terminal; Ctrl-D ends it"
+        for number, words in enumerate((("write",), ("import", "-", "--format", "lp"))):
+            data = f"{self.place.name}/typed{number}"
+            running, terminal = self.open(*words, "--data", data, stdin="terminal", stderr="terminal",
+                                          stdout=subprocess.DEVNULL)
+            self.read_until(terminal, hint)
+            os.write(terminal, b"m v=1 1\n\x04")
+            self.assertNotIn("left out", self.read_all(terminal))
+            self.assertEqual(0, running.wait(PATIENCE_S))
+            self.assertEqual("m\n", self.run_bare("series", "--data", data).stdout)
+            # Who gives a line, a pipe or a file is not waited for.
+            running, terminal = self.open(*words, "--data", data, stdin=subprocess.PIPE, stderr="terminal",
+                                          stdout=subprocess.DEVNULL)
+            running.stdin.close()
+            self.assertNotIn(hint, self.read_all(terminal))
+            self.assertEqual(0, running.wait(PATIENCE_S))
+        running, terminal = self.open("write", "m v=2 2", "--data", data, stdin="terminal", stderr="terminal",
+                                      stdout=subprocess.DEVNULL)
+        self.assertNotIn(hint, self.read_all(terminal))
+        self.assertEqual(0, running.wait(PATIENCE_S))
+
+    def test_ctrl_c_ends_the_wait_for_lines(self):
+        running, terminal = self.open("write", "--data", f"{self.place.name}/dropped", stdin="terminal", stderr="terminal",
+                                      stdout=subprocess.DEVNULL)
+        self.read_until(terminal, "Ctrl-D ends it")
+        os.write(terminal, b"m v=1 1\n\x03")
+        self.assertIn("interrupted", self.read_all(terminal))
+        self.assertEqual(130, running.wait(PATIENCE_S))
 
     def test_top_renews_its_view_until_ctrl_c(self):
         running, terminal = self.open("top", "--data", self.data, "--interval", "20ms", stdin="terminal",
