@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "sys/process.h"
+#include "sys/signals.h"
 #include "sys/vfs.h"
 
 /** A success only if what the command printed has left the program; a reader that left knows. */
@@ -33,6 +34,7 @@ int main(int argc, char **argv)
     if (!vv_process_hold_standard()) {
         return VV_EXIT_FAILED; /* there may be nowhere to say so */
     }
+    vv_signals_ignore_pipe(); /* with every command alike */
     if (argc < 2) {
         fprintf(stderr, "usage: varve COMMAND [options]; `varve help` lists the commands\n");
         return VV_EXIT_USAGE;

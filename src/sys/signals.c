@@ -57,6 +57,11 @@ void vv_signals_catch(void)
     VV_ASSERT(result == 0); /* fails for a value that is too large */
     signals_set(SIGTERM, signals_on_stop, 0);
     signals_set(SIGINT, signals_on_stop, signals_are_often ? 0 : (int)SA_RESETHAND);
+    vv_signals_ignore_pipe();
+}
+
+void vv_signals_ignore_pipe(void)
+{
     signals_set(SIGPIPE, SIG_IGN, 0);
 }
 

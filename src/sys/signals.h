@@ -11,6 +11,8 @@
  * left is an error of the write. A second SIGINT ends the process at once.
  */
 void vv_signals_catch(void);
+/* Only the latter: a reader that left is an error of the write, not the end of the process. */
+void vv_signals_ignore_pipe(void);
 /*
  * As vv_signals_catch, now and whenever that is called later, but for a process that outlives what
  * a SIGINT stops: none ends the process.

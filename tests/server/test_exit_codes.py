@@ -2,6 +2,7 @@
 """One rule for all commands: 2 is what was typed, 1 is the world. A table of mistakes times all verbs."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -190,6 +191,19 @@ class ExitCodes(Commands):
                                   cwd=self.place.name, env=self.environment)
             self.assertFalse(set(done.stderr) & (set(range(32)) - {10}), done.stderr)
             done.stderr.decode()
+
+    def test_a_reader_that_left_is_a_failure_without_a_word(self):
+        for words in (["help"], ["help", "query"], ["help", "--json"], ["query", "--help"], ["version", "--verbose"],
+                      ["completion", "bash"], ["config", "show"], ["query", "cpu", "--data", self.data],
+                      ["series", "--data", self.data], ["info", "--data", self.data]):
+            reader, writer = os.pipe()
+            os.close(reader)
+            try:
+                done = subprocess.run([PROGRAM, *words], stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.PIPE,
+                                      timeout=60, check=False, env=self.environment)
+            finally:
+                os.close(writer)
+            self.assertEqual((1, b""), (done.returncode, done.stderr), words)
 
     def test_a_proxy_is_never_asked_for_this_machine(self):
         for host in ("127.0.0.1", "localhost"):
