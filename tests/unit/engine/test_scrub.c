@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "support/check.h"
 #include "support/engine_fixture.h"
 #include "support/manual_clock.h"
@@ -497,7 +498,9 @@ static void each_failing_allocation_is_reported(void **state)
         is_end = atomic_load(&f->source.failures) == 0;
         failing_alloc_plan(&f->source, 0, true);
         check_status(is_end ? VARVE_OK : VARVE_E_NOMEM, status);
-        assert_int_equal(atomic_load(&f->source.live), live);
+        /* In a coverage build each record that the manifest keeps is a piece of its own. */
+        uint64_t kept = VV_ARENA_BLOCK_BYTES_MAX == 1 ? number : 0;
+        assert_in_range(atomic_load(&f->source.live), live, live + kept);
         assert_int_equal(varve_health(f->db, NULL), VARVE_HEALTH_OK);
     }
 }
