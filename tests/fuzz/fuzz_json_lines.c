@@ -58,7 +58,9 @@ static bool fuzz_column(const varve_value *values, size_t count, vv_arena *arena
     uint32_t type = fuzz_column_type(values, count);
     uint64_t *present = vv_arena_zeroed(arena, (vv_bits_words(count) + 1) * sizeof *present);
     uint64_t *marks = vv_arena_zeroed(arena, (vv_bits_words(count) + 1) * sizeof *marks);
-    uint8_t *target = vv_arena_zeroed(arena, (count + 1) * vv_type_width(type));
+    /* Histograms lie in a column of the interface as they are, elsewhere as bytes. */
+    size_t width = type == VARVE_TYPE_HISTOGRAM ? sizeof(varve_histogram) : vv_type_width(type);
+    uint8_t *target = vv_arena_zeroed(arena, (count + 1) * width);
     if (present == NULL || marks == NULL || target == NULL) {
         return false;
     }
