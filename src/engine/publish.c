@@ -9,7 +9,7 @@
  *   P1  What the edit names exists under its name before the edit is written.
  *
  *   P2  Everything that can fail is done before the edit is written; after it memory is only handed
- *       over.
+ *       over. What stays when the write itself fails: Y2 of engine/edit.h.
  *
  *   P3  A tombstone is needed while rows that it may hide are somewhere it was not applied: in a
  *       segment that is neither dropped nor just written, or in a head other than the flushed one,
@@ -33,6 +33,7 @@
 
 #include "base/assert.h"
 #include "base/status.h"
+#include "engine/edit.h"
 #include "engine/live_segment_priv.h"
 #include "engine/manifest.h"
 #include "engine/ring_flush.h"
@@ -97,6 +98,7 @@ varve_status vv_publish_segment_file(varve_db *db, uint64_t id, varve_error *out
 typedef struct publish_plan {
     varve_db *db;
     const vv_publish_change *change;
+    vv_edit turn;
     vv_view *view; /* the database as it is; its version is the base */
     vv_arena arena;
     vv_tombstone **drop; /* not needed */
@@ -458,11 +460,7 @@ static varve_status publish_append_edit(publish_plan *plan, varve_error *out_err
         edit.log_start = vv_wal_first_file_above(db->wal, edit.flush_lsn);
         edit.next_sequence = vv_head_last_sequence(change->flushed) + 1;
     }
-    varve_status status = vv_manifest_append(db->manifest, &edit, out_err);
-    if (status == VARVE_E_NOSPACE && vv_space_release(db)) { /* what it drops gives more back */
-        status = vv_manifest_append(db->manifest, &edit, out_err);
-    }
-    return status;
+    return vv_edit_append(&plan->turn, &edit, VV_EDIT_RELEASES, out_err);
 }
 
 /** The frozen head leaves the list when its rows are in the version (E1). */
@@ -532,23 +530,13 @@ static varve_status publish_prepare(publish_plan *plan, varve_error *out_err)
     return publish_write_tombstones(plan, out_err);
 }
 
-static varve_status publish_locked(publish_plan *plan, bool *out_in_doubt, varve_error *out_err)
+static varve_status publish_locked(publish_plan *plan, varve_error *out_err)
 {
     VV_TRY(vv_view_open(plan->db, &plan->view, out_err));
     VV_TRY(publish_prepare(plan, out_err));
     varve_status status = publish_append_edit(plan, out_err);
-    *out_in_doubt = status != VARVE_E_FENCED && vv_manifest_has_failed(plan->db->manifest);
-    if (*out_in_doubt) {
-        /* The edit may be there or not; the manifest refuses all later ones. */
-        varve_error reason = {.status = status};
-        if (out_err != NULL) {
-            reason = *out_err;
-        }
-        vv_health_fail_writes(plan->db, &reason);
-        return status;
-    }
     if (status != VARVE_OK) {
-        if (plan->new_file.id != 0) {
+        if (plan->new_file.id != 0 && !plan->turn.is_in_doubt) {
             publish_unlink_tombstones(plan->db, plan->new_file.id);
         }
         return status;
@@ -564,11 +552,10 @@ varve_status vv_publish(varve_db *db, const vv_publish_change *change, varve_err
 {
     publish_plan plan = {.db = db, .change = change};
     vv_arena_init(&plan.arena, &db->alloc, SIZE_MAX);
-    vv_mutex_lock(&db->manifest_lock);
-    bool in_doubt = false;
-    varve_status status = publish_locked(&plan, &in_doubt, out_err);
-    vv_mutex_unlock(&db->manifest_lock);
-    if (status != VARVE_OK && !in_doubt && change->add != NULL) {
+    vv_edit_begin(&plan.turn, db);
+    varve_status status = publish_locked(&plan, out_err);
+    vv_edit_end(&plan.turn);
+    if (status != VARVE_OK && !plan.turn.is_in_doubt && change->add != NULL) {
         atomic_store(&change->add->unlink_when_free, true);
     }
     if (status == VARVE_OK && change->flushed != NULL) {

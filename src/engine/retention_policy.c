@@ -18,6 +18,7 @@
 #include "base/crc.h"
 #include "base/status.h"
 #include "engine/db.h"
+#include "engine/edit.h"
 #include "engine/manifest.h"
 #include "engine/retention.h"
 #include "index/catalogue.h"
@@ -116,30 +117,19 @@ static varve_status retention_log(varve_db *db, vv_bytes payload, varve_error *o
 static varve_status retention_name(varve_db *db, const vv_retention *table, varve_error *out_err)
 {
     vv_arena arena;
-    varve_error error;
+    vv_edit turn;
     vv_manifest_edit edit = {.retention_count = 0};
     vv_retention_entry *entries;
     vv_arena_init(&arena, &db->alloc, SIZE_MAX);
-    vv_mutex_lock(&db->manifest_lock);
+    vv_edit_begin(&turn, db);
     varve_status status = vv_retention_entries(table, vv_manifest_get_state(db->manifest), &arena,
-                                               &entries, &edit.retention_count, &error);
+                                               &entries, &edit.retention_count, out_err);
     if (status == VARVE_OK) {
         edit.retention = entries;
-        status = vv_manifest_append(db->manifest, &edit, &error);
-        if (status == VARVE_E_NOSPACE && vv_space_release(db)) {
-            status = vv_manifest_append(db->manifest, &edit, &error);
-        }
+        status = vv_edit_append(&turn, &edit, VV_EDIT_RELEASES, out_err);
     }
-    bool in_doubt =
-        status != VARVE_OK && status != VARVE_E_FENCED && vv_manifest_has_failed(db->manifest);
-    vv_mutex_unlock(&db->manifest_lock);
+    vv_edit_end(&turn);
     vv_arena_deinit(&arena);
-    if (in_doubt) { /* the edit may be there or not */
-        vv_health_fail_writes(db, &error);
-    }
-    if (status != VARVE_OK && out_err != NULL) {
-        *out_err = error;
-    }
     return status;
 }
 

@@ -26,6 +26,7 @@
 #include "base/limit.h"
 #include "base/status.h"
 #include "codec/vector.h"
+#include "engine/edit.h"
 #include "engine/flush.h"
 #include "engine/head.h"
 #include "engine/health.h"
@@ -337,7 +338,8 @@ static void ring_change_install(ring_change *change, vv_version *version)
     vv_db_unlock_shards(db);
 }
 
-static varve_status ring_change_append_edit(ring_change *change, varve_error *out_err)
+static varve_status ring_change_append_edit(ring_change *change, vv_edit *turn,
+                                            varve_error *out_err)
 {
     varve_db *db = change->db;
     uint64_t add = change->state == NULL ? 0 : change->state->file_id;
@@ -350,11 +352,11 @@ static varve_status ring_change_append_edit(ring_change *change, varve_error *ou
         .next_file_id = db->next_file_id,
         .durable_lsn = vv_wal_durable_lsn(db->wal),
     };
-    return vv_manifest_append(db->manifest, &edit, out_err);
+    return vv_edit_append(turn, &edit, VV_EDIT_AS_IS, out_err);
 }
 
 /** What the version becomes, the edit, the exchange. */
-static varve_status ring_change_publish_locked(ring_change *change, bool *out_in_doubt,
+static varve_status ring_change_publish_locked(ring_change *change, vv_edit *turn,
                                                varve_error *out_err)
 {
     varve_db *db = change->db;
@@ -364,9 +366,7 @@ static varve_status ring_change_publish_locked(ring_change *change, bool *out_in
         vv_version_edit(db, base, NULL, 0, NULL, 0, NULL, 0, NULL, 0, &version, out_err);
     if (status == VARVE_OK) {
         vv_version_set_rings(db, version, change->set);
-        status = ring_change_append_edit(change, out_err);
-        *out_in_doubt =
-            status != VARVE_OK && status != VARVE_E_FENCED && vv_manifest_has_failed(db->manifest);
+        status = ring_change_append_edit(change, turn, out_err);
     }
     if (status == VARVE_OK) {
         ring_change_install(change, version); /* takes it */
@@ -381,24 +381,18 @@ static varve_status ring_change_publish_locked(ring_change *change, bool *out_in
 static varve_status ring_change_publish(ring_change *change, varve_error *out_err)
 {
     varve_db *db = change->db;
-    bool in_doubt = false;
-    varve_error error;
-    vv_mutex_lock(&db->manifest_lock);
-    varve_status status = ring_change_publish_locked(change, &in_doubt, &error);
-    vv_mutex_unlock(&db->manifest_lock);
+    vv_edit turn;
+    vv_edit_begin(&turn, db);
+    varve_status status = ring_change_publish_locked(change, &turn, out_err);
+    vv_edit_end(&turn);
     if (status == VARVE_OK) {
         if (change->drop_file != 0) {
             vv_ring_unlink(db, change->drop_file); /* X3 */
         }
         return VARVE_OK;
     }
-    if (in_doubt) {
-        vv_health_fail_writes(db, &error);
-    } else if (change->state != NULL && change->state->file_id != 0) {
+    if (!turn.is_in_doubt && change->state != NULL && change->state->file_id != 0) {
         vv_ring_unlink(db, change->state->file_id);
-    }
-    if (out_err != NULL) {
-        *out_err = error;
     }
     return status;
 }

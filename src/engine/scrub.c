@@ -25,6 +25,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "base/vec.h"
+#include "engine/edit.h"
 #include "engine/ident.h"
 #include "engine/live_segment_priv.h"
 #include "engine/manifest.h"
@@ -421,19 +422,11 @@ static varve_status scrub_store(varve_db *db, const vv_scrub_record *record, var
     vv_buf_init(&stored, &db->alloc, SIZE_MAX);
     varve_status status = vv_scrub_record_write(record, &stored, out_err);
     if (status == VARVE_OK) {
+        vv_edit turn;
         vv_manifest_edit edit = {.scrubbed = vv_buf_bytes(&stored)};
-        varve_error error;
-        vv_mutex_lock(&db->manifest_lock);
-        status = vv_manifest_append(db->manifest, &edit, &error);
-        bool is_in_doubt =
-            status != VARVE_OK && status != VARVE_E_FENCED && vv_manifest_has_failed(db->manifest);
-        vv_mutex_unlock(&db->manifest_lock);
-        if (is_in_doubt) { /* the edit may be there or not */
-            vv_health_fail_writes(db, &error);
-        }
-        if (status != VARVE_OK && out_err != NULL) {
-            *out_err = error;
-        }
+        vv_edit_begin(&turn, db);
+        status = vv_edit_append(&turn, &edit, VV_EDIT_AS_IS, out_err);
+        vv_edit_end(&turn);
     }
     vv_buf_deinit(&stored);
     return status;
