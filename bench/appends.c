@@ -272,7 +272,7 @@ static void appends_bulk_verify(const bench_options *options, bench_set set)
 
 void bench_run_append_bulk(const bench_options *options)
 {
-    for (bench_set set = BENCH_GAUGE_INT; set < BENCH_SET_COUNT; set++) {
+    for (bench_set set = BENCH_GAUGE_INT; set < BENCH_STORED_END; set++) {
         if (options->set == BENCH_SET_COUNT || options->set == set) {
             appends_bulk_verify(options, set);
             appends_bulk_set(options, set);

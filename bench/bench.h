@@ -9,7 +9,12 @@
  *   store.c      a database to measure: opening, loading, reading back
  *   machine.c    limits   appends.c  I1, I2   durable.c  I6   late.c  I7   reopen.c  S2
  *   scans.c      Q1       footprint.c  M1
+ *   codecs.c     C1 to C4            columns.c  what they encode: sets, real columns, times
+ *   plain_alp.c  sizes to compare with
  *   budget.c     check: exact figures against bench/baseline.json
+ *
+ * All but codecs.c see nothing of the engine but varve.h; that one times the codec alone, by the
+ * functions that head, log and segments call (codec/vector.h).
  *
  * A workload first verifies: the same code on a small set, its result compared with a plain
  * computation. What fails there reports no time. A failure ends the program with status 2.
@@ -35,8 +40,19 @@ typedef enum bench_set {
     BENCH_GAUGE_WALK, /* that walk untruncated: full-precision doubles */
     BENCH_COUNTER,    /* cumulative, increments floor(N(5, 2)), rare resets */
     BENCH_SENSOR_2DP, /* walk of deviation 0.1, rounded to two decimals */
+    /* Of the codec's workloads only: */
+    BENCH_DAILY_1DP,   /* 20 + 5 * sin(2 pi i / 31416) + N(0, 0.3), rounded to one decimal */
+    BENCH_RANDOM_F64,  /* uniform in [0, 1) */
+    BENCH_STATUS,      /* one of 5 levels, drawn anew once in 100 values */
+    BENCH_SPARSE_NAN,  /* sensor-2dp with NaNs, infinities, stale markers, -0.0 */
+    BENCH_MIXED_SCALE, /* two decimals times a power of ten that changes every 500 values */
     BENCH_SET_COUNT
 } bench_set;
+
+/* Sets before this one are also loaded into databases (I2, check). */
+#define BENCH_STORED_END BENCH_DAILY_1DP
+
+enum { BENCH_ISA_ANY = -1 };
 
 typedef enum bench_preset { BENCH_SMOKE, BENCH_STD } bench_preset;
 
@@ -47,6 +63,8 @@ typedef struct bench_options {
     bench_set set;    /* where a workload has several; BENCH_SET_COUNT: all */
     FILE *json;       /* NULL: no JSON lines */
     const char *base; /* where temporary directories are made */
+    const char *data; /* directory of real columns; NULL: none */
+    int isa;          /* vv_codec_isa that was asked for; BENCH_ISA_ANY: the best, or each (C1) */
 } bench_options;
 
 typedef struct bench_workload {
@@ -122,6 +140,8 @@ const char *bench_set_name(bench_set set);
 typedef struct bench_stream {
     vv_random random;
     double state;
+    double scale; /* mixed-scale */
+    uint64_t index;
     bench_set set;
 } bench_stream;
 
@@ -138,6 +158,44 @@ typedef struct bench_matrix {
 bench_matrix bench_matrix_make(size_t series, size_t scrapes);
 /** A bench_expected of it. */
 double bench_matrix_at(const void *context, size_t series, size_t row);
+
+/* ---- columns.c ---- */
+
+enum { BENCH_COLUMNS_MAX = 64, BENCH_COLUMN_VALUES = 16 * 1024 };
+
+/** Values that fit the second-level cache, encoded or not. */
+typedef struct bench_column {
+    char name[32];
+    bool is_real;
+    size_t count; /* of values; a multiple of 1024 unless it is real */
+    double *values;
+} bench_column;
+
+typedef struct bench_columns {
+    bench_column columns[BENCH_COLUMNS_MAX];
+    size_t count;
+} bench_columns;
+
+/** The sets that the options allow, and the real columns where a directory is given, by name. */
+void bench_columns_load(bench_columns *columns, const bench_options *options);
+void bench_columns_free(bench_columns *columns);
+
+/** Times of one series in the manner of a clock: ts-regular, ts-jitter, ts-irregular, ts-gaps. */
+enum { BENCH_CLOCKS = 4 };
+const char *bench_clock_name(size_t clock);
+void bench_clock_fill(size_t clock, int64_t *times, size_t count);
+
+/* ---- plain_alp.c ---- */
+
+/** Bits of up to 1024 values as "ALP: Adaptive Lossless floating-Point Compression" has them: one
+ * pair of exponents for the vector, exceptions, frame of reference; ALP_rd where that is less. The
+ * pair is the best of all, where the paper takes it from a sample: never more bits than that. */
+double bench_plain_alp_bits(const double *values, size_t count);
+/** Bits a value of the entropy of first differences of the decimals (of the bits of doubles where
+ * they are no decimals): what an order-0 coder of differences cannot beat. */
+double bench_delta_entropy(const double *values, size_t count);
+/** Bits of the raw doubles after zstd. */
+double bench_zstd_bits(const double *values, size_t count, int level);
 
 /* ---- store.c ---- */
 
@@ -201,6 +259,10 @@ void bench_run_late(const bench_options *options);
 void bench_run_reopen(const bench_options *options);
 void bench_run_scan(const bench_options *options);
 void bench_run_footprint(const bench_options *options);
+void bench_run_codec_decode(const bench_options *options);
+void bench_run_codec_encode(const bench_options *options);
+void bench_run_codec_size(const bench_options *options);
+void bench_run_codec_times(const bench_options *options);
 
 /** p50 in ns of appending `size` bytes and syncing, over `count` times, in a directory. */
 double bench_raw_sync_p50(const char *directory, size_t size, size_t count, bool is_allocated);

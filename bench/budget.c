@@ -217,7 +217,7 @@ int bench_check(const bench_options *options, const char *baseline)
     };
     budget_scrapes(&check, false);
     budget_scrapes(&check, true);
-    for (bench_set set = BENCH_GAUGE_INT; set < BENCH_SET_COUNT; set++) {
+    for (bench_set set = BENCH_GAUGE_INT; set < BENCH_STORED_END; set++) {
         budget_bulk(&check, set);
     }
     free(check.baseline);

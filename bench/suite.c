@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/isa.h"
+
 static const bench_workload suite_workloads[] = {
     {"limits", "what the machine can do: copies, reads, syncs, system calls", bench_run_limits},
     {"I1", "scrapes of 20000 series through handles, until all is in a segment",
@@ -17,6 +19,11 @@ static const bench_workload suite_workloads[] = {
      bench_run_late},
     {"S2", "opening after a kill: rows of the log back in segments", bench_run_reopen},
     {"Q1", "sum, min+max+count, count where > x; statistics disabled", bench_run_scan},
+    {"C1", "decoding of value columns, by ISA level", bench_run_codec_decode},
+    {"C2", "encoding of value columns", bench_run_codec_encode},
+    {"C3", "exact bits per value, beside plain ALP, zstd and the entropy of differences",
+     bench_run_codec_size},
+    {"C4", "encoding and decoding of times", bench_run_codec_times},
     {"M1", "memory of active and of idle single-valued series", bench_run_footprint},
 };
 
@@ -31,7 +38,10 @@ static const char suite_help[] =
     "  --preset smoke|std  amount of data: smoke (default) takes seconds, std minutes\n"
     "  --reps N            repetitions of each measurement\n"
     "  --threads N         only this number of threads or writers\n"
-    "  --set NAME          only this data set (I2, S2): gauge-int, gauge-walk, counter, ...\n"
+    "  --set NAME          only this data set (I2, S2, C1 to C3): gauge-int, gauge-walk, ...\n"
+    "  --isa LEVEL         kernels of the codec: scalar, avx2, avx512 (C1: each of them)\n"
+    "  --data DIR          real columns for C1 to C3, *.csv with a number a line;\n"
+    "                      VARVE_DATA by default\n"
     "  --json FILE         append results as JSON lines\n"
     "  --dir DIR           where temporary databases are made (default: TMPDIR or /tmp)\n"
     "\n"
@@ -70,6 +80,19 @@ static bench_set suite_set(const char *name)
     suite_usage("no such data set: ", name);
 }
 
+static int suite_isa(const char *name)
+{
+    for (int isa = 0; isa < VV_CODEC_ISA_COUNT; isa++) {
+        if (strcmp(vv_codec_isa_name((vv_codec_isa)isa), name) == 0) {
+            if ((int)vv_codec_set_isa((vv_codec_isa)isa) != isa) {
+                suite_usage("the processor does not have ", name);
+            }
+            return isa;
+        }
+    }
+    suite_usage("no such ISA level: ", name);
+}
+
 static void suite_option(suite_arguments *arguments, const char *name, const char *value)
 {
     bench_options *options = &arguments->options;
@@ -92,6 +115,10 @@ static void suite_option(suite_arguments *arguments, const char *name, const cha
         }
     } else if (strcmp(name, "--dir") == 0) {
         options->base = value;
+    } else if (strcmp(name, "--data") == 0) {
+        options->data = value;
+    } else if (strcmp(name, "--isa") == 0) {
+        options->isa = suite_isa(value);
     } else if (strcmp(name, "--baseline") == 0) {
         arguments->baseline = value;
     } else {
@@ -103,7 +130,10 @@ static suite_arguments suite_parse(int argc, char **argv)
 {
     const char *base = getenv("TMPDIR");
     suite_arguments arguments = {
-        .options = {.set = BENCH_SET_COUNT, .base = base == NULL ? "/tmp" : base},
+        .options = {.set = BENCH_SET_COUNT,
+                    .base = base == NULL ? "/tmp" : base,
+                    .data = getenv("VARVE_DATA"),
+                    .isa = BENCH_ISA_ANY},
     };
     for (int i = 2; i < argc; i++) {
         if (strncmp(argv[i], "--", 2) != 0) {

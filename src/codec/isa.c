@@ -29,6 +29,16 @@ static const vv_kernels *isa_best(vv_codec_isa wanted)
     return &vv_kernels_scalar;
 }
 
+const char *vv_codec_isa_name(vv_codec_isa isa)
+{
+    static const char *const names[VV_CODEC_ISA_COUNT] = {
+        [VV_CODEC_ISA_SCALAR] = "scalar",
+        [VV_CODEC_ISA_AVX2] = "avx2",
+        [VV_CODEC_ISA_AVX512] = "avx512",
+    };
+    return names[isa];
+}
+
 vv_codec_isa vv_codec_set_isa(vv_codec_isa wanted)
 {
     const vv_kernels *table = isa_best(wanted);

@@ -13,6 +13,11 @@ typedef enum vv_codec_isa {
     VV_CODEC_ISA_AVX512  /* F, BW, DQ, VL, VBMI */
 } vv_codec_isa;
 
+enum { VV_CODEC_ISA_COUNT = VV_CODEC_ISA_AVX512 + 1 };
+
+/** As options of programs have it: "scalar", "avx2". */
+const char *vv_codec_isa_name(vv_codec_isa isa);
+
 /** Use `wanted`, or the best level below it that the processor has; returns the one in use. For the
  * whole process, at any time, from any thread. */
 vv_codec_isa vv_codec_set_isa(vv_codec_isa wanted);

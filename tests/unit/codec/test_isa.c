@@ -199,6 +199,8 @@ static void a_level_is_never_above_what_was_wanted(void **state)
         assert_true((uint32_t)now <= level && now <= best);
         assert_int_equal(vv_codec_get_isa(), now);
     }
+    assert_string_equal(vv_codec_isa_name(VV_CODEC_ISA_SCALAR), "scalar");
+    assert_string_equal(vv_codec_isa_name(VV_CODEC_ISA_AVX512), "avx512");
     assert_int_equal(vv_codec_set_isa(VV_CODEC_ISA_SCALAR), VV_CODEC_ISA_SCALAR);
 }
 
