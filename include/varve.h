@@ -1424,7 +1424,7 @@ VARVE_API void varve_scrub_state_init(varve_scrub_state *state);
  * is VARVE_HEALTH_DEGRADED from the start.
  *
  * Threads:  callable from any thread, beside everything else.
- * Blocks:   while damaged places are listed, for an edit of the manifest that is under way.
+ * Blocks:   no.
  * Errors:   E_INVALID.
  * Since:    0.1
  *

@@ -7,6 +7,7 @@
 #include "api/api_figures_priv.h"
 #include "base/status.h"
 #include "engine/scrub.h"
+#include "engine/scrub_status.h"
 #include "engine/snapshot.h"
 
 void varve_copied_init(varve_copied *copied)

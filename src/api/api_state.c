@@ -15,7 +15,7 @@
 #include "engine/retention.h"
 #include "engine/ring.h"
 #include "engine/rollup_set.h"
-#include "engine/scrub.h"
+#include "engine/scrub_status.h"
 #include "engine/task.h"
 #include "engine/verify.h"
 #include "engine/version.h"

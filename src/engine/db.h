@@ -34,7 +34,6 @@
 #include "engine/health.h"
 #include "engine/retention.h"
 #include "engine/retry.h"
-#include "engine/scrub_record.h"
 #include "engine/space.h"
 #include "sys/env.h"
 #include "sys/thread.h"
@@ -179,7 +178,8 @@ struct varve_db {
     size_t frozen_count;
     uint64_t flushed_sequence; /* up to which rows have left the heads since the open */
     vv_health health;
-    vv_scrub_record scrubbed;      /* of the last complete scrub */
+    struct vv_scrub_kept
+        *scrubbed; /* of the last complete scrub, a reference; NULL: none is known */
     vv_db_user *cursors, *batches; /* open ones */
     uint64_t open_cursors, open_batches;
     uint64_t readonly_visible; /* read-only: last sequence replayed */

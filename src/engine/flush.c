@@ -69,7 +69,7 @@ static bool flush_log_has_more(varve_db *db)
     bool has_more = vv_publish_lacks_policies_locked(db) || vv_retention_is_unnamed_locked(db) ||
                     vv_ring_set_must_rewrite(version->rings);
     for (size_t i = 0; i < version->tombstone_count && !has_more; i++) {
-        has_more = version->tombstones[i]->file_id == 0;
+        has_more = vv_tombstone_file(version->tombstones[i]) == 0;
     }
     uint64_t flushed = vv_manifest_get_state(db->manifest)->flush_lsn;
     vv_mutex_unlock(&db->manifest_lock);

@@ -216,7 +216,7 @@ static varve_status merge_sync_deletes(varve_db *db, const vv_version *version,
     bool has_logged = false;
     vv_mutex_lock(&db->manifest_lock);
     for (size_t i = 0; i < version->tombstone_count && !has_logged; i++) {
-        has_logged = version->tombstones[i]->file_id == 0;
+        has_logged = vv_tombstone_file(version->tombstones[i]) == 0;
     }
     vv_mutex_unlock(&db->manifest_lock);
     if (!has_logged) {

@@ -30,6 +30,7 @@
 #include "engine/lockfile.h"
 #include "engine/manifest.h"
 #include "engine/rollup.h"
+#include "engine/scrub_status.h"
 #include "engine/tier.h"
 #include "engine/version.h"
 #include "index/catalogue.h"
@@ -227,6 +228,7 @@ static void open_free_handle(varve_db *db, bool is_child)
         vv_head_unref(db->frozen[i]);
     }
     vv_head_unref(db->head);
+    vv_scrub_kept_unref(db, db->scrubbed);
     vv_version_unref(db, db->version);
     vv_retention_unref(db, db->retention.table);
     vv_rollups_forget(db);

@@ -210,16 +210,16 @@ static varve_status publish_sort_tombstones(publish_plan *plan, varve_error *out
         is_needed[i] = publish_is_needed(plan, tombstone);
         if (!is_needed[i]) {
             plan->drop[plan->drop_count++] = tombstone;
-        } else if (flushed != NULL && tombstone->file_id == 0 &&
+        } else if (flushed != NULL && vv_tombstone_file(tombstone) == 0 &&
                    tombstone->sequence <= vv_head_last_sequence(flushed)) {
             plan->file[plan->file_count++] = tombstone; /* P4 */
         }
     }
     for (size_t i = 0; i < plan->drop_count; i++) {
-        uint64_t id = plan->drop[i]->file_id;
+        uint64_t id = vv_tombstone_file(plan->drop[i]);
         bool is_used = id == 0 || publish_has_file(plan, id);
         for (size_t at = 0; at < count && !is_used; at++) {
-            is_used = is_needed[at] && base->tombstones[at]->file_id == id;
+            is_used = is_needed[at] && vv_tombstone_file(base->tombstones[at]) == id;
         }
         if (!is_used) {
             plan->drop_files[plan->drop_file_count++] = id; /* P5 */
@@ -484,7 +484,7 @@ static void publish_install(publish_plan *plan)
     varve_db *db = plan->db;
     const vv_publish_change *change = plan->change;
     for (size_t i = 0; i < plan->file_count; i++) {
-        plan->file[i]->file_id = plan->new_file.id;
+        atomic_store(&plan->file[i]->file_id, plan->new_file.id);
     }
     for (size_t i = 0; i < change->drop_count; i++) {
         atomic_store(&change->drop[i]->unlink_when_free, true);

@@ -31,7 +31,7 @@
 #include "engine/replay_crew.h"
 #include "engine/ring_load.h"
 #include "engine/rollup.h"
-#include "engine/scrub.h"
+#include "engine/scrub_status.h"
 #include "engine/tier.h"
 #include "engine/tombstone.h"
 #include "engine/version.h"

@@ -13,24 +13,23 @@
  *   B3  Files that a merge drops meanwhile stay readable through the view, or are left out.
  *
  *   B4  A pass that came to its end is recorded in the manifest by who may write (N1, N2 of
- *       engine/scrub_record.h); one that was stopped says nothing. A disk that takes no record is
- *       no failure of the pass: what it found is answered, and told by the handle.
+ *       engine/scrub_record.h, K1, K2 of engine/scrub_status.h); one that was stopped says nothing.
+ * A disk that takes no record is no failure of the pass: what it found is answered, and told by the
+ * handle.
  */
 
 #include "engine/scrub.h"
 
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "base/vec.h"
-#include "engine/edit.h"
 #include "engine/ident.h"
 #include "engine/live_segment_priv.h"
 #include "engine/manifest.h"
-#include "engine/ring.h"
 #include "engine/ring_check.h"
+#include "engine/scrub_status.h"
 #include "engine/task.h"
 #include "engine/tier.h"
 #include "engine/tombstone.h"
@@ -41,7 +40,6 @@
 #define SCRUB_EVIDENCE_BYTES_MAX (UINT64_C(16) << 20)         /* as of a torn end of the log */
 /* Between two looks at the caller's wish to stop: varve_task promises 10 ms. */
 #define SCRUB_WAIT_NS (5 * VV_NS_PER_MS)
-enum { SCRUB_FILE_BYTES = 64 }; /* "seg/<20 digits>.vsg" and its NUL */
 
 typedef struct scrub_state {
     varve_db *db;
@@ -51,15 +49,15 @@ typedef struct scrub_state {
     int64_t begin_ns;
     uint64_t bytes; /* read so far, files that are done */
     uint64_t evidence_bytes;
-    char file[SCRUB_FILE_BYTES]; /* that is being read */
-    uint64_t file_id;            /* 0: it has none */
-    uint64_t file_bytes;         /* read of it */
+    char file[VV_SCRUB_FILE_BYTES]; /* that is being read */
+    uint64_t file_id;               /* 0: it has none */
+    uint64_t file_bytes;            /* read of it */
     bool is_file_damaged;
     vv_mutex wait_lock; /* nobody else takes it: waiting needs one */
     vv_cond wait;
     varve_error *error; /* why reading stopped */
     varve_scrubbed found;
-    vv_scrub_record record; /* of this pass */
+    vv_scrub_kept *kept; /* of this pass */
 } scrub_state;
 
 /* ---- the rate (B1) ---- */
@@ -149,7 +147,7 @@ static void scrub_keep_evidence(scrub_state *state, const varve_damage *damage, 
 
 static void scrub_note_bad(scrub_state *state, const varve_damage *damage)
 {
-    vv_scrub_record *record = &state->record;
+    vv_scrub_record *record = &state->kept->record;
     if (state->file_id != 0 && record->bad_count < VV_SCRUB_BAD_MAX) {
         record->bad[record->bad_count++] = (vv_scrub_bad){.file_id = state->file_id,
                                                           .block = damage->block,
@@ -214,13 +212,6 @@ static varve_status scrub_judge(scrub_state *state, varve_status status, const v
 
 /* ---- files ---- */
 
-static void scrub_name_file(char out_file[SCRUB_FILE_BYTES], const char *directory,
-                            const char *suffix, uint64_t id)
-{
-    vv_text_format(out_file, SCRUB_FILE_BYTES, "%s/%020llu.%s", directory, (unsigned long long)id,
-                   suffix);
-}
-
 static varve_status scrub_begin_file(scrub_state *state, const char *format, uint64_t id,
                                      varve_error *out_err)
 {
@@ -232,11 +223,11 @@ static varve_status scrub_begin_file(scrub_state *state, const char *format, uin
     if (id == 0) {
         vv_text_format(state->file, sizeof state->file, "%s", format);
     } else {
-        scrub_name_file(state->file, format,
-                        strcmp(format, "del") == 0    ? "vtb"
-                        : strcmp(format, "ring") == 0 ? "vrg"
-                                                      : "vsg",
-                        id);
+        vv_scrub_name_file(state->file, format,
+                           strcmp(format, "del") == 0    ? "vtb"
+                           : strcmp(format, "ring") == 0 ? "vrg"
+                                                         : "vsg",
+                           id);
     }
     return scrub_wait(state, state->bytes, out_err);
 }
@@ -261,33 +252,29 @@ static varve_status scrub_segments(scrub_state *state, const vv_version *version
 }
 
 /** Ids of the del/ files of a version, each once. */
-static varve_status scrub_list_deletes(scrub_state *state, const vv_version *version, vv_vec *ids,
-                                       varve_error *out_err)
+static varve_status scrub_list_deletes(const vv_version *version, vv_vec *ids, varve_error *out_err)
 {
     varve_status status = VARVE_OK;
-    vv_mutex_lock(&state->db->manifest_lock); /* guards file_id */
     for (size_t i = 0; i < version->tombstone_count && status == VARVE_OK; i++) {
-        uint64_t id = version->tombstones[i]->file_id;
+        uint64_t id = vv_tombstone_file(version->tombstones[i]);
         bool is_known = id == 0;
         for (size_t at = 0; at < ids->count && !is_known; at++) {
             is_known = *VV_VEC_AT(ids, uint64_t, at) == id;
         }
         status = is_known ? VARVE_OK : vv_vec_push(ids, &id);
     }
-    vv_mutex_unlock(&state->db->manifest_lock);
     return status == VARVE_OK ? VARVE_OK : vv_vec_fail(ids, status, out_err);
 }
 
-/** Whether the manifest of this moment names a del/ file: B3. */
+/** Whether the database of this moment has a del/ file: B3. It leaves the version first, then the
+ *  disk. */
 static bool scrub_has_deletes(varve_db *db, uint64_t id)
 {
     vv_version *version = vv_version_current(db);
     bool is_named = false;
-    vv_mutex_lock(&db->manifest_lock);
-    for (size_t i = 0; i < version->tombstone_count; i++) {
-        is_named = is_named || version->tombstones[i]->file_id == id;
+    for (size_t i = 0; i < version->tombstone_count && !is_named; i++) {
+        is_named = vv_tombstone_file(version->tombstones[i]) == id;
     }
-    vv_mutex_unlock(&db->manifest_lock);
     vv_version_unref(db, version);
     return is_named;
 }
@@ -315,7 +302,7 @@ static varve_status scrub_deletes(scrub_state *state, const vv_version *version,
 {
     vv_vec ids;
     vv_vec_init(&ids, &state->db->alloc, sizeof(uint64_t), SIZE_MAX);
-    varve_status status = scrub_list_deletes(state, version, &ids, out_err);
+    varve_status status = scrub_list_deletes(version, &ids, out_err);
     for (size_t i = 0; i < ids.count && status == VARVE_OK; i++) {
         status = scrub_deletes_file(state, *VV_VEC_AT(&ids, uint64_t, i), out_err);
     }
@@ -414,158 +401,30 @@ static varve_status scrub_run(scrub_state *state, varve_error *out_err)
     return status;
 }
 
-/* ---- the record (B4) ---- */
-
-static varve_status scrub_store(varve_db *db, const vv_scrub_record *record, varve_error *out_err)
+static varve_status scrub_run_paced(scrub_state *state, varve_error *out_err)
 {
-    vv_buf stored;
-    vv_buf_init(&stored, &db->alloc, SIZE_MAX);
-    varve_status status = vv_scrub_record_write(record, &stored, out_err);
+    VV_TRY(vv_mutex_init(&state->wait_lock, VV_RANK_QUEUE, 0, out_err));
+    varve_status status = vv_cond_init(&state->wait, out_err);
     if (status == VARVE_OK) {
-        vv_edit turn;
-        vv_manifest_edit edit = {.scrubbed = vv_buf_bytes(&stored)};
-        vv_edit_begin(&turn, db);
-        status = vv_edit_append(&turn, &edit, VV_EDIT_AS_IS, out_err);
-        vv_edit_end(&turn);
+        status = scrub_run(state, out_err);
+        vv_cond_deinit(&state->wait);
     }
-    vv_buf_deinit(&stored);
+    vv_mutex_deinit(&state->wait_lock);
     return status;
 }
 
+/* ---- the record (B4) ---- */
+
 static varve_status scrub_keep_record(scrub_state *state, varve_error *out_err)
 {
-    varve_db *db = state->db;
-    vv_scrub_record *record = &state->record;
+    vv_scrub_record *record = &state->kept->record;
     const varve_scrubbed *found = &state->found;
-    varve_error error;
-    record->exists = true;
-    record->completed_ns = vv_env_wall_ns(&db->env);
     record->files = found->files;
     record->blocks = found->blocks;
     record->bytes = found->bytes;
     record->damaged_files = found->damaged_files;
     record->damaged_places = found->damaged_places;
-    vv_mutex_lock(&db->state_lock);
-    db->scrubbed = *record;
-    vv_mutex_unlock(&db->state_lock);
-    if (db->is_memory || db->is_readonly) {
-        return VARVE_OK;
-    }
-    varve_status status = scrub_store(db, record, &error);
-    if (status == VARVE_E_NOMEM) {
-        return vv_fail(out_err, status, "%s", error.message);
-    }
-    if (status != VARVE_OK) {
-        vv_db_log(db, VARVE_LOG_WARN, "scrub.record_failed", "%s", error.message);
-    }
-    return VARVE_OK;
-}
-
-/** Where a file of this number lies in the database of this moment; false: nowhere. */
-static bool scrub_find_file(const vv_version *version, uint64_t id, char out_file[SCRUB_FILE_BYTES])
-{
-    for (size_t i = 0; i < version->segment_count; i++) {
-        if (version->segments[i]->info.id == id) {
-            bool is_hot = version->segments[i]->tier == VV_TIER_HOT;
-            scrub_name_file(out_file, is_hot ? "seg" : "warm/seg", "vsg", id);
-            return true;
-        }
-    }
-    for (size_t i = 0; i < version->tombstone_count; i++) {
-        if (version->tombstones[i]->file_id == id) {
-            scrub_name_file(out_file, "del", "vtb", id);
-            return true;
-        }
-    }
-    for (size_t i = 0; version->rings != NULL && i < version->rings->count; i++) {
-        if (version->rings->states[i]->file_id == id) {
-            scrub_name_file(out_file, "ring", "vrg", id);
-            return true;
-        }
-    }
-    return false;
-}
-
-/** Tells the listed places whose files are of the database; the caller holds a version. N2. */
-static uint64_t scrub_visit_bad(varve_db *db, const vv_version *version,
-                                const vv_scrub_record *record, varve_damage_visitor visit,
-                                void *context)
-{
-    char file[SCRUB_FILE_BYTES];
-    uint64_t count = 0;
-    for (size_t i = 0; i < record->bad_count; i++) {
-        const vv_scrub_bad *bad = &record->bad[i];
-        vv_mutex_lock(&db->manifest_lock); /* guards file_id of deletes */
-        bool is_found = scrub_find_file(version, bad->file_id, file);
-        vv_mutex_unlock(&db->manifest_lock);
-        if (!is_found) {
-            continue;
-        }
-        varve_error error;
-        bool is_block = bad->block != UINT64_MAX;
-        count++;
-        VV_IGNORE(
-            is_block
-                ? vv_fail(&error, VARVE_E_CORRUPT,
-                          "%s: block %llu at offset %llu was damaged when last scrubbed", file,
-                          (unsigned long long)bad->block, (unsigned long long)bad->offset)
-                : vv_fail(&error, VARVE_E_CORRUPT,
-                          "%s: %llu bytes at offset %llu were damaged when last scrubbed", file,
-                          (unsigned long long)bad->bytes, (unsigned long long)bad->offset));
-        varve_damage damage = {
-            .file = {file, strlen(file)},
-            .part = is_block ? "block" : "file",
-            .block = bad->block,
-            .offset = bad->offset,
-            .bytes = bad->bytes,
-            .error = &error,
-        };
-        visit(context, &damage);
-    }
-    return count;
-}
-
-static void scrub_visit_nothing(void *context, const varve_damage *damage)
-{
-    (void)context;
-    (void)damage;
-}
-
-void vv_scrub_status(varve_db *db, varve_scrub_state *out_state, varve_damage_visitor visit,
-                     void *context)
-{
-    vv_scrub_record record;
-    vv_mutex_lock(&db->state_lock);
-    record = db->scrubbed;
-    vv_mutex_unlock(&db->state_lock);
-    vv_version *version = vv_version_current(db);
-    out_state->has_run = record.exists ? 1 : 0;
-    out_state->completed_ns = record.completed_ns;
-    out_state->files = record.files;
-    out_state->blocks = record.blocks;
-    out_state->bytes = record.bytes;
-    out_state->damaged_files = record.damaged_files;
-    out_state->damaged_places = record.damaged_places;
-    out_state->bad_places =
-        scrub_visit_bad(db, version, &record, visit == NULL ? scrub_visit_nothing : visit, context);
-    vv_version_unref(db, version);
-}
-
-static void scrub_degrade(void *context, const varve_damage *damage)
-{
-    vv_health_degrade(context, VV_REASON_DAMAGE, damage->error);
-}
-
-varve_status vv_scrub_load(varve_db *db, vv_bytes stored, varve_error *out_err)
-{
-    vv_scrub_record record;
-    varve_scrub_state state;
-    VV_TRY(vv_scrub_record_read(stored, &record, out_err));
-    vv_mutex_lock(&db->state_lock);
-    db->scrubbed = record;
-    vv_mutex_unlock(&db->state_lock);
-    vv_scrub_status(db, &state, scrub_degrade, db);
-    return VARVE_OK;
+    return vv_scrub_keep(state->db, state->kept, out_err);
 }
 
 varve_status vv_scrub(varve_db *db, const varve_scrub_options *options, varve_task *task,
@@ -578,16 +437,12 @@ varve_status vv_scrub(varve_db *db, const varve_scrub_options *options, varve_ta
     } else if (state.bytes_per_s == UINT64_MAX) {
         state.bytes_per_s = 0;
     }
-    VV_TRY(vv_mutex_init(&state.wait_lock, VV_RANK_QUEUE, 0, out_err));
-    varve_status status = vv_cond_init(&state.wait, out_err);
-    if (status == VARVE_OK) {
-        status = scrub_run(&state, out_err);
-        vv_cond_deinit(&state.wait);
-    }
-    vv_mutex_deinit(&state.wait_lock);
+    VV_TRY(vv_scrub_kept_create(db, &state.kept, out_err));
+    varve_status status = scrub_run_paced(&state, out_err);
     if (status == VARVE_OK) {
         status = scrub_keep_record(&state, out_err);
     }
+    vv_scrub_kept_unref(db, state.kept);
     if (status == VARVE_OK) {
         state.found.struct_size = out_scrubbed->struct_size;
         memcpy(out_scrubbed, &state.found, sizeof state.found);

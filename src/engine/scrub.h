@@ -13,11 +13,5 @@
 VV_MUST_CHECK varve_status vv_scrub(varve_db *db, const varve_scrub_options *options,
                                     varve_task *task, varve_scrubbed *out_scrubbed,
                                     varve_error *out_err);
-/** See varve_scrub_status; visit may be NULL. */
-void vv_scrub_status(varve_db *db, varve_scrub_state *out_state, varve_damage_visitor visit,
-                     void *context);
-/** Take the record of the manifest; places that are still of the database make the health DEGRADED.
- *  The version is installed. E_CORRUPT. */
-VV_MUST_CHECK varve_status vv_scrub_load(varve_db *db, vv_bytes stored, varve_error *out_err);
 
 #endif

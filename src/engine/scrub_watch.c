@@ -3,6 +3,7 @@
 
 #include "base/status.h"
 #include "engine/scrub.h"
+#include "engine/scrub_status.h"
 #include "engine/task.h"
 
 #define SCRUB_WATCH_REST_NS  (INT64_C(600) * VV_NS_PER_S)  /* arbitrary */
@@ -51,9 +52,8 @@ static bool scrub_watch_is_due(vv_scrub_watch *watch)
         vv_env_mono_ns(&db->env) < watch->not_before_ns) {
         return false;
     }
-    vv_mutex_lock(&db->state_lock);
-    int64_t last_ns = db->scrubbed.exists ? db->scrubbed.completed_ns : db->created_ns;
-    vv_mutex_unlock(&db->state_lock);
+    int64_t last_ns = db->created_ns;
+    (void)vv_scrub_last(db, &last_ns);
     int64_t now_ns = vv_env_wall_ns(&db->env);
     return now_ns > last_ns &&
            ((uint64_t)now_ns - (uint64_t)last_ns) / (uint64_t)VV_NS_PER_MS >= interval_ms;

@@ -292,7 +292,7 @@ static varve_status tombstone_read_item(varve_db *db, vv_reader *reader, const c
         return status;
     }
     VV_ASSERT(*out_tombstone != NULL);
-    (*out_tombstone)->file_id = id;
+    atomic_store(&(*out_tombstone)->file_id, id);
     return VARVE_OK;
 }
 
@@ -318,7 +318,7 @@ static varve_status tombstone_read_list(varve_db *db, vv_reader *reader, const c
         return tombstone_corrupt(path, reader, "a list of rows", out_err);
     }
     VV_TRY(status);
-    tombstone->file_id = id;
+    atomic_store(&tombstone->file_id, id);
     return tombstone_keep(db, tombstone, out, out_err);
 }
 

@@ -36,9 +36,14 @@ typedef struct vv_tombstone {
     vv_idset series;         /* resolved when made (reopened: when loaded) */
     vv_row_hide *rows;       /* ascending by address, each once */
     size_t row_count, row_capacity;
-    uint64_t file_id; /* del/ file that holds it; 0: only in the log so far; guarded by
-                         manifest_lock */
+    atomic_uint_fast64_t file_id; /* del/ file that holds it; 0: only in the log so far; set once,
+                                     with manifest_lock held */
 } vv_tombstone;
+
+static inline uint64_t vv_tombstone_file(const vv_tombstone *tombstone)
+{
+    return atomic_load(&tombstone->file_id);
+}
 
 static inline bool vv_tombstone_is_of_rows(const vv_tombstone *tombstone)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Promises of engine/scrub.c (B1 to B4), of its record (N1, N2), of the watch over it (Q1, Q2), and
- * of segment/damage.c (S1 to S3). */
+/* Promises of engine/scrub.c (B1 to B4), of its record (N1, N2), of what is told of it (K1, K2), of
+ * the watch over it (Q1, Q2), and of segment/damage.c (S1 to S3). */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -369,6 +369,46 @@ static void a_damaged_file_that_is_gone_counts_for_nothing(void **state)
     assert_int_equal(status_of(f, &heard).damaged_places, 1);
 }
 
+typedef struct asking {
+    engine_fixture *f;
+    uint64_t asked;
+    varve_scrub_state told; /* while an edit is synced */
+} asking;
+
+static void ask_during_the_edit(void *context, vv_vfs_op op, const char *path)
+{
+    asking *a = context;
+    tale heard;
+    if (op == VV_VFS_OP_SYNC && strstr(path, "manifest/") != NULL) {
+        a->told = status_of(a->f, &heard);
+        a->asked++;
+    }
+}
+
+/* K1: with damaged places on the list, too. K2: what is told changes behind the edit. */
+static void asking_waits_for_no_edit_of_the_manifest(void **state)
+{
+    engine_fixture *f = *state;
+    tale heard;
+    varve_error err;
+    asking a = {.f = f};
+    fill(f);
+    flip(f, "db/seg/00000000000000000001.vsg", 100);
+    vv_fault_set_hook(f->fault, ask_during_the_edit, &a);
+    scrub(f, &heard);
+    assert_true(a.asked > 0);
+    assert_int_equal(a.told.has_run, 0);
+    flip(f, "db/seg/00000000000000000002.vsg", 100);
+    scrub(f, &heard);
+    assert_int_equal(a.told.bad_places, 1);
+    engine_fixture_write(f, 4, 90000, 10, 30, 1);
+    uint64_t asked = a.asked;
+    check_ok(varve_flush(f->db, NULL, &err), &err);
+    assert_true(a.asked > asked);
+    assert_int_equal(a.told.bad_places, 2);
+    vv_fault_set_hook(f->fault, NULL, NULL);
+}
+
 static void a_pass_that_was_stopped_says_nothing(void **state)
 {
     engine_fixture *f = *state;
@@ -527,6 +567,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(damage_is_known_until_a_pass_finds_none, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_file_that_is_gone_counts_for_nothing, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(asking_waits_for_no_edit_of_the_manifest, setup, teardown),
         cmocka_unit_test_setup_teardown(a_pass_that_was_stopped_says_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_disk_that_takes_no_record_fails_no_pass, setup, teardown),
         cmocka_unit_test_setup_teardown(a_pass_in_the_background_runs_when_it_is_due, setup,
