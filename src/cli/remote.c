@@ -12,6 +12,7 @@
 #include "cli/field_hint.h"
 #include "cli/listing.h"
 #include "cli/remote_rows.h"
+#include "model/selection.h"
 #include "model/time_range.h"
 #include "net/http_fetch.h"
 #include "sys/clock.h"
@@ -70,10 +71,33 @@ static void remote_param(vv_buf *url, const char *name, varve_text value)
     remote_escape(url, value);
 }
 
-static void remote_match(vv_buf *url, const vv_ask_words *words)
+/** Whether a selector holds for a series without any of its labels. One that cannot be read does
+ *  not: the server says what is wrong with it. */
+static bool remote_is_of_all(varve_text text, vv_alloc *alloc)
+{
+    varve_selection given = {.kind = VARVE_SELECT_TEXT, .text = text};
+    vv_selection *compiled = NULL;
+    bool is_of_all = vv_selection_compile(&given, 1, /* with_internal */ false, alloc, &compiled,
+                                          NULL) == VARVE_OK &&
+                     vv_selection_item_is_of_all(&compiled->items[0]);
+    vv_selection_free(compiled);
+    return is_of_all;
+}
+
+/** The selectors, none being all. As those of Prometheus a server refuses what holds for whatever
+ *  there is unless that is said, and on a directory `{host!="x"}` is as good as any: so it is said,
+ *  by a condition that every series meets. */
+static void remote_match(vv_buf *url, const vv_ask_words *words, vv_alloc *alloc)
 {
     for (size_t i = 0; i < words->selector_count; i++) {
-        remote_param(url, "match[]", vv_text_from_string(words->selectors[i]));
+        varve_text text = vv_text_from_string(words->selectors[i]);
+        if (remote_is_of_all(text, alloc)) { /* it has no metric, so it begins with its brace */
+            size_t brace = vv_text_find_char(text, '{');
+            remote_param(url, "match[]", VV_TEXT("{__name__!=\"\","));
+            remote_escape(url, vv_text_sub(text, brace + 1, text.size));
+        } else {
+            remote_param(url, "match[]", text);
+        }
     }
     if (words->selector_count == 0) {
         remote_param(url, "match[]", VV_TEXT("{__name__!=\"\"}"));
@@ -332,7 +356,7 @@ static varve_status remote_export_rows(const vv_remote_rows *rows, vv_remote_pri
                is_native ? "/api/v1/export/native"
                : is_csv  ? "/api/v1/export/csv"
                          : "/api/v1/export");
-    remote_match(&url, rows->words);
+    remote_match(&url, rows->words, alloc);
     varve_status status =
         remote_range(&url, rows->words, vv_remote_printer_ask(printer), precision, &arena, out_err);
     if (!is_native) {
@@ -689,7 +713,7 @@ static varve_status remote_list_url(const vv_remote_list_request *wanted, vv_all
         remote_escape(url, wanted->label);
         vv_buf_append_text(url, VV_TEXT("/values"));
     }
-    remote_match(url, words);
+    remote_match(url, words, alloc);
     if (wanted->limit > 0) {
         remote_param(url, "limit", vv_text_make(limit, vv_text_print_u64(limit, wanted->limit)));
     }

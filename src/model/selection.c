@@ -355,6 +355,15 @@ varve_status vv_selection_item_matches(const vv_selection_item *item, varve_text
     return selection_matches_all(item, metric, labels, label_count, out_matches, out_err);
 }
 
+bool vv_selection_item_is_of_all(const vv_selection_item *item)
+{
+    bool is_of_all = !item->has_metric;
+    for (size_t i = 0; i < item->match_count; i++) {
+        is_of_all = is_of_all && item->matches[i].matches_empty;
+    }
+    return is_of_all;
+}
+
 bool vv_selection_item_sees_internal(const vv_selection *selection, const vv_selection_item *item)
 {
     bool sees = selection->with_internal || item->has_metric || item->kind == VARVE_SELECT_LIST;

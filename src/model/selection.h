@@ -61,6 +61,10 @@ VV_MUST_CHECK varve_status vv_selection_item_matches(const vv_selection_item *it
                                                      varve_text metric, const varve_label *labels,
                                                      size_t label_count, bool *out_matches,
                                                      varve_error *out_err);
+/** Whether an item that is MATCH or ALL holds for a series without any of its labels, whatever its
+ * metric is: `{}`, `{host!="x"}`. Clients of Prometheus may not ask for that without saying more.
+ */
+bool vv_selection_item_is_of_all(const vv_selection_item *item);
 /** Whether an item may select internal metrics: the selection says so, or the item names its metric
  * exactly. */
 bool vv_selection_item_sees_internal(const vv_selection *selection, const vv_selection_item *item);

@@ -98,17 +98,6 @@ static varve_status selections_blame(varve_status status, const char *name, varv
                          VV_TEXT_ARGS(vv_text_sub(rest, 2, rest.size)));
 }
 
-/** Whether a compiled selector holds for a series without any of its labels. */
-static bool selections_is_of_all(const vv_selection *compiled)
-{
-    const vv_selection_item *item = &compiled->items[0];
-    bool is_of_all = !item->has_metric;
-    for (size_t index = 0; index < item->match_count; index++) {
-        is_of_all = is_of_all && item->matches[index].matches_empty;
-    }
-    return is_of_all;
-}
-
 static varve_status selections_check(vv_call *call, varve_text text, varve_error *out_err)
 {
     varve_selection given = {.kind = VARVE_SELECT_TEXT, .text = text};
@@ -118,7 +107,7 @@ static varve_status selections_check(vv_call *call, varve_text text, varve_error
     if (status != VARVE_OK) {
         return selections_blame(status, "match[]", text, out_err);
     }
-    bool is_of_all = selections_is_of_all(compiled);
+    bool is_of_all = vv_selection_item_is_of_all(&compiled->items[0]);
     vv_selection_free(compiled);
     return is_of_all ? vv_fail(out_err, VARVE_E_INVALID,
                                "invalid parameter \"match[]\": match[] must contain at least one "

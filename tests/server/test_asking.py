@@ -94,6 +94,17 @@ class Asking(Commands):
                          json.loads(self.assert_same("metrics", "mem", "--json")))
         self.assertIn("cpu     usage  f64", self.assert_same("metrics"))
 
+    def test_selectors_without_a_metric_are_the_same(self):
+        for selector, wanted in (('{host!="web1"}', ["cpu", "mem"]), (' {host!="web1",dc!="y"}', ["cpu", "mem"]),
+                                 ("{}", ["cpu", "cpu", "mem"]), ('{host=~"web1|"}', ["cpu", "mem"]),
+                                 ('{"cpu",host!="web1"}', ["cpu"]), ('{__name__=~".*"}', ["cpu", "cpu", "mem"])):
+            series = self.assert_same("series", selector)
+            self.assertEqual(wanted, [name.split("{")[0] for name in series.splitlines()], selector)
+            for words in (["export"], ["query", "--format", "csv"], ["export", "--format", "csv"]):
+                self.assert_same(*words, selector)
+        refused = [self.run_varve("series", '{host!="web1"', on=on) for on in ("data", "url")]
+        self.assertEqual([2, 2], [done.returncode for done in refused])
+
     def test_mistakes_are_pointed_at(self):
         cases = [
             (['cpu{host=~"web.*"'], 'selector: at 18: expected', 'cpu{host=~"web.*"', 17),
