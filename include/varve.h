@@ -543,14 +543,14 @@ enum {
     VARVE_REJECTED_RING = 3       /* its ring has no such field, or no slot for its time */
 };
 
-/** A row that VARVE_WRITE_SKIP_REJECTED left out. */
+/** A row that VARVE_WRITE_SKIP_REJECTED left out, or that a write without it failed for. */
 typedef struct varve_rejected {
     uint64_t row; /* index in the batch, in the order of the calls */
     varve_status status;
     uint32_t reason;   /* VARVE_REJECTED_... */
     varve_field field; /* 0 where it is not about one field */
     int64_t timestamp; /* of the row; RETENTION alone */
-    int64_t limit;     /* the least time that is taken; RETENTION alone */
+    int64_t limit;     /* the least time that is taken; status E_LIMIT: the bound; else 0 */
 } varve_rejected;
 
 typedef struct varve_write_options {
@@ -559,7 +559,9 @@ typedef struct varve_write_options {
     uint32_t sync; /* VARVE_SYNC_... for this write; DEFAULT: the database's; a weaker one
                       than the database's is taken as asked */
     uint32_t reserved;
-    varve_rejected *rejected; /* caller's array, filled with the first rejected_capacity of them */
+    varve_rejected *rejected; /* caller's array, filled with the first rejected_capacity of them;
+                                 a write without SKIP_REJECTED that fails for a row tells it in
+                                 the first, untouched otherwise */
     size_t rejected_capacity;
 } varve_write_options;
 
@@ -590,9 +592,10 @@ VARVE_API void varve_written_init(varve_written *written);
  *
  * Blocks:   as VARVE_SYNC_... asks.
  * Errors:   E_INVALID (a bad name, no field, a label or field twice, a type that differs from what
- * the field holds), E_LIMIT (batch_bytes_max, series_max), E_NOMEM, E_BUSY (memory or log had no
- *           room within write_timeout_ms; in memory at once), E_NOSPACE (min_free_bytes, or the
- *           disk), E_IO (outcome unknown), E_FENCED, E_READONLY. Deletes pass a full disk.
+ * the field holds), E_LIMIT (batch_bytes_max, series_max, 4096 fields of a series), E_NOMEM, E_BUSY
+ * (memory or log had no room within write_timeout_ms; in memory at once), E_NOSPACE
+ * (min_free_bytes, or the disk), E_IO (outcome unknown), E_FENCED, E_READONLY. Deletes pass a full
+ * disk.
  *
  * @param options      NULL: defaults
  * @param out_written  may be NULL

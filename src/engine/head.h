@@ -94,6 +94,7 @@ typedef struct vv_head_reserved {
     /* Of a conflict (E_CONFLICT): the row, the field, the family it holds, the type given. */
     size_t row;
     uint32_t series, field, held_type, given_type;
+    bool is_crowded; /* E_LIMIT because a series would have too many fields */
 } vv_head_reserved;
 
 /**
@@ -101,8 +102,8 @@ typedef struct vv_head_reserved {
  * their fields. Seals full visible tails. Runs of a batch are reserved one after another, then
  * appended in the same order. After a failure vv_head_unreserve is called for this run and for
  * those before it.
- * Errors: E_NOMEM, E_LIMIT, E_CONFLICT (a field holds another type; no message, see *out_reserved),
- * E_CORRUPT (a vector of a replayed log).
+ * Errors: E_NOMEM, E_LIMIT (see is_crowded), E_CONFLICT (a field holds another type; no message,
+ * see *out_reserved), E_CORRUPT (a vector of a replayed log).
  */
 VV_MUST_CHECK varve_status vv_head_reserve(vv_head *head, const vv_run *run,
                                            const vv_head_reserve_options *options,

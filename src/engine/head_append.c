@@ -20,6 +20,7 @@
 #include "codec/vector.h"
 #include "engine/head_priv.h"
 #include "index/catalogue.h"
+#include "index/schemas.h"
 
 enum {
     /* Rows ahead: the slot, then what hangs off it, then off that. Measured on a two-core server
@@ -131,17 +132,20 @@ static VV_NOINLINE varve_status append_change_types(append_run *ctx, vv_head_sha
     const vv_schema *schema = vv_catalogue_schema(ctx->head->db->catalogue, series->id);
     vv_schema_field changes[VV_ROW_FIELDS_MAX];
     size_t count = 0;
+    size_t added = 0;
     uint32_t at = 0;
     for (uint32_t i = 0; i < shape.count; i++) {
         while (at < schema->count && schema->fields[at].field < shape.fields[i]) {
             at++;
         }
-        if (at == schema->count || schema->fields[at].field != shape.fields[i] ||
-            schema->fields[at].type != shape.types[i]) {
+        bool is_known = at < schema->count && schema->fields[at].field == shape.fields[i];
+        added += is_known ? 0 : 1;
+        if (!is_known || schema->fields[at].type != shape.types[i]) {
             changes[count] = (vv_schema_field){.field = shape.fields[i], .type = shape.types[i]};
             count++;
         }
     }
+    ctx->result->is_crowded = schema->count + added > VV_SCHEMA_FIELDS_MAX;
     if (is_retyped) {
         /* A buffer with this field and its old type would pass for one that was checked. */
         uint64_t visible = ctx->options->visible;

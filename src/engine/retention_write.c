@@ -58,14 +58,15 @@ static varve_status retention_check_row(retention_check *check, const vv_batch_o
     if (time >= check->cut) {
         return VARVE_OK;
     }
+    const varve_rejected rejected = {.row = op->first_row + row,
+                                     .status = VARVE_E_INVALID,
+                                     .reason = VARVE_REJECTED_RETENTION,
+                                     .timestamp = time,
+                                     .limit = check->cut};
     if ((check->write->flags & VARVE_WRITE_SKIP_REJECTED) != 0) {
-        const varve_rejected rejected = {.row = op->first_row + row,
-                                         .status = VARVE_E_INVALID,
-                                         .reason = VARVE_REJECTED_RETENTION,
-                                         .timestamp = time,
-                                         .limit = check->cut};
         return vv_write_reject(check->write, &rejected, out_err);
     }
+    vv_write_blame(check->write, &rejected);
     varve_text metric = vv_catalogue_metric(catalogue, series);
     return vv_fail(out_err, VARVE_E_INVALID,
                    "row %llu: the time %lld is before %lld, where the retention window of \"%.*s\" "

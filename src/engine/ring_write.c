@@ -63,13 +63,14 @@ static varve_status ring_write_refuse(vv_write *write, const vv_write_item *item
     const vv_catalogue *catalogue = write->db->catalogue;
     uint64_t number = item->first_row + row;
     bool is_field = column < run->column_count;
+    const varve_rejected rejected = {.row = number,
+                                     .status = VARVE_E_INVALID,
+                                     .reason = VARVE_REJECTED_RING,
+                                     .field = {.id = is_field ? run->fields[column] : 0}};
     if ((write->flags & VARVE_WRITE_SKIP_REJECTED) != 0) {
-        const varve_rejected rejected = {.row = number,
-                                         .status = VARVE_E_INVALID,
-                                         .reason = VARVE_REJECTED_RING,
-                                         .field = {.id = is_field ? run->fields[column] : 0}};
         return vv_write_reject(write, &rejected, out_err);
     }
+    vv_write_blame(write, &rejected);
     varve_text metric = vv_catalogue_metric(catalogue, ring_write_series(run, row));
     if (is_field) {
         varve_text name = vv_catalogue_field_name(catalogue, run->fields[column]);

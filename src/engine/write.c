@@ -39,7 +39,7 @@ enum { WRITE_BRIEF_MS = 1000 };
 /** What an attempt under the locks came to. */
 typedef enum write_outcome {
     WRITE_DONE,
-    WRITE_CONFLICT, /* a type differs: resolve, try again */
+    WRITE_CONFLICT, /* a type differs, a series is full of fields: resolve, try again */
     WRITE_DEFINE,   /* new_series, new_fields have grown: define, try again */
     WRITE_AGAIN,    /* something came between: try again */
     WRITE_FAILED
@@ -158,7 +158,8 @@ static write_outcome write_reserve_head(vv_write *write, uint64_t *out_undefined
             vv_head_reserve(write->db->head, &runs[i].run, &options, &reserved, out_err);
         if (status != VARVE_OK) {
             write_unreserve_head(write, i + 1);
-            return status == VARVE_E_CONFLICT ? WRITE_CONFLICT : WRITE_FAILED;
+            bool is_of_row = status == VARVE_E_CONFLICT || reserved.is_crowded;
+            return is_of_row ? WRITE_CONFLICT : WRITE_FAILED;
         }
         runs[i].late_rows = reserved.late_rows;
         *out_undefined_rows += reserved.undefined_rows;

@@ -11,6 +11,9 @@
  *   nothing holds it any more                                                     the type may
  *       change: an entry of memory.retypes, for the next try
  *
+ * A row that gives its series more fields than one may have, with those of the rows before it, is
+ * rejected in the same way: what is kept of a batch does not depend on where it begins.
+ *
  * Deletes of the batch count as if they were done: what they hide before the row holds no type.
  * Stored rows that the batch deletes or replaces one by one hold none either, wherever in the batch
  * that is: it is seen as a whole. A row that the batch writes and then replaces counts as if it
@@ -24,6 +27,7 @@
 #include "engine/view.h"
 #include "engine/write_priv.h"
 #include "index/catalogue.h"
+#include "index/schemas.h"
 #include "model/time_range.h"
 #include "model/value.h"
 
@@ -39,6 +43,8 @@ typedef struct types_state {
     vv_map by_key;      /* (series, field) -> index of the latest claim */
     vv_vec conflicts;   /* types_claim: what was found to be held, since the last delete ... */
     vv_map by_conflict; /* ... by (series, field): the same row after row is looked at once */
+    vv_vec added;       /* types_claim: how many fields, as `type`, the part adds to a series */
+    vv_map by_series;   /* (series, 0) -> index of the latest of them */
 } types_state;
 
 static bool types_claim_equal(const void *context, const void *key, uint64_t value)
@@ -226,12 +232,29 @@ static varve_status types_add(vv_vec *list, vv_map *map, types_claim claim, varv
     return status == VARVE_OK ? VARVE_OK : vv_vec_fail(list, status, out_err);
 }
 
+/** How many fields a series has before a row. */
+static size_t types_field_count(const types_state *state, const vv_schema *schema, uint32_t series)
+{
+    types_claim key = {.series = series};
+    uint64_t index;
+    bool has_more = vv_map_find(&state->by_series, vv_hash_mix2(series, 0), &key, &index);
+    return schema->count +
+           (has_more ? VV_VEC_AT(&state->added, types_claim, (size_t)index)->type : 0);
+}
+
+/** held NONE: the field is one too many. */
 static varve_status types_fail(const types_state *state, uint64_t row, uint32_t series,
                                uint32_t field, uint32_t held, uint32_t given, varve_error *out_err)
 {
     const vv_catalogue *catalogue = state->write->db->catalogue;
     varve_text metric = vv_catalogue_metric(catalogue, series);
     varve_text name = vv_catalogue_field_name(catalogue, field);
+    if (held == VARVE_TYPE_NONE) {
+        return vv_fail(out_err, VARVE_E_LIMIT,
+                       "row %llu: field \"%.*s\" of \"%.*s\": a series has at most %u fields",
+                       (unsigned long long)row, VV_TEXT_ARGS(name), VV_TEXT_ARGS(metric),
+                       VV_SCHEMA_FIELDS_MAX);
+    }
     return vv_fail(out_err, VARVE_E_INVALID,
                    "row %llu: field \"%.*s\" of \"%.*s\" holds %s, and the row gives %s",
                    (unsigned long long)row, VV_TEXT_ARGS(name), VV_TEXT_ARGS(metric),
@@ -262,7 +285,8 @@ static varve_status types_decide(types_state *state, size_t item, size_t row, ty
     return status == VARVE_OK ? VARVE_OK : vv_vec_fail(retypes, status, out_err);
 }
 
-/** Check a row; *out_conflict is the number of its first column that conflicts, or column_count. */
+/** Check a row; *out_conflict is the number of its first column that conflicts, or column_count.
+ *  *out_held is what it conflicts with; NONE: the bound of the fields of a series. */
 static varve_status types_check_row(types_state *state, size_t item, size_t row,
                                     size_t *out_conflict, uint32_t *out_held, varve_error *out_err)
 {
@@ -270,12 +294,20 @@ static varve_status types_check_row(types_state *state, size_t item, size_t row,
     const vv_run *run = &VV_VEC_AT(&write->memory->items, vv_write_item, item)->run;
     uint32_t series = types_series(run, row);
     const vv_schema *schema = vv_catalogue_schema(write->db->catalogue, series);
+    size_t field_count = types_field_count(state, schema, series);
     for (size_t i = 0; i < run->column_count; i++) {
         *out_conflict = i;
         uint32_t field = run->fields[i];
         *out_held = types_held(state, schema, series, field);
-        if (!vv_column_has(&run->columns[i], row) || *out_held == VARVE_TYPE_NONE ||
+        if (!vv_column_has(&run->columns[i], row) ||
             *out_held == vv_type_family(run->columns[i].type)) {
+            continue;
+        }
+        if (*out_held == VARVE_TYPE_NONE) {
+            field_count++;
+            if (field_count > VV_SCHEMA_FIELDS_MAX) {
+                return VARVE_OK;
+            }
             continue;
         }
         bool is_conflict;
@@ -295,16 +327,20 @@ static varve_status types_claim_row(types_state *state, const vv_run *run, size_
 {
     uint32_t series = types_series(run, row);
     const vv_schema *schema = vv_catalogue_schema(state->write->db->catalogue, series);
+    size_t before = types_field_count(state, schema, series) - schema->count;
+    types_claim added = {.series = series, .type = (uint32_t)before};
     for (size_t i = 0; i < run->column_count; i++) {
         types_claim claim = {.series = series,
                              .field = run->fields[i],
                              .type = vv_type_family(run->columns[i].type)};
-        if (vv_column_has(&run->columns[i], row) &&
-            types_held(state, schema, series, claim.field) != claim.type) {
+        uint32_t held = types_held(state, schema, series, claim.field);
+        if (vv_column_has(&run->columns[i], row) && held != claim.type) {
             VV_TRY(types_add(&state->claims, &state->by_key, claim, out_err));
+            added.type += held == VARVE_TYPE_NONE ? 1 : 0;
         }
     }
-    return VARVE_OK;
+    return added.type == before ? VARVE_OK
+                                : types_add(&state->added, &state->by_series, added, out_err);
 }
 
 static varve_status types_row(types_state *state, size_t item, size_t row, varve_error *out_err)
@@ -320,15 +356,20 @@ static varve_status types_row(types_state *state, size_t item, size_t row, varve
         return types_claim_row(state, run, row, out_err);
     }
     write->memory->retypes.count = retype_count;
-    if ((write->flags & VARVE_WRITE_SKIP_REJECTED) == 0) {
-        return types_fail(state, at->first_row + row, types_series(run, row), run->fields[conflict],
-                          held, run->columns[conflict].type, out_err);
+    bool is_type = held != VARVE_TYPE_NONE;
+    const varve_rejected rejected = {
+        .row = at->first_row + row,
+        .status = is_type ? VARVE_E_INVALID : VARVE_E_LIMIT,
+        .reason = is_type ? VARVE_REJECTED_TYPE : VARVE_REJECTED_ROW,
+        .field = {.id = run->fields[conflict]},
+        .limit = is_type ? 0 : VV_SCHEMA_FIELDS_MAX,
+    };
+    if ((write->flags & VARVE_WRITE_SKIP_REJECTED) != 0) {
+        return vv_write_reject(write, &rejected, out_err);
     }
-    const varve_rejected rejected = {.row = at->first_row + row,
-                                     .status = VARVE_E_INVALID,
-                                     .reason = VARVE_REJECTED_TYPE,
-                                     .field = {.id = run->fields[conflict]}};
-    return vv_write_reject(write, &rejected, out_err);
+    vv_write_blame(write, &rejected);
+    return types_fail(state, at->first_row + row, types_series(run, row), run->fields[conflict],
+                      held, run->columns[conflict].type, out_err);
 }
 
 static varve_status types_walk(types_state *state, varve_error *out_err)
@@ -365,8 +406,12 @@ varve_status vv_write_resolve_types(vv_write *write, varve_error *out_err)
     vv_map_init(&state.by_key, &db->alloc, 0, types_claim_equal, &state.claims);
     vv_vec_init(&state.conflicts, &db->alloc, sizeof(types_claim), SIZE_MAX);
     vv_map_init(&state.by_conflict, &db->alloc, 0, types_claim_equal, &state.conflicts);
+    vv_vec_init(&state.added, &db->alloc, sizeof(types_claim), SIZE_MAX);
+    vv_map_init(&state.by_series, &db->alloc, 0, types_claim_equal, &state.added);
     write->retypes_visible = state.view->visible;
     varve_status status = types_walk(&state, out_err);
+    vv_map_deinit(&state.by_series);
+    vv_vec_deinit(&state.added);
     vv_map_deinit(&state.by_conflict);
     vv_vec_deinit(&state.conflicts);
     vv_map_deinit(&state.by_key);
@@ -389,6 +434,13 @@ bool vv_write_retypes_hold_locked(const vv_write *write)
     }
     vv_mutex_unlock(&db->state_lock);
     return hold;
+}
+
+void vv_write_blame(const vv_write *write, const varve_rejected *rejected)
+{
+    if (write->options != NULL && write->options->rejected_capacity > 0) {
+        write->options->rejected[0] = *rejected;
+    }
 }
 
 varve_status vv_write_reject(vv_write *write, const varve_rejected *rejected, varve_error *out_err)

@@ -121,22 +121,31 @@ static void ingest_keep_bad(vv_ingest *ingest, const vv_wire_bad *bad)
     VV_IGNORE(vv_vec_insert(lines, at, &item)); /* as said */
 }
 
-static void ingest_reject(void *context, const vv_wire_bad *bad)
+static vv_ingest_reason ingest_reason(varve_status status)
 {
-    vv_ingest *ingest = context;
+    return status == VARVE_E_LIMIT      ? VV_INGEST_LIMIT
+           : status == VARVE_E_CONFLICT ? VV_INGEST_CONFLICT
+                                        : VV_INGEST_INVALID;
+}
+
+static void ingest_leave_out(vv_ingest *ingest, const vv_wire_bad *bad, vv_ingest_reason reason)
+{
     const varve_error *why = bad->why;
     if (ingest->rejected == 0 || bad->line < ingest->first_line) {
         ingest->first_line = bad->line;
         ingest->first_err = *why;
     }
     ingest->rejected += bad->count;
-    ingest->reasons[why->status == VARVE_E_LIMIT      ? VV_INGEST_LIMIT
-                    : why->status == VARVE_E_CONFLICT ? VV_INGEST_CONFLICT
-                                                      : VV_INGEST_INVALID] += bad->count;
+    ingest->reasons[reason] += bad->count;
     vv_limit limit = vv_error_limit(why);
     limit = limit == VV_LIMIT_NONE && why->status == VARVE_E_LIMIT ? VV_LIMIT_OTHER : limit;
     ingest->limits |= limit == VV_LIMIT_NONE ? 0 : UINT32_C(1) << limit;
     ingest_keep_bad(ingest, bad);
+}
+
+static void ingest_reject(void *context, const vv_wire_bad *bad)
+{
+    ingest_leave_out(context, bad, ingest_reason(bad->why->status));
 }
 
 /** A failure of rows, and why: theirs alone, then they are left out, or one that ends the text. */
@@ -520,10 +529,25 @@ static void ingest_say_why(const vv_ingest *ingest, const varve_rejected *reject
                 where);
         break;
     default:
-        vv_fail(out_why, rejected->status, "%s cannot be stored: %s", where,
-                varve_status_text(rejected->status));
+        if (rejected->status == VARVE_E_LIMIT) {
+            vv_fail(out_why, rejected->status, "%s: a series has at most %lld fields", where,
+                    (long long)rejected->limit);
+        } else {
+            vv_fail(out_why, rejected->status, "%s cannot be stored: %s", where,
+                    varve_status_text(rejected->status));
+        }
         break;
     }
+}
+
+/** A row that the database refused, counted as what it is. */
+static void ingest_leave_out_row(vv_ingest *ingest, const varve_rejected *rejected,
+                                 const vv_wire_bad *bad)
+{
+    ingest_leave_out(ingest, bad,
+                     rejected->reason == VARVE_REJECTED_RETENTION
+                         ? VV_INGEST_RETENTION
+                         : ingest_reason(bad->why->status));
 }
 
 static void ingest_note_rejected(vv_ingest *ingest, const varve_rejected *rejected, uint64_t count)
@@ -533,7 +557,7 @@ static void ingest_note_rejected(vv_ingest *ingest, const varve_rejected *reject
     bad.count = count;
     bad.why = &why;
     ingest_say_why(ingest, rejected, &why);
-    ingest_reject(ingest, &bad);
+    ingest_leave_out_row(ingest, rejected, &bad);
 }
 
 static void ingest_empty(vv_ingest *ingest)
@@ -571,28 +595,27 @@ static varve_status ingest_commit(vv_ingest *ingest, varve_error *out_err)
 }
 
 /**
- * The database says of which row of a batch it complains, "row 7: ...", from 0; people have lines.
- * Keeps that line as one that is left out.
+ * The database says "row 7: ...", from 0, of the row that it refused; people have lines. Keeps that
+ * line as one that is left out.
  */
-static void ingest_name_line(vv_ingest *ingest, varve_error *err)
+static void ingest_name_line(vv_ingest *ingest, const varve_rejected *rejected, varve_error *err)
 {
     varve_text text = vv_text_from_string(err->message);
-    varve_text mark = VV_TEXT("row ");
     size_t colon = vv_text_find_char(text, ':');
-    uint64_t row;
-    if (!vv_text_starts_with(text, mark) || text.size - colon < 2 ||
-        !vv_text_parse_u64(vv_text_sub(text, mark.size, colon - mark.size), &row) ||
-        row >= ingest->row_lines.count) {
-        return;
-    }
     varve_error why = *err;
-    vv_wire_bad bad = ingest_origin(ingest, (size_t)row);
-    why.status = VARVE_E_CONFLICT; /* all else that is wrong with a row is found when it is added */
-    vv_text_format(why.message, sizeof why.message, "%s", err->message + colon + 2);
+    vv_wire_bad bad = ingest_origin(ingest, (size_t)rejected->row);
+    bool is_retention = rejected->reason == VARVE_REJECTED_RETENTION;
+    if (why.status == VARVE_E_INVALID && !is_retention) {
+        why.status = VARVE_E_CONFLICT; /* all else that is wrong is found when a row is added */
+    }
+    if (text.size - colon > 2) {
+        vv_text_format(why.message, sizeof why.message, "%s", err->message + colon + 2);
+    }
     bad.why = &why;
-    ingest_reject(ingest, &bad);
-    VV_IGNORE(vv_fail(err, err->status, "line %llu: %s; nothing is stored",
-                      (unsigned long long)bad.line, why.message));
+    ingest_leave_out_row(ingest, rejected, &bad);
+    VV_IGNORE(vv_fail_limit(err, err->status, vv_error_limit(err),
+                            "line %llu: %s; nothing is stored", (unsigned long long)bad.line,
+                            why.message));
 }
 
 /** All rows or none. */
@@ -605,9 +628,14 @@ static varve_status ingest_commit_whole(vv_ingest *ingest, varve_error *out_err)
         return vv_fail(out_err, VARVE_E_INVALID, "line %llu: %s; nothing is stored",
                        (unsigned long long)ingest->first_line, ingest->first_err.message);
     }
-    varve_status status = varve_batch_commit(ingest->batch, NULL, &written, out_err);
-    if (status == VARVE_E_INVALID) {
-        ingest_name_line(ingest, out_err);
+    varve_rejected rejected = {.status = VARVE_OK};
+    varve_write_options options;
+    varve_write_options_init(&options);
+    options.rejected = &rejected;
+    options.rejected_capacity = 1;
+    varve_status status = varve_batch_commit(ingest->batch, &options, &written, out_err);
+    if (status != VARVE_OK && rejected.status != VARVE_OK) {
+        ingest_name_line(ingest, &rejected, out_err);
     }
     VV_TRY(status);
     ingest->rows += written.rows;

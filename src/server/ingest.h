@@ -74,8 +74,9 @@ typedef struct vv_ingest_bad {
 /** Why something is left out, for counting. */
 typedef enum vv_ingest_reason {
     VV_INGEST_INVALID,
-    VV_INGEST_LIMIT,    /* of a name, a value, a line, a time */
-    VV_INGEST_CONFLICT, /* a field of another type than is stored, and the like */
+    VV_INGEST_LIMIT,     /* of a name, a value, a line, a time */
+    VV_INGEST_CONFLICT,  /* a field of another type than is stored, and the like */
+    VV_INGEST_RETENTION, /* a time before the retention window */
     VV_INGEST_REASON_COUNT
 } vv_ingest_reason;
 

@@ -436,6 +436,96 @@ static void ingest_tells_texts_of_other_origin_apart(void **state)
     end(&w);
 }
 
+/* In parts and in a whole. */
+static void times_before_the_retention_window_are_counted_as_such(void **state)
+{
+    (void)state;
+    static const vv_ingest_unit units[] = {VV_INGEST_PARTS, VV_INGEST_WHOLE};
+    world w;
+    varve_error err;
+    varve_retention rule;
+    begin(&w);
+    varve_retention_init(&rule);
+    rule.is_enforced = true;
+    rule.window = INT64_C(3600) * 1000 * 1000 * 1000;
+    check_ok(varve_policy_retention(w.db, VARVE_STR("m"), &rule, &err), &err);
+    for (size_t i = 0; i < VV_ARRAY_COUNT(units); i++) {
+        text_begin(&w, VV_FORMAT_LP, units[i], 100);
+        check_ok(feed(&w, "n v=1 1\nm v=1 1\n", &err), &err);
+        check_status(i == 0 ? VARVE_OK : VARVE_E_INVALID, text_end(&w, &err));
+        assert_int_equal(w.ingest.rejected, 1);
+        assert_int_equal(w.ingest.first_line, 2);
+        assert_non_null(strstr(w.ingest.first_err.message, ", where the retention window"));
+        assert_int_equal(w.ingest.reasons[VV_INGEST_RETENTION], 1);
+        assert_int_equal(w.ingest.reasons[VV_INGEST_CONFLICT], 0);
+        assert_int_equal(w.ingest.reasons[VV_INGEST_INVALID], 0);
+        text_free(&w);
+    }
+    assert_non_null(strstr(err.message, "line 2: the time 1 is before "));
+    end(&w);
+}
+
+/* A line of one series with `count` fields from `first` on. */
+static void feed_fields(world *w, unsigned first, unsigned count)
+{
+    static char line[16 * 1024 + 64];
+    varve_error err;
+    size_t size = (size_t)snprintf(line, sizeof line, "m ");
+    for (unsigned i = 0; i < count; i++) {
+        size += (size_t)snprintf(line + size, sizeof line - size, "%sf%u=%u", i == 0 ? "" : ",",
+                                 first + i, i);
+    }
+    snprintf(line + size, sizeof line - size, " 7\n");
+    check_ok(feed(w, line, &err), &err);
+}
+
+static void lines_that_give_a_series_too_many_fields_are_left_out(void **state)
+{
+    (void)state;
+    enum { ROW = 512, MOST = 4096 };
+    world w;
+    varve_error err;
+    begin(&w);
+    text_begin(&w, VV_FORMAT_LP, VV_INGEST_PARTS, 100);
+    for (unsigned first = 0; first < MOST - ROW; first += ROW) {
+        feed_fields(&w, first, ROW);
+    }
+    feed_fields(&w, MOST - ROW, ROW - 1); /* 8: one is left */
+    feed_fields(&w, MOST - 1, 2);         /* 9: needs two */
+    feed_fields(&w, MOST - 1, 1);         /* 10: takes it */
+    feed_fields(&w, MOST + 1, 1);         /* 11: is one too many */
+    feed_fields(&w, 5, 3);                /* 12: adds none */
+    feed_fields(&w, MOST - 1, 2);         /* 13 */
+    check_ok(text_end(&w, &err), &err);
+    assert_int_equal(w.ingest.rows, MOST / ROW + 2);
+    assert_int_equal(w.ingest.rejected, 3);
+    assert_int_equal(w.ingest.reasons[VV_INGEST_LIMIT], 3);
+    assert_int_equal(w.ingest.first_line, 9);
+    assert_string_equal(w.ingest.first_err.message,
+                        "field \"f4096\": a series has at most 4096 fields");
+    text_free(&w);
+    /* The series is full from the first line on; of a whole nothing is stored. */
+    w.bad_lines_max = 9;
+    text_begin(&w, VV_FORMAT_LP, VV_INGEST_PARTS, 100);
+    feed_fields(&w, MOST, 1);
+    feed_fields(&w, 0, 1);
+    check_ok(text_end(&w, &err), &err);
+    assert_int_equal(w.ingest.rows, 1);
+    assert_int_equal(w.ingest.bad_lines.count, 1);
+    text_free(&w);
+    uint64_t before = stored(&w);
+    text_begin(&w, VV_FORMAT_LP, VV_INGEST_WHOLE, 100);
+    feed_fields(&w, 0, 1);
+    feed_fields(&w, MOST, 1);
+    check_status(VARVE_E_LIMIT, text_end(&w, &err));
+    assert_string_equal(err.message, "line 2: field \"f4096\" of \"m\": a series has at most 4096 "
+                                     "fields; nothing is stored");
+    assert_int_equal(w.ingest.reasons[VV_INGEST_LIMIT], 1);
+    assert_int_equal(stored(&w), before);
+    text_free(&w);
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -450,6 +540,8 @@ int main(void)
         cmocka_unit_test(ingest_stores_a_whole_or_nothing),
         cmocka_unit_test(ingest_bounds_a_whole),
         cmocka_unit_test(ingest_tells_texts_of_other_origin_apart),
+        cmocka_unit_test(times_before_the_retention_window_are_counted_as_such),
+        cmocka_unit_test(lines_that_give_a_series_too_many_fields_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
