@@ -12,7 +12,7 @@ CONFIGURE := cmake --preset release --log-level=WARNING
 BUILD     := cmake --build build
 CAMPAIGNS := crash crash-long sched kill kill-long fuzz flips model mutants coverage
 
-.PHONY: default run test bench roundtrip $(CAMPAIGNS) check install format clean
+.PHONY: default run test bench bench-peers roundtrip $(CAMPAIGNS) check install format clean
 .NOTPARALLEL:
 
 # build/varve, build/libvarve.so, build/libvarve.a, build/varve-bench
@@ -32,6 +32,10 @@ test:
 # A smoke run; build/varve-bench --help lists the rest.
 bench: default
 	@exec build/varve-bench run --preset smoke
+
+# Other engines for `varve-bench compare`, into build/peers (minutes, once; Go and Rust).
+bench-peers:
+	@exec bench/peers/build build/peers
 
 # 10 million rows out and in again through every format, in bounded memory (minutes).
 roundtrip: default

@@ -12,6 +12,8 @@
  *   codecs.c     C1 to C4            columns.c  what they encode: sets, real columns, times
  *   plain_alp.c  sizes to compare with
  *   budget.c     check: exact figures against bench/baseline.json
+ *   hosts.c, writers.c  data sets as rows and as files (hosts.h)
+ *   the rest is comparisons with other engines (versus.h)
  *
  * All but codecs.c see nothing of the engine but varve.h; that one times the codec alone, by the
  * functions that head, log and segments call (codec/vector.h).
@@ -118,6 +120,8 @@ void *bench_memory(size_t count, size_t size);
 /** A new directory below the base; removed by bench_directory_remove or at exit. */
 const char *bench_directory_create(const bench_options *options);
 void bench_directory_remove(void);
+/** Remove a directory with all that is in it; what cannot be removed stays. */
+void bench_tree_remove(const char *path);
 
 /* ---- results.c ---- */
 
@@ -127,6 +131,8 @@ typedef struct bench_result {
     size_t threads;
     const char *metric, *unit;
     const char *of; /* of a ratio: what it is a ratio to; else NULL */
+    /* Of a comparison, else NULL: "promtool", or "varve/promtool" with `of` naming the metric. */
+    const char *engine, *engine_version;
     const bench_samples *samples;
 } bench_result;
 
@@ -248,6 +254,15 @@ typedef double (*bench_expected)(const void *context, size_t series, size_t row)
 /** Read every row back and compare times and bits; ends the program at a difference. */
 void bench_store_verify(const bench_store *store, size_t rows, bench_expected expected,
                         const void *context);
+
+typedef struct bench_sum {
+    double sum, rows;
+} bench_sum;
+
+/** Add what a query of one column of doubles answers. */
+void bench_store_sum(varve_db *db, const varve_query_options *query, bench_sum *sum);
+/** For integers, whose sum is exact in any order: ends the program where they differ. */
+void bench_sum_must(const char *engine, bench_sum got, bench_sum expected);
 
 /* ---- workloads ---- */
 

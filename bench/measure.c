@@ -168,10 +168,15 @@ static int measure_remove_entry(const char *path, const struct stat *status, int
     return remove(path);
 }
 
+void bench_tree_remove(const char *path)
+{
+    nftw(path, measure_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 void bench_directory_remove(void)
 {
     if (measure_directory[0] != '\0') {
-        nftw(measure_directory, measure_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        bench_tree_remove(measure_directory);
         measure_directory[0] = '\0';
     }
 }

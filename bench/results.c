@@ -23,10 +23,14 @@ static void results_print_row(const bench_result *result)
         has_title = true;
     }
     char metric[64];
-    snprintf(metric, sizeof metric, "%s%s%s", result->metric, result->of != NULL ? " to " : "",
+    snprintf(metric, sizeof metric, "%s%s%s", result->metric,
+             result->of != NULL ? (result->engine != NULL ? " of " : " to ") : "",
              result->of != NULL ? result->of : "");
     printf("%-4s %-11s %-30s %-9s %3zu %-26s ", result->workload, result->set, result->params,
            result->durability, result->threads, metric);
+    if (result->engine != NULL) {
+        printf("%-22s ", result->engine);
+    }
     results_print_number(bench_median(result->samples));
     printf(" ");
     results_print_number(bench_least(result->samples));
@@ -42,9 +46,18 @@ static void results_print_json(FILE *file, const bench_result *result)
 {
     fprintf(file, "{\"suite\":\"varve-bench\",\"v\":1,\"workload\":\"%s\",\"set\":\"%s\",",
             result->workload, result->set);
-    fprintf(file, "\"params\":{%s},\"engine\":\"varve%s%s\",\"engine_version\":\"%s\",",
-            result->params, result->of != NULL ? "/" : "", result->of != NULL ? result->of : "",
-            varve_version());
+    fprintf(file, "\"params\":{%s},", result->params);
+    if (result->engine != NULL) {
+        fprintf(file, "\"engine\":\"%s\",\"engine_version\":\"%s\",", result->engine,
+                result->engine_version);
+        if (result->of != NULL) {
+            fprintf(file, "\"of\":\"%s\",", result->of);
+        }
+    } else {
+        fprintf(file, "\"engine\":\"varve%s%s\",\"engine_version\":\"%s\",",
+                result->of != NULL ? "/" : "", result->of != NULL ? result->of : "",
+                varve_version());
+    }
     fprintf(file, "\"threads\":%zu,\"durability\":\"%s\",\"metric\":\"%s\",\"unit\":\"%s\",",
             result->threads, result->durability, result->metric, result->unit);
     fprintf(file, "\"n\":%zu,\"median\":%.6g,\"min\":%.6g,\"max\":%.6g,\"verified\":true}\n",

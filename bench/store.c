@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A database to measure: everything goes through varve.h, as in a program that embeds it. */
-#include "bench.h"
-
 #include <stdlib.h>
 #include <string.h>
 
-enum { STORE_TAGS = 10, STORE_FIELDS = 10, STORE_STATS_MAX = 128 };
+#include "hosts.h"
+
+enum { STORE_FIELDS = 10, STORE_STATS_MAX = 128 };
 
 /** Metric and tags of a series: ten metrics for each host, tags as tsbs-cpu has them. */
 static void store_resolve(bench_store *store, size_t number)
@@ -15,41 +15,19 @@ static void store_resolve(bench_store *store, size_t number)
         "cpu_usage_iowait", "cpu_usage_irq",        "cpu_usage_softirq", "cpu_usage_steal",
         "cpu_usage_guest",  "cpu_usage_guest_nice",
     };
-    static const char *const names[STORE_TAGS] = {
-        "hostname", "region",          "datacenter",          "rack", "os", "arch", "team",
-        "service",  "service_version", "service_environment",
-    };
-    static const char *const regions[9] = {
-        "us-east-1",      "us-west-1",      "us-west-2",      "eu-west-1", "eu-central-1",
-        "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "sa-east-1",
-    };
-    static const char *const systems[3] = {"Ubuntu16.10", "Ubuntu16.04LTS", "Ubuntu15.10"};
-    static const char *const teams[4] = {"SF", "NYC", "LON", "CHI"};
-    static const char *const environments[3] = {"production", "staging", "test"};
     size_t host = number / STORE_FIELDS;
-    vv_random random;
-    vv_random_init(&random, host);
-    const char *region = regions[vv_random_below(&random, 9)];
-    char texts[STORE_TAGS][32];
-    snprintf(texts[0], sizeof texts[0], "host_%zu", host);
-    snprintf(texts[1], sizeof texts[1], "%s", region);
-    snprintf(texts[2], sizeof texts[2], "%s%c", region, (int)('a' + vv_random_below(&random, 3)));
-    snprintf(texts[3], sizeof texts[3], "%u", (unsigned)vv_random_below(&random, 100));
-    snprintf(texts[4], sizeof texts[4], "%s", systems[vv_random_below(&random, 3)]);
-    snprintf(texts[5], sizeof texts[5], "%s", vv_random_below(&random, 2) == 0 ? "x64" : "x86");
-    snprintf(texts[6], sizeof texts[6], "%s", teams[vv_random_below(&random, 4)]);
-    snprintf(texts[7], sizeof texts[7], "%u", (unsigned)vv_random_below(&random, 20));
-    snprintf(texts[8], sizeof texts[8], "%u", (unsigned)vv_random_below(&random, 2));
-    snprintf(texts[9], sizeof texts[9], "%s", environments[vv_random_below(&random, 3)]);
-    varve_label labels[STORE_TAGS];
-    for (size_t i = 0; i < STORE_TAGS; i++) {
-        labels[i] = (varve_label){.name = {names[i], strlen(names[i])},
-                                  .value = {texts[i], strlen(texts[i])}};
+    bench_tags tags;
+    bench_tags_of(host, &tags);
+    varve_label labels[BENCH_TAGS];
+    for (size_t i = 0; i < BENCH_TAGS; i++) {
+        const char *name = bench_tag_name(i);
+        labels[i] = (varve_label){.name = {name, strlen(name)},
+                                  .value = {tags.values[i], strlen(tags.values[i])}};
     }
     const char *metric = metrics[number % STORE_FIELDS];
     varve_error err;
     bench_must(varve_series_resolve(store->db, (varve_text){metric, strlen(metric)}, labels,
-                                    STORE_TAGS, 0, &store->series[number], &err),
+                                    BENCH_TAGS, 0, &store->series[number], &err),
                &err, "a series");
 }
 
@@ -261,5 +239,35 @@ void bench_store_verify(const bench_store *store, size_t rows, bench_expected ex
     varve_cursor_close(cursor);
     if (series != store->series_count) {
         bench_die("%zu series came back of %zu", series, store->series_count);
+    }
+}
+
+void bench_store_sum(varve_db *db, const varve_query_options *query, bench_sum *sum)
+{
+    varve_cursor *cursor;
+    const varve_block *block;
+    varve_error err;
+    bench_must(varve_query(db, query, &cursor, &err), &err, "query");
+    for (;;) {
+        bench_must(varve_cursor_next(cursor, &block, &err), &err, "reading back");
+        if (block == NULL) {
+            break;
+        }
+        const double *values = block->columns[0].values;
+        for (size_t i = 0; i < block->rows; i++) {
+            sum->sum += values[i];
+        }
+        sum->rows += (double)block->rows;
+    }
+    varve_cursor_close(cursor);
+}
+
+void bench_sum_must(const char *engine, bench_sum got, bench_sum expected)
+{
+    if (got.rows != expected.rows || got.sum != expected.sum) {
+        bench_die(
+            "%s does not verify: %.0f values with the sum %.17g came back where %.0f with the "
+            "sum %.17g were written",
+            engine, got.rows, got.sum, expected.rows, expected.sum);
     }
 }

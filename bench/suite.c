@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program: commands and their options. */
-#include "bench.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "codec/isa.h"
+#include "hosts.h"
+#include "versus.h"
 
 static const bench_workload suite_workloads[] = {
     {"limits", "what the machine can do: copies, reads, syncs, system calls", bench_run_limits},
@@ -27,13 +27,16 @@ static const bench_workload suite_workloads[] = {
     {"M1", "memory of active and of idle single-valued series", bench_run_footprint},
 };
 
-enum { SUITE_WORKLOADS = sizeof suite_workloads / sizeof *suite_workloads };
+enum { SUITE_WORKLOADS = sizeof suite_workloads / sizeof *suite_workloads, SUITE_NAMES_MAX = 64 };
 
 static const char suite_help[] =
     "usage: varve-bench list\n"
     "       varve-bench limits\n"
     "       varve-bench run [WORKLOAD...] [OPTION...]\n"
     "       varve-bench check --baseline FILE\n"
+    "       varve-bench gen SET --out DIR [--format bin|lp|om|csv] [--param NAME=N]\n"
+    "       varve-bench compare [WORKLOAD...] [--peer NAME...] [OPTION...]\n"
+    "       varve-bench report FILE...\n"
     "\n"
     "  --preset smoke|std  amount of data: smoke (default) takes seconds, std minutes\n"
     "  --reps N            repetitions of each measurement\n"
@@ -44,6 +47,11 @@ static const char suite_help[] =
     "                      VARVE_DATA by default\n"
     "  --json FILE         append results as JSON lines\n"
     "  --dir DIR           where temporary databases are made (default: TMPDIR or /tmp)\n"
+    "  --peer NAME         only this engine: promtool, tstorage, tsink\n"
+    "\n"
+    "compare finds an engine by VARVE_PEER_NAME, in peers/bin beside varve-bench (make\n"
+    "bench-peers builds them), or in PATH; one that is not there is skipped. report turns the\n"
+    "lines of --json into Markdown. NAME of --param is hosts or steps.\n"
     "\n"
     "example: varve-bench run I1 Q1 --preset std --reps 5\n";
 
@@ -56,8 +64,12 @@ VV_NORETURN static void suite_usage(const char *message, const char *what)
 typedef struct suite_arguments {
     bench_options options;
     const char *baseline;
-    const char *names[SUITE_WORKLOADS];
+    const char *names[SUITE_NAMES_MAX];
     size_t name_count;
+    const char *peers[BENCH_PEERS_MAX];
+    size_t peer_count;
+    const char *out, *format; /* of gen */
+    size_t hosts, steps;      /* 0: as the preset has it */
 } suite_arguments;
 
 static size_t suite_number(const char *text)
@@ -93,6 +105,33 @@ static int suite_isa(const char *name)
     suite_usage("no such ISA level: ", name);
 }
 
+/** hosts=N or steps=N. */
+static void suite_param(suite_arguments *arguments, const char *text)
+{
+    char *end;
+    const char *equals = strchr(text, '=');
+    unsigned long value = equals == NULL ? 0 : strtoul(equals + 1, &end, 10);
+    if (value == 0 || *end != '\0' || value > 100000000) {
+        suite_usage("neither hosts=N nor steps=N, N from 1 to 100000000: ", text);
+    }
+    if (strncmp(text, "hosts=", 6) == 0) {
+        arguments->hosts = value;
+    } else if (strncmp(text, "steps=", 6) == 0) {
+        arguments->steps = value;
+    } else {
+        suite_usage("neither hosts=N nor steps=N: ", text);
+    }
+}
+
+static void suite_peer(suite_arguments *arguments, const char *name)
+{
+    if (!bench_peer_is_known(name) || arguments->peer_count == BENCH_PEERS_MAX) {
+        suite_usage("no such peer, or too many: ", name);
+    }
+    arguments->peers[arguments->peer_count] = name;
+    arguments->peer_count++;
+}
+
 static void suite_option(suite_arguments *arguments, const char *name, const char *value)
 {
     bench_options *options = &arguments->options;
@@ -121,6 +160,14 @@ static void suite_option(suite_arguments *arguments, const char *name, const cha
         options->isa = suite_isa(value);
     } else if (strcmp(name, "--baseline") == 0) {
         arguments->baseline = value;
+    } else if (strcmp(name, "--peer") == 0) {
+        suite_peer(arguments, value);
+    } else if (strcmp(name, "--out") == 0) {
+        arguments->out = value;
+    } else if (strcmp(name, "--format") == 0) {
+        arguments->format = value;
+    } else if (strcmp(name, "--param") == 0) {
+        suite_param(arguments, value);
     } else {
         suite_usage("no such option: ", name);
     }
@@ -137,8 +184,8 @@ static suite_arguments suite_parse(int argc, char **argv)
     };
     for (int i = 2; i < argc; i++) {
         if (strncmp(argv[i], "--", 2) != 0) {
-            if (arguments.name_count == SUITE_WORKLOADS) {
-                suite_usage("too many workloads: ", argv[i]);
+            if (arguments.name_count == SUITE_NAMES_MAX) {
+                suite_usage("too many arguments: ", argv[i]);
             }
             arguments.names[arguments.name_count] = argv[i];
             arguments.name_count++;
@@ -175,12 +222,32 @@ static void suite_run(const suite_arguments *arguments)
     }
 }
 
+static void suite_generate(const suite_arguments *arguments)
+{
+    const char *format = arguments->format == NULL ? "bin" : arguments->format;
+    if (arguments->name_count != 1 || arguments->out == NULL) {
+        suite_usage("gen takes one SET and --out DIR", "");
+    }
+    bench_rows rows = bench_rows_of(suite_set(arguments->names[0]), arguments->options.preset);
+    if (!bench_format_takes(format, rows.set)) {
+        suite_usage("no such format, or not for this set: ", format);
+    }
+    if (arguments->hosts != 0 && !bench_rows_has_tags(&rows)) {
+        suite_usage("only tsbs-cpu has hosts, not ", arguments->names[0]);
+    }
+    rows.hosts = arguments->hosts != 0 ? arguments->hosts : rows.hosts;
+    rows.steps = arguments->steps != 0 ? arguments->steps : rows.steps;
+    printf("%s\n", bench_rows_write(&rows, arguments->out, format));
+}
+
 static int suite_command(const char *command, const suite_arguments *arguments)
 {
     if (strcmp(command, "list") == 0) {
         for (size_t i = 0; i < SUITE_WORKLOADS; i++) {
             printf("%-8s %s\n", suite_workloads[i].id, suite_workloads[i].help);
         }
+        printf("\nvarve-bench compare:\n");
+        bench_compare_list();
         return 0;
     }
     if (strcmp(command, "limits") == 0) {
@@ -193,6 +260,18 @@ static int suite_command(const char *command, const suite_arguments *arguments)
     }
     if (strcmp(command, "check") == 0 && arguments->baseline != NULL) {
         return bench_check(&arguments->options, arguments->baseline);
+    }
+    if (strcmp(command, "gen") == 0) {
+        suite_generate(arguments);
+        return 0;
+    }
+    if (strcmp(command, "compare") == 0) {
+        bench_compare(&arguments->options, arguments->names, arguments->name_count,
+                      arguments->peers, arguments->peer_count);
+        return 0;
+    }
+    if (strcmp(command, "report") == 0 && arguments->name_count > 0) {
+        return bench_summary(arguments->names, arguments->name_count);
     }
     suite_usage("no such command, or --baseline is missing: ", command);
 }
