@@ -169,18 +169,26 @@ static void children_forget(bench_child *child)
     *child = (bench_child){.pid = -1, .out = -1};
 }
 
-void bench_child_stop(bench_child *child)
+static double children_seconds(const struct rusage *used)
+{
+    return (double)(used->ru_utime.tv_sec + used->ru_stime.tv_sec) +
+           (double)(used->ru_utime.tv_usec + used->ru_stime.tv_usec) * 1e-6;
+}
+
+double bench_child_stop(bench_child *child)
 {
     const struct timespec pause = {.tv_nsec = 2000000};
     kill(-child->pid, SIGTERM);
     int64_t start = bench_now_ns();
-    while (waitpid(child->pid, NULL, WNOHANG) == 0) {
+    struct rusage used = {0};
+    while (wait4(child->pid, NULL, WNOHANG, &used) == 0) {
         if (bench_now_ns() - start > CHILDREN_STOP_MS_MAX * INT64_C(1000000)) {
             kill(-child->pid, SIGKILL);
         }
         nanosleep(&pause, NULL);
     }
     children_forget(child);
+    return children_seconds(&used);
 }
 
 /** The end of what a program said on standard error, on ours. */
@@ -217,21 +225,10 @@ double bench_child_run(const bench_command *command, char *out_text, size_t capa
                   WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), out_text);
     }
     children_forget(&child);
-    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6;
+    return children_seconds(&used);
 }
 
 /* ---- what they take ---- */
-
-int64_t bench_child_cpu_ns(const bench_child *child)
-{
-    clockid_t clock;
-    struct timespec used;
-    if (clock_getcpuclockid(child->pid, &clock) != 0 || clock_gettime(clock, &used) != 0) {
-        bench_die("the CPU time of a child cannot be read");
-    }
-    return (int64_t)used.tv_sec * INT64_C(1000000000) + used.tv_nsec;
-}
 
 uint64_t bench_child_resident(const bench_child *child, uint64_t *out_peak)
 {

@@ -12,6 +12,12 @@ typedef struct compare_entry {
 static const compare_entry compare_entries[] = {
     {"I1", "promtool", "scrapes of many series, no sync, beside promtool tsdb bench write",
      bench_versus_append},
+    {"I4", "victoria-metrics", "line protocol over HTTP, four connections, beside VictoriaMetrics",
+     bench_versus_lines},
+    {"I8", "victoria-metrics", "a million new series: rate and memory, beside VictoriaMetrics",
+     bench_versus_series},
+    {"S1", "victoria-metrics", "size at rest, beside VictoriaMetrics", bench_versus_size},
+    {"S1", "promtool", "size at rest, beside blocks of Prometheus", bench_versus_size},
     {"E1", "tstorage", "embedded: batches, single rows and selects, beside the Go library tstorage",
      bench_versus_embedded},
     {"E2", "tsink", "embedded: batches, selects and durable rows, beside the crate tsink",

@@ -47,7 +47,7 @@ static const char suite_help[] =
     "                      VARVE_DATA by default\n"
     "  --json FILE         append results as JSON lines\n"
     "  --dir DIR           where temporary databases are made (default: TMPDIR or /tmp)\n"
-    "  --peer NAME         only this engine: promtool, tstorage, tsink\n"
+    "  --peer NAME         only this engine: promtool, victoria-metrics, tstorage, tsink\n"
     "\n"
     "compare finds an engine by VARVE_PEER_NAME, in peers/bin beside varve-bench (make\n"
     "bench-peers builds them), or in PATH; one that is not there is skipped. report turns the\n"

@@ -4,7 +4,7 @@
  *
  *   children.c   programs that are started, and that end with this one, however it ends
  *   peer.c       the other engines: where they are, their versions
- *   webclient.c  HTTP to a server that was started
+ *   servers.c, bodies.c  servers, and what they are sent (servers.h)
  *   pairs.c      A B A B ..., medians of ratios
  *   compare.c    the command
  *   versus_*.c   a comparison each
@@ -40,12 +40,12 @@ typedef struct bench_child {
 
 /** In a process group of its own. */
 bench_child bench_child_start(const bench_command *command);
-/** Ask it to end, wait; kills what does not end within ten seconds. */
-void bench_child_stop(bench_child *child);
+/** Ask it to end, wait; kills what does not end within ten seconds. The seconds of CPU time of its
+ * whole life. */
+double bench_child_stop(bench_child *child);
 /** Run to the end; its standard output, terminated, and the seconds of CPU time that it took. A
  * status other than 0 ends the program. */
 double bench_child_run(const bench_command *command, char *out_text, size_t capacity);
-int64_t bench_child_cpu_ns(const bench_child *child);
 /** Resident bytes now, and the most there were. */
 uint64_t bench_child_resident(const bench_child *child, uint64_t *out_peak);
 /** Bytes of all files below a directory, as their lengths say. */
@@ -106,6 +106,9 @@ int bench_summary(const char *const *paths, size_t count);
 
 /* ---- versus_*.c ---- */
 
+void bench_versus_lines(const bench_options *options, const bench_peer *peer);
+void bench_versus_series(const bench_options *options, const bench_peer *peer);
+void bench_versus_size(const bench_options *options, const bench_peer *peer);
 void bench_versus_embedded(const bench_options *options, const bench_peer *peer);
 void bench_versus_append(const bench_options *options, const bench_peer *peer);
 

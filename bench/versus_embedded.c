@@ -468,7 +468,7 @@ void bench_versus_embedded(const bench_options *options, const bench_peer *peer)
     job.call = job.matrix.series;
     embedded_run_inserts(&job, workload);
     embedded_run_selects(&job, workload, 0);
-    embedded_run_selects(&job, workload, bench_pick(options, 100, 20000));
+    embedded_run_selects(&job, workload, bench_pick(options, 100, 2000));
     embedded_release(&job);
     if (!is_tsink) {
         embedded_prepare(&single, bench_pick(options, 100, 1000), bench_pick(options, 40, 400));

@@ -67,6 +67,16 @@ import os, sys
 if sys.argv[1] == "--version":
     print("promtool, version 9.9.9 (branch: test)")
     sys.exit(0)
+if sys.argv[2] == "create-blocks-from":
+    with open(sys.argv[4]) as file:
+        samples = sum(not line.startswith("#") for line in file)
+    os.makedirs(sys.argv[5])
+    with open(os.path.join(sys.argv[5], "index"), "w") as file:
+        file.write("x" * samples)  # a byte each
+    print("BLOCK ULID  MIN TIME  MAX TIME  DURATION  NUM SAMPLES  NUM CHUNKS   NUM SERIES   SIZE")
+    for part in (samples // 3, samples - samples // 3):
+        print(f"01M5  1451606400000 1451606990001 9m50.001s {part} 1000 1000 10")
+    sys.exit(0)
 options = dict(word[2:].split("=") for word in sys.argv if word.startswith("--"))
 with open(sys.argv[-1]) as file:
     names = [line for line in file if line.strip()]
@@ -75,6 +85,61 @@ os.makedirs(options["out"])
 total = int(options["metrics"]) * int(options["scrapes"])
 print(f" > total samples: {total}")
 print(f" > samples/sec: {1000 * int(os.environ['GOMAXPROCS'])}")
+'''
+
+# The parts of VictoriaMetrics that bench/servers.c asks for. FAKE_MODE=wrong loses a value.
+VICTORIA = r'''#!@PYTHON@
+import http.server, os, re, sys, threading
+if sys.argv[1] == "--version":
+    sys.exit(0)  # it does not say
+options = dict(word[1:].split("=", 1) for word in sys.argv[1:])
+os.makedirs(os.path.join(options["storageDataPath"], "data"))
+os.makedirs(os.path.join(options["storageDataPath"], "cache"))
+totals, lock = [0, 0], threading.Lock()
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_words):
+        pass
+
+    def answer(self, code, text=""):
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def do_POST(self):
+        lines = self.rfile.read(int(self.headers["Content-Length"])).decode().splitlines()
+        values = [int(text) for line in lines for text in re.findall(r"=(\d+)i\b", line.split()[1])]
+        if len(lines) > 5000 or any(not line.startswith("cpu") for line in lines):
+            self.answer(400)
+            return
+        with lock:
+            totals[0] += len(values)
+            totals[1] += sum(values)
+            for name, size in (("data/part", totals[0] * 2), ("cache/saved", 10**6)):
+                with open(os.path.join(options["storageDataPath"], name), "w") as file:
+                    file.write("x" * size)
+        self.answer(204)
+
+    def do_GET(self):
+        path = self.path.split("?")[0]
+        if path == "/api/v1/query":
+            time = re.search(r"time=(\d+)", self.path).group(1)
+            total = totals[0] if "count_over_time" in self.path else totals[1]
+            total -= os.environ.get("FAKE_MODE") == "wrong"
+            self.answer(200, f'{{"data":{{"result":[{{"value":[{time},"{total}"]}}]}}}}')
+        elif path == "/metrics":
+            kinds = ("storage/big", "storage/small", "indexdb")
+            self.answer(200, "vm_active_force_merges 0\n" + "".join(
+                f'vm_active_merges{{type="{kind}"}} 0\n' for kind in kinds))
+        else:
+            self.answer(200)
+
+address = options["httpListenAddr"].split(":")
+assert address[0] == "127.0.0.1"
+http.server.ThreadingHTTPServer((address[0], int(address[1])), Handler).serve_forever()
 '''
 
 
@@ -90,6 +155,7 @@ class Compare(unittest.TestCase):
             **os.environ, "FAKE_LOG": str(self.log), "PATH": "/nowhere",
             "VARVE_PEER_TSINK": self.script("tsink", DRIVER),
             "VARVE_PEER_TSTORAGE": self.script("tstorage", DRIVER),
+            "VARVE_PEER_VICTORIA_METRICS": self.script("victoria", VICTORIA),
             "VARVE_PEER_PROMTOOL": self.script("promtool", PROMTOOL)}
 
     def script(self, name, text):
@@ -214,6 +280,38 @@ class Compare(unittest.TestCase):
         self.assertGreater(rates[("varve", 1)], 0)
         versions = {line["engine_version"] for line in self.lines() if line["engine"] == "promtool"}
         self.assertEqual(versions, {"9.9.9"})
+
+    def medians(self, metric):
+        return {line["engine"]: line["median"] for line in self.lines() if line["metric"] == metric}
+
+    def test_servers_get_the_same_lines(self):
+        (self.root / "victoria.version").write_text("7.7.7\n")
+        self.run_bench("compare", "I4", "I8")
+        rates = self.medians("values_per_s")
+        self.assertEqual(set(rates), {"varve", "victoria-metrics"})
+        self.assertGreater(min(rates.values()), 0)
+        shapes = {line["params"].get("fields_each_line") for line in self.lines()
+                  if line["workload"] == "I8"}
+        self.assertEqual(shapes, {10, 1})
+        for metric in ("server_cpu_s", "client_cpu_s", "series_per_s"):
+            self.assertGreater(min(self.medians(metric).values()), 0, metric)
+        versions = {line["engine_version"] for line in self.lines()
+                    if line["engine"] == "victoria-metrics"}
+        self.assertEqual(versions, {"7.7.7"}, "the file beside a program that does not say")
+
+    def test_a_server_that_lost_a_value_ends_without_figures(self):
+        done = self.run_bench("compare", "I4", status=2, FAKE_MODE="wrong")
+        self.assertIn("victoria-metrics does not verify", done.stderr)
+        self.assertEqual(self.lines(), [])
+
+    def test_sizes_are_of_all_that_rests_without_caches(self):
+        self.run_bench("compare", "S1")
+        found = {(line["engine"], line["metric"]): line["median"] for line in self.lines()}
+        self.assertEqual(found[("victoria-metrics", "bytes_per_value")], 2)
+        self.assertEqual(found[("promtool", "bytes_per_value")], 1)
+        size = found[("varve", "bytes_per_value")]
+        self.assertTrue(0.2 < size < 2, size)
+        self.assertAlmostEqual(found[("varve/victoria-metrics", "ratio")], size / 2, 4)
 
     def report(self, *paths, status=0):
         done = subprocess.run([BENCH, "report", *map(str, paths)], capture_output=True, text=True,
