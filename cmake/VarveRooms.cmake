@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # One directory of src/ is one room; a room is one object library.
 # Files vfs_fault.c and vfs_sim.c are simulators: they go into the test support, not into libvarve.
+# Events (sys/thread.h) are futexes where the system has them, else conditions.
 
 function(varve_add_room room)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${room}/*.c)
   list(FILTER sources EXCLUDE REGEX "/vfs_(fault|sim)[^/]*\\.c$")
+  if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    list(FILTER sources EXCLUDE REGEX "/sys/event_condition\\.c$")
+  else()
+    list(FILTER sources EXCLUDE REGEX "/sys/event_futex\\.c$")
+  endif()
   if(NOT sources)
     return()
   endif()

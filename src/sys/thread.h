@@ -6,11 +6,14 @@
  *     builds keep a list of held mutexes per thread and report an error through the failure hook.
  * T2  Deadlines are nanoseconds of CLOCK_MONOTONIC (vv_mono_now_ns); VV_NO_DEADLINE waits for ever.
  * T3  Lock, unlock, wait and signal cannot fail on a correctly used object; misuse is an assertion.
+ * T4  A thread that has read an event and then waits for it does not miss an advance that came
+ *     between the two: it returns at once.
  */
 #ifndef VV_SYS_THREAD_H
 #define VV_SYS_THREAD_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -64,6 +67,34 @@ void vv_cond_deinit(vv_cond *cond);
 bool vv_cond_wait_until(vv_cond *cond, vv_mutex *mutex, int64_t deadline_mono_ns);
 void vv_cond_signal(vv_cond *cond);
 void vv_cond_broadcast(vv_cond *cond);
+
+/* ---- event ---------------------------------------------------------------------------------- */
+
+/*
+ * A number that changes when something has happened: what a condition is, without a lock to take
+ * again afterwards. Zeroed memory is an event.
+ *
+ *      waiter  seen = read    look: not yet   wait (seen) ......... look again
+ *      other                                    it happens   advance   wake
+ *
+ * Advance may be called under a lock and wake after it was given back, so that the woken ones find
+ * it free. It wraps: who sleeps through 2^32 advances may sleep on.
+ */
+typedef struct vv_event {
+    _Atomic uint32_t value;
+    _Atomic uint32_t waiters; /* that sleep or are about to; waking nobody costs no system call */
+} vv_event;
+
+#define VV_EVENT_WAKE_ALL UINT32_MAX
+
+uint32_t vv_event_read(const vv_event *event);
+/* Returns at once where it is not `seen`, else when a wake chooses this thread or for no reason;
+ * false: the deadline passed. */
+bool vv_event_wait_until(vv_event *event, uint32_t seen, int64_t deadline_mono_ns);
+void vv_event_advance(vv_event *event);
+/* After an advance: wakes at least so many of those who sleep, if there are. Those who are about to
+ * sleep are not counted, they do not any more. */
+void vv_event_wake(vv_event *event, uint32_t count);
 
 /* ---- thread --------------------------------------------------------------------------------- */
 

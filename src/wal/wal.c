@@ -690,7 +690,7 @@ static varve_status wal_open_first_file(vv_wal *wal, varve_error *out_err)
 static varve_status wal_init_locks(vv_wal *wal, varve_error *out_err)
 {
     VV_TRY(vv_mutex_init(&wal->lock, VV_RANK_LOG, 0, out_err));
-    vv_cond *conds[] = {&wal->progress, &wal->cohorts[0], &wal->cohorts[1], &wal->wakeup};
+    vv_cond *conds[] = {&wal->progress, &wal->wakeup};
     varve_status status = VARVE_OK;
     size_t done = 0;
     while (done < VV_ARRAY_COUNT(conds) && status == VARVE_OK) {
@@ -817,8 +817,6 @@ void vv_wal_free(vv_wal *wal)
     wal_free_path(alloc, &wal->options.tmp_directory);
     if (is_own) {
         vv_cond_deinit(&wal->wakeup);
-        vv_cond_deinit(&wal->cohorts[1]);
-        vv_cond_deinit(&wal->cohorts[0]);
         vv_cond_deinit(&wal->progress);
         vv_mutex_deinit(&wal->lock);
     }

@@ -12,9 +12,25 @@
  *        caller 3         append wait ................ wait ....................
  *
  * Callers that wait for a ticket form cohorts: those whose batches the leader writes now, and those
- * whose batches come next. They wait on two conditions in turn, so that the end of a write wakes
- * whom it answers and one of the others, who leads, instead of all of them (measured: with 64
- * writers half of the switches between threads were in vain).
+ * whose batches come next. Each cohort waits for an event of its own, the two in turn:
+ *
+ *      leader, with the lock     tickets are written, durable, visible; both events advance
+ *              without it        wakes one of the next cohort, who leads; wakes all of this one
+ *      a woken one               finds his ticket visible, and leaves without the lock
+ *
+ * So the end of a write wakes whom it answers and one of the others (measured: with 64 writers half
+ * of the switches between threads were in vain), and nobody waits for the lock to learn that he is
+ * done.
+ *
+ *   Q1  Who waits for an event has read it under the lock, and his ticket was not written then: a
+ *       round that writes it, or fails, ends after that and advances the event.
+ *
+ *   Q2  Where something is to be written and nobody leads, somebody was woken to lead: by the end
+ *       of a round, and again by a woken one who has nothing to write. Who comes later looks
+ *       himself.
+ *
+ *   Q3  A ticket that is written and not visible waits for an earlier batch to be applied: that is
+ *       `progress`, a condition of the lock, and seldom.
  *
  * written and durable are prefixes of the tickets, so the state of any ticket, however old, is
  * known from two numbers; only batches that are not visible yet have an entry of their own.
@@ -35,17 +51,24 @@ enum {
 
 /* ---- cohorts -------------------------------------------------------------------------------- */
 
-/* The condition of those whose batches are written now, and of those that come next. */
-static vv_cond *wal_group_cohort(vv_wal *wal, bool is_next)
+/* The event of those whose batches are written now, and of those that come next. */
+static vv_event *wal_group_cohort(vv_wal *wal, bool is_next)
 {
     return &wal->cohorts[(wal->cohort + (is_next ? 1 : 0)) % VV_ARRAY_COUNT(wal->cohorts)];
+}
+
+static void wal_group_wake_cohorts_locked(vv_wal *wal)
+{
+    for (size_t i = 0; i < VV_ARRAY_COUNT(wal->cohorts); ++i) {
+        vv_event_advance(&wal->cohorts[i]);
+        vv_event_wake(&wal->cohorts[i], VV_EVENT_WAKE_ALL);
+    }
 }
 
 void vv_wal_wake_all_locked(vv_wal *wal)
 {
     vv_cond_broadcast(&wal->progress);
-    vv_cond_broadcast(&wal->cohorts[0]);
-    vv_cond_broadcast(&wal->cohorts[1]);
+    wal_group_wake_cohorts_locked(wal);
 }
 
 /* Something waits for a write, and nobody writes. */
@@ -54,18 +77,35 @@ static bool wal_group_wants_leader(const vv_wal *wal)
     return wal->has_files && !wal->is_leading && wal->last_unbuffered > wal->written_ticket;
 }
 
-/* Wait for a ticket; false when the time is up. A caller that was woken to lead and does not need
- * to passes that on. */
-static bool wal_group_wait(vv_wal *wal, uint64_t ticket, int64_t deadline_ns)
+/* Whom the end of a round wakes, once the lock is given back. */
+typedef struct wal_group_wakes {
+    vv_event *done, *next;
+    uint32_t next_count;
+} wal_group_wakes;
+
+static wal_group_wakes wal_group_end_cohort_locked(vv_wal *wal)
 {
-    vv_cond *cohort = wal_group_cohort(wal, ticket > wal->cohort_ticket);
-    bool is_woken = vv_cond_wait_until(cohort, &wal->lock, deadline_ns);
-    bool is_next = cohort == wal_group_cohort(wal, true);
-    bool leads = is_woken && ticket > wal->written_ticket && ticket > wal->visible_ticket;
-    if (is_next && !leads && wal_group_wants_leader(wal)) {
-        vv_cond_signal(cohort);
+    wal_group_wakes wakes = {.done = wal_group_cohort(wal, false),
+                             .next = wal_group_cohort(wal, true)};
+    vv_event_advance(wakes.done);
+    if (wal->visible_ticket > wal->cohort_ticket) {
+        wakes.next_count = VV_EVENT_WAKE_ALL; /* of batches that need no write of their own */
+    } else if (wal_group_wants_leader(wal)) {
+        wakes.next_count = 1;
     }
-    return is_woken;
+    if (wakes.next_count > 0) {
+        vv_event_advance(wakes.next);
+    }
+    return wakes;
+}
+
+/* The next leader first: his sync is what the others will wait for. */
+static void wal_group_wake(const wal_group_wakes *wakes)
+{
+    if (wakes->next_count > 0) {
+        vv_event_wake(wakes->next, wakes->next_count);
+    }
+    vv_event_wake(wakes->done, VV_EVENT_WAKE_ALL);
 }
 
 /* ---- visibility ----------------------------------------------------------------------------- */
@@ -87,32 +127,36 @@ static bool wal_group_is_safe(const vv_wal *wal, uint64_t ticket, uint32_t sync)
     }
 }
 
-void vv_wal_advance_locked(vv_wal *wal)
+/* Whether visible moved. */
+static bool wal_group_advance_locked(vv_wal *wal)
 {
     vv_mutex_assert_held(&wal->lock);
     if (wal->is_failed) {
-        return;
+        return false;
     }
     uint64_t visible = 0;
-    bool is_early = wal->first_pending <= wal->cohort_before; /* of a cohort that was led earlier */
     while (wal->first_pending <= wal->last_ticket) {
         const vv_wal_batch *batch = &wal->ring[wal->first_pending & (wal->ring_capacity - 1)];
         if (!batch->is_applied || !wal_group_is_safe(wal, wal->first_pending, batch->sync)) {
             break;
         }
         visible = batch->last_sequence;
-        wal->visible_ticket = wal->first_pending;
         wal->first_pending += 1;
     }
-    if (visible != 0) {
-        VV_ASSERT(visible >= atomic_load(&wal->visible_sequence));
-        atomic_store_explicit(&wal->visible_sequence, visible, memory_order_release);
-        if (is_early || wal->visible_ticket > wal->cohort_ticket) {
-            vv_wal_wake_all_locked(wal);
-        } else {
-            vv_cond_broadcast(&wal->progress);
-            vv_cond_broadcast(wal_group_cohort(wal, false));
-        }
+    if (visible == 0) {
+        return false;
+    }
+    VV_ASSERT(visible >= atomic_load(&wal->visible_sequence));
+    atomic_store_explicit(&wal->visible_sequence, visible, memory_order_release);
+    atomic_store(&wal->visible_ticket, wal->first_pending - 1);
+    vv_cond_broadcast(&wal->progress);
+    return true;
+}
+
+void vv_wal_advance_locked(vv_wal *wal)
+{
+    if (wal_group_advance_locked(wal)) {
+        wal_group_wake_cohorts_locked(wal);
     }
 }
 
@@ -244,7 +288,7 @@ static varve_status wal_group_write(vv_wal *wal, const vv_wal_cut *cut, uint8_t 
 static void wal_group_note_sync(vv_wal *wal)
 {
     atomic_store(&wal->durable_lsn, wal->written_lsn);
-    wal->durable_ticket = wal->written_ticket;
+    atomic_store(&wal->durable_ticket, wal->written_ticket);
     wal->unsynced_since_ns = 0;
     wal->last_sync_ns = vv_wal_now(wal);
 }
@@ -278,10 +322,11 @@ static bool wal_group_interval_is_due(const vv_wal *wal)
                                               (int64_t)wal->options.sync_interval_ms * VV_NS_PER_MS;
 }
 
-static void wal_group_note_cut(vv_wal *wal, const vv_wal_cut *cut,
+/* Whether visible moved. */
+static bool wal_group_note_cut(vv_wal *wal, const vv_wal_cut *cut,
                                const wal_group_progress *progress)
 {
-    wal->written_ticket = cut->last_ticket;
+    atomic_store(&wal->written_ticket, cut->last_ticket);
     wal->written_lsn = cut->last_lsn;
     if (cut->has_interval && wal->unsynced_since_ns == 0) {
         wal->unsynced_since_ns = vv_wal_now(wal);
@@ -289,8 +334,8 @@ static void wal_group_note_cut(vv_wal *wal, const vv_wal_cut *cut,
     if (progress->is_synced) {
         wal_group_note_sync(wal);
     }
-    vv_wal_advance_locked(wal);
     vv_cond_broadcast(&wal->progress);
+    return wal_group_advance_locked(wal);
 }
 
 /* Write the swapped-out buffer, cut by cut. Drops the lock around the work on the file. */
@@ -309,7 +354,9 @@ static varve_status wal_group_write_buffer(vv_wal *wal, vv_wal_buffer *buffer, b
         vv_mutex_lock(&wal->lock);
         VV_TRY(status);
         begin = cut.end;
-        wal_group_note_cut(wal, &cut, &progress);
+        if (wal_group_note_cut(wal, &cut, &progress) && !is_last) {
+            wal_group_wake_cohorts_locked(wal); /* the end of the round is further off */
+        }
         if (cut.kind == VV_WAL_CUT_SEAL) {
             VV_TRY(wal_group_leave_file(wal, out_err));
         }
@@ -326,7 +373,7 @@ static varve_status wal_group_sync_written(vv_wal *wal, varve_error *out_err)
     vv_mutex_lock(&wal->lock);
     VV_TRY(status);
     wal_group_note_sync(wal);
-    vv_wal_advance_locked(wal);
+    VV_IGNORE(wal_group_advance_locked(wal));
     return VARVE_OK;
 }
 
@@ -394,13 +441,9 @@ static bool wal_group_may_shrink(const vv_wal *wal)
     return wal->reserved_batches == 0;
 }
 
-void vv_wal_lead_locked(vv_wal *wal, bool must_sync)
+/* A round; the caller wakes whom it is told, once the lock is given back. */
+static wal_group_wakes wal_group_lead_locked(vv_wal *wal, bool must_sync)
 {
-    vv_mutex_assert_held(&wal->lock);
-    VV_ASSERT(!wal->is_leading && wal->has_files);
-    if (wal->is_failed || wal->is_sealed) {
-        return;
-    }
     wal->is_leading = true;
     wal_group_gather(wal);
     wal_group_delay(wal);
@@ -410,7 +453,6 @@ void vv_wal_lead_locked(vv_wal *wal, bool must_sync)
     wal->filling = wal->spare;
     wal->spare = buffer;
     wal->cohort += 1;
-    wal->cohort_before = wal->cohort_ticket;
     wal->cohort_ticket = wal->last_ticket;
     varve_error error;
     varve_status status = VARVE_OK;
@@ -433,9 +475,20 @@ void vv_wal_lead_locked(vv_wal *wal, bool must_sync)
         vv_wal_wake_locked(wal, vv_wal_now(wal) + VV_WAL_UNWAITED_AGE_NS);
     }
     vv_cond_broadcast(&wal->progress);
-    if (wal_group_wants_leader(wal)) {
-        vv_cond_signal(wal_group_cohort(wal, true));
+    return wal_group_end_cohort_locked(wal);
+}
+
+void vv_wal_lead_locked(vv_wal *wal, bool must_sync)
+{
+    vv_mutex_assert_held(&wal->lock);
+    VV_ASSERT(!wal->is_leading && wal->has_files);
+    if (wal->is_failed || wal->is_sealed) {
+        return;
     }
+    wal_group_wakes wakes = wal_group_lead_locked(wal, must_sync);
+    vv_mutex_unlock(&wal->lock);
+    wal_group_wake(&wakes);
+    vv_mutex_lock(&wal->lock);
 }
 
 /* ---- followers ------------------------------------------------------------------------------ */
@@ -479,32 +532,77 @@ static int64_t wal_group_deadline(uint64_t timeout_ms)
     return vv_deadline_after_ns((int64_t)timeout_ms * VV_NS_PER_MS);
 }
 
+/* Who waits for a ticket. */
+typedef struct wal_group_waiter {
+    uint64_t ticket;
+    uint64_t timeout_ms;
+    int64_t deadline_ns;
+    vv_event *event; /* that he waits for next; NULL: he looks again */
+    uint32_t seen;
+    bool is_late; /* the deadline has passed */
+} wal_group_waiter;
+
+/* Choose what to wait for; what needs the lock is waited for at once. */
+static void wal_group_prepare_wait_locked(vv_wal *wal, wal_group_waiter *waiter)
+{
+    if (waiter->ticket > wal->written_ticket) {
+        waiter->event = wal_group_cohort(wal, waiter->ticket > wal->cohort_ticket); /* Q1 */
+        waiter->seen = vv_event_read(waiter->event);
+        return;
+    }
+    if (wal_group_wants_leader(wal)) { /* Q2 */
+        vv_event *next = wal_group_cohort(wal, true);
+        vv_event_advance(next);
+        vv_event_wake(next, 1);
+    }
+    waiter->is_late = !vv_cond_wait_until(&wal->progress, &wal->lock, waiter->deadline_ns); /* Q3 */
+}
+
+/* A step towards the answer; takes the lock and gives it back. */
+static varve_status wal_group_step(vv_wal *wal, wal_group_waiter *waiter, varve_error *out_err)
+{
+    varve_status status = VARVE_OK;
+    wal_group_wakes wakes = {.done = NULL};
+    waiter->event = NULL;
+    vv_mutex_lock(&wal->lock);
+    if (waiter->ticket == 0 || waiter->ticket > wal->last_ticket) {
+        status = vv_fail(out_err, VARVE_E_INVALID, "no batch has the ticket %llu",
+                         (unsigned long long)waiter->ticket);
+    } else if (waiter->ticket <= wal->visible_ticket) {
+        status = VARVE_OK; /* it came while this one waited for the lock */
+    } else if (wal->is_failed) {
+        status = wal_group_answer_failed(wal, waiter->ticket, out_err);
+    } else if (waiter->is_late) {
+        status = vv_fail(out_err, VARVE_E_TIMEOUT, "batch %llu is not as safe as asked yet",
+                         (unsigned long long)waiter->ticket);
+    } else if (!wal->is_sealed && wal_group_should_lead(wal, waiter->ticket, waiter->timeout_ms)) {
+        wakes = wal_group_lead_locked(wal, /* sync */ false);
+    } else {
+        wal_group_prepare_wait_locked(wal, waiter);
+    }
+    vv_mutex_unlock(&wal->lock);
+    if (wakes.done != NULL) {
+        wal_group_wake(&wakes);
+    }
+    return status;
+}
+
 varve_status vv_wal_wait(vv_wal *wal, uint64_t ticket_id, uint64_t timeout_ms, uint32_t *out_ack,
                          varve_error *out_err)
 {
-    int64_t deadline_ns = wal_group_deadline(timeout_ms);
-    varve_status status = VARVE_OK;
-    vv_mutex_lock(&wal->lock);
-    if (ticket_id == 0 || ticket_id > wal->last_ticket) {
-        status = vv_fail(out_err, VARVE_E_INVALID, "no batch has the ticket %llu",
-                         (unsigned long long)ticket_id);
-    }
-    while (status == VARVE_OK && ticket_id > wal->visible_ticket) {
-        if (wal->is_failed) {
-            status = wal_group_answer_failed(wal, ticket_id, out_err);
-        } else if (wal_group_should_lead(wal, ticket_id, timeout_ms)) {
-            vv_wal_lead_locked(wal, /* sync */ false);
-        } else if (!wal_group_wait(wal, ticket_id, deadline_ns) &&
-                   ticket_id > wal->visible_ticket && !wal->is_failed) {
-            status = vv_fail(out_err, VARVE_E_TIMEOUT, "batch %llu is not as safe as asked yet",
-                             (unsigned long long)ticket_id);
+    wal_group_waiter waiter = {.ticket = ticket_id,
+                               .timeout_ms = timeout_ms,
+                               .deadline_ns = wal_group_deadline(timeout_ms)};
+    while (ticket_id == 0 || ticket_id > atomic_load(&wal->visible_ticket)) {
+        VV_TRY(wal_group_step(wal, &waiter, out_err));
+        if (waiter.event != NULL) {
+            waiter.is_late = !vv_event_wait_until(waiter.event, waiter.seen, waiter.deadline_ns);
         }
     }
-    if (status == VARVE_OK && out_ack != NULL) {
+    if (out_ack != NULL) {
         *out_ack = wal_group_ack(wal, ticket_id);
     }
-    vv_mutex_unlock(&wal->lock);
-    return status;
+    return VARVE_OK;
 }
 
 varve_status vv_wal_wait_visible(vv_wal *wal, uint64_t sequence, uint64_t timeout_ms,

@@ -126,9 +126,9 @@ struct vv_wal {
     uint32_t generation; /* of the process that opened it */
 
     vv_mutex lock;
-    vv_cond progress;   /* something was written, became visible, failed, or gave room */
-    vv_cond cohorts[2]; /* who waits for a ticket, see wal_group.c */
-    vv_cond wakeup;     /* of the background thread */
+    vv_cond progress;    /* something was written, became visible, failed, or gave room */
+    vv_event cohorts[2]; /* who waits for a ticket, see wal_group.c; advanced under lock */
+    vv_cond wakeup;      /* of the background thread */
     vv_thread thread;
 
     /* guarded by lock: the order */
@@ -139,7 +139,6 @@ struct vv_wal {
     vv_wal_batch *ring;       /* tickets first_pending .. last_ticket, at ticket % ring_capacity */
     size_t ring_capacity;     /* a power of two */
     uint64_t first_pending;
-    uint64_t visible_ticket; /* first_pending - 1 */
 
     /* guarded by lock: room */
     size_t reserved_bytes;
@@ -173,9 +172,8 @@ struct vv_wal {
 
     /* guarded by lock: leading */
     bool is_leading;
-    uint32_t cohort;                         /* number of the last one that was led */
-    uint64_t cohort_ticket, cohort_before;   /* last tickets of it and of the one before it */
-    uint64_t written_ticket, durable_ticket; /* all up to it */
+    uint32_t cohort;                       /* number of the last one that was led */
+    uint64_t cohort_ticket, cohort_before; /* last tickets of it and of the one before it */
     uint64_t written_lsn;
     uint64_t unmarked_lsn;     /* durable LSN that no MARK is wanted for */
     int64_t unsynced_since_ns; /* a written batch waits for its interval; 0: none */
@@ -192,6 +190,9 @@ struct vv_wal {
 
     /* atomic */
     _Atomic uint64_t visible_sequence; /* stored with release, pairs with the acquire of readers */
+    /* All tickets up to it; changed under lock. What is stored to visible_ticket comes last: who
+     * finds his ticket there finds in the others how safe it is. */
+    _Atomic uint64_t written_ticket, durable_ticket, visible_ticket;
     _Atomic uint64_t durable_lsn;
     _Atomic uint64_t first_file_seq;
     _Atomic uint64_t file_bytes; /* sum of used, append file included */

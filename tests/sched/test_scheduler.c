@@ -16,6 +16,7 @@ enum { TOY_THREADS = 3, TOY_ROUNDS = 4, TOY_SEEDS = 100 };
 typedef struct toy {
     vv_mutex first, second;
     vv_cond cond;
+    vv_event event;
     void (*part)(struct toy *toy, uint32_t number);
     vv_thread threads[TOY_THREADS];
     atomic_uint next;
@@ -203,6 +204,47 @@ static void toy_trust(toy *t, uint32_t number)
     vv_mutex_unlock(&t->first);
 }
 
+/* The same without a lock. */
+static void toy_gather(toy *t, uint32_t number)
+{
+    (void)number;
+    t->total++;
+    if (t->total == TOY_THREADS) {
+        vv_event_advance(&t->event);
+        vv_event_wake(&t->event, t->is_locked ? VV_EVENT_WAKE_ALL : 1); /* one of two */
+    }
+    for (;;) {
+        uint32_t seen = vv_event_read(&t->event);
+        if (t->total == TOY_THREADS) {
+            return;
+        }
+        VV_IGNORE(vv_event_wait_until(&t->event, seen, VV_NO_DEADLINE));
+    }
+}
+
+/* Reads the event after it has looked: what comes between is missed. */
+static void toy_oversleep(toy *t, uint32_t number)
+{
+    if (number == TOY_THREADS - 1) {
+        t->total = 1;
+        vv_event_advance(&t->event);
+        vv_event_wake(&t->event, VV_EVENT_WAKE_ALL);
+        return;
+    }
+    for (;;) {
+        uint32_t seen = vv_event_read(&t->event);
+        bool has_come = t->total == 1;
+        scheduler_step("between", number);
+        if (!t->is_locked) {
+            seen = vv_event_read(&t->event);
+        }
+        if (has_come) {
+            return;
+        }
+        VV_IGNORE(vv_event_wait_until(&t->event, seen, VV_NO_DEADLINE));
+    }
+}
+
 /* Each sleeps for another time: carl the longest. */
 static void toy_sleep(toy *t, uint32_t number)
 {
@@ -217,6 +259,17 @@ static void toy_sleep(toy *t, uint32_t number)
     t->is_violated = t->is_violated || t->total != number;
     t->total++;
     vv_mutex_unlock(&t->first);
+}
+
+static void toy_doze(toy *t, uint32_t number)
+{
+    int64_t until_ns = vv_deadline_after_ns((1 + (int64_t)number) * 3600 * VV_NS_PER_S);
+    while (vv_event_wait_until(&t->event, 0, until_ns)) {
+        t->woken++;
+    }
+    t->times[number] = vv_mono_now_ns() - until_ns;
+    t->is_violated = t->is_violated || t->total != number || t->times[number] < 0;
+    t->total++;
 }
 
 static void toy_spin(toy *t, uint32_t number)
@@ -246,8 +299,8 @@ static void toy_try(toy *t, uint32_t number)
 static void the_same_seed_gives_the_same_trace(void **state)
 {
     (void)state;
-    static void (*const parts[])(toy *, uint32_t) = {toy_update, toy_enter, toy_meet, toy_sleep,
-                                                     toy_try};
+    static void (*const parts[])(toy *, uint32_t) = {
+        toy_update, toy_enter, toy_meet, toy_gather, toy_oversleep, toy_doze, toy_sleep, toy_try};
     for (size_t part = 0; part < sizeof parts / sizeof parts[0]; part++) {
         for (uint64_t seed = 0; seed < TOY_SEEDS; seed++) {
             toy one;
@@ -389,23 +442,47 @@ static void a_signal_wakes_one_and_a_broadcast_all(void **state)
     assert_in_range(hung, TOY_SEEDS / 2, TOY_SEEDS);
 }
 
+/* Z3, Z5 */
+static void a_missed_event_is_found(void **state)
+{
+    (void)state;
+    static void (*const parts[])(toy *, uint32_t) = {toy_gather, toy_oversleep};
+    for (size_t part = 0; part < sizeof parts / sizeof parts[0]; part++) {
+        uint32_t hung = 0;
+        for (uint64_t seed = 0; seed < TOY_SEEDS; seed++) {
+            toy t;
+            toy_play(parts[part], true, seed, &t);
+            toy *hasty = toy_create(parts[part], false);
+            scheduler_report report = toy_run(hasty, seed);
+            if (report.has_failed) {
+                hung++;
+                assert_non_null(strstr(report.failure, "deadlock"));
+                assert_non_null(strstr(report.failure, "waits for an event"));
+            }
+            toy_free(hasty, report.has_failed);
+        }
+        assert_in_range(hung, 3, TOY_SEEDS);
+    }
+}
+
 /* Z2 */
 static void deadlines_come_in_order_and_cost_no_time(void **state)
 {
     (void)state;
-    uint32_t woken = 0;
+    static void (*const parts[])(toy *, uint32_t) = {toy_sleep, toy_doze};
+    uint32_t woken[2] = {0};
     int64_t begun_ns = vv_mono_now_ns();
-    for (uint64_t seed = 0; seed < TOY_SEEDS; seed++) {
+    for (uint64_t seed = 0; seed < 2 * TOY_SEEDS; seed++) {
         toy t;
-        toy_play(toy_sleep, true, seed, &t);
+        toy_play(parts[seed % 2], true, seed / 2, &t);
         assert_false(t.is_violated);
         assert_int_equal(t.total, TOY_THREADS);
-        woken += t.woken;
+        woken[seed % 2] += t.woken;
         for (uint32_t i = 0; i < TOY_THREADS; i++) {
             assert_in_range(t.times[i], 0, VV_NS_PER_S);
         }
     }
-    assert_true(woken > 0); /* for no reason, in some seeds */
+    assert_true(woken[0] > 0 && woken[1] > 0); /* for no reason, in some seeds */
     assert_true(vv_mono_now_ns() - begun_ns < 3600 * VV_NS_PER_S);
 }
 
@@ -457,6 +534,13 @@ static void without_a_run_locks_and_clocks_are_ordinary(void **state)
     assert_false(vv_cond_wait_until(&t.cond, &t.first, vv_deadline_after_ns(1)));
     vv_mutex_unlock(&t.first);
     assert_true(vv_mono_now_ns() > begun_ns);
+    toy other;
+    toy_init(&other, toy_gather, true);
+    atomic_store(&other.next, 0);
+    other.total = TOY_THREADS - 1; /* nobody has to wait for another */
+    toy_gather(&other, 0);
+    assert_false(vv_event_wait_until(&other.event, 1, vv_mono_now_ns()));
+    toy_deinit(&other);
     assert_string_equal(scheduler_thread_name(), "");
     toy_deinit(&t);
 }
@@ -471,6 +555,7 @@ int main(void)
         cmocka_unit_test(a_held_lock_keeps_others_out),
         cmocka_unit_test(a_deadlock_is_reported_with_names),
         cmocka_unit_test(a_signal_wakes_one_and_a_broadcast_all),
+        cmocka_unit_test(a_missed_event_is_found),
         cmocka_unit_test(deadlines_come_in_order_and_cost_no_time),
         cmocka_unit_test(a_run_without_end_is_reported),
         cmocka_unit_test(threads_that_outlive_the_first_are_named),

@@ -175,6 +175,9 @@ static void scheduler_say_thread(const scheduler_thread *thread)
         scheduler_say("waits for a signal, with ");
         scheduler_say_lock(thread->lock);
         break;
+    case SCHEDULER_WAITS_EVENT:
+        scheduler_say("waits for an event");
+        break;
     case SCHEDULER_WAITS_JOIN:
         scheduler_say("waits for the end of thread %u", thread->joined);
         break;
@@ -209,10 +212,16 @@ static bool scheduler_chance(uint64_t every)
     return vv_random_below(&scheduler.random, every) == 0;
 }
 
+/* It sleeps until it is woken or its time is up. */
+static bool scheduler_is_asleep(const scheduler_thread *thread)
+{
+    return thread->state == SCHEDULER_WAITS_COND || thread->state == SCHEDULER_WAITS_EVENT;
+}
+
 static bool scheduler_is_ready(const scheduler_thread *thread)
 {
     return thread->state == SCHEDULER_READY ||
-           (thread->state == SCHEDULER_WAITS_COND && thread->deadline_ns <= scheduler.now_ns);
+           (scheduler_is_asleep(thread) && thread->deadline_ns <= scheduler.now_ns);
 }
 
 static scheduler_thread *scheduler_highest(void)
@@ -245,7 +254,7 @@ static int64_t scheduler_next_deadline(void)
     int64_t next_ns = VV_NO_DEADLINE;
     for (uint32_t i = 0; i < scheduler.count; i++) {
         const scheduler_thread *thread = scheduler.threads[i];
-        if (thread->state == SCHEDULER_WAITS_COND && thread->deadline_ns < next_ns) {
+        if (scheduler_is_asleep(thread) && thread->deadline_ns < next_ns) {
             next_ns = thread->deadline_ns;
         }
     }
@@ -273,7 +282,7 @@ static void scheduler_wake_for_nothing(void)
     }
     uint64_t which = vv_random_below(&scheduler.random, scheduler.count);
     scheduler_thread *thread = scheduler.threads[which];
-    if (thread->state == SCHEDULER_WAITS_COND) {
+    if (scheduler_is_asleep(thread)) {
         thread->state = SCHEDULER_READY;
         thread->is_woken = true;
     }
@@ -373,9 +382,15 @@ void scheduler_step(const char *what, uint64_t object)
 
 void scheduler_block(scheduler_thread *me, scheduler_state state)
 {
-    static const char *const names[] = {"ready", "wait-lock", "wait", "wait-join", "ended"};
-    scheduler_note(me, names[state],
-                   state == SCHEDULER_WAITS_JOIN ? me->joined : scheduler_lock_name(me->lock));
+    static const char *const names[] = {"ready",      "wait-lock", "wait",
+                                        "wait-event", "wait-join", "ended"};
+    uint64_t object = 0; /* events have no name but their address */
+    if (state == SCHEDULER_WAITS_JOIN) {
+        object = me->joined;
+    } else if (state != SCHEDULER_WAITS_EVENT) {
+        object = scheduler_lock_name(me->lock);
+    }
+    scheduler_note(me, names[state], object);
     me->state = state;
     scheduler_go_on(me, /* must change */ false);
 }
@@ -392,6 +407,22 @@ void scheduler_wake_lock(const vv_mutex *lock)
     }
 }
 
+/* Any of those who wait: POSIX and the system's own order promise no more. */
+static uint32_t scheduler_wake(scheduler_thread *const *waiting, uint32_t count, uint32_t most)
+{
+    scheduler_thread *left[SCHEDULER_THREADS_MAX];
+    memcpy(left, waiting, count * sizeof *left);
+    uint32_t woken = 0;
+    for (; woken < count && woken < most; woken++) {
+        uint32_t last = count - woken - 1;
+        uint64_t at = most < count ? vv_random_below(&scheduler.random, last + 1) : last;
+        left[at]->state = SCHEDULER_READY;
+        left[at]->is_woken = true;
+        left[at] = left[last];
+    }
+    return woken;
+}
+
 uint32_t scheduler_wake_cond(const vv_cond *cond, bool all)
 {
     scheduler_thread *waiting[SCHEDULER_THREADS_MAX];
@@ -402,15 +433,20 @@ uint32_t scheduler_wake_cond(const vv_cond *cond, bool all)
             waiting[count++] = thread;
         }
     }
-    if (count > 0 && !all) {
-        waiting[0] = waiting[vv_random_below(&scheduler.random, count)];
-        count = 1;
+    return scheduler_wake(waiting, count, all ? SCHEDULER_THREADS_MAX : 1);
+}
+
+uint32_t scheduler_wake_event(const vv_event *event, uint32_t most)
+{
+    scheduler_thread *waiting[SCHEDULER_THREADS_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < scheduler.count; i++) {
+        scheduler_thread *thread = scheduler.threads[i];
+        if (thread->state == SCHEDULER_WAITS_EVENT && thread->event == event) {
+            waiting[count++] = thread;
+        }
     }
-    for (uint32_t i = 0; i < count; i++) {
-        waiting[i]->state = SCHEDULER_READY;
-        waiting[i]->is_woken = true;
-    }
-    return count;
+    return scheduler_wake(waiting, count, most);
 }
 
 /* ---- threads -------------------------------------------------------------------------------- */

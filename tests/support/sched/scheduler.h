@@ -13,8 +13,9 @@
  * The threads are real ones, so that sanitizers, debuggers and thread-local variables work, but
  * only the one that has the baton runs. It gives the baton away at hooks alone:
  *
- *      lock, try, unlock, wait, signal, broadcast, start, join, end, yield, and what the workload
- *      adds by scheduler_step (each changing call of the simulated file system)
+ *      lock, try, unlock, wait, signal, broadcast, read, advance and wake of an event, start, join,
+ *      end, yield, and what the workload adds by scheduler_step (each changing call of the
+ * simulated file system)
  *
  *                 hook: another one is drawn                       drawn
  *      RUNNING --------------------------------> READY ------------------------> RUNNING
@@ -35,8 +36,8 @@
  *   Z4  A run that does not end after so many hooks fails in the same way. A run whose first thread
  *       ends while others live fails too, and names them.
  *
- *   Z5  Whatever POSIX allows may happen: a signal wakes any one of those who wait, a condition may
- *       wake for no reason (in every second seed), a lock goes to anyone who wants it.
+ *   Z5  Whatever POSIX allows may happen: a signal wakes any one of those who wait, a condition or
+ *       event may wake for no reason (in every second seed), a lock goes to anyone who wants it.
  *
  *   Z6  Lock ranks are checked as ever (debug builds). Threads that no run has started, and all of
  *       them outside of a run, get ordinary locks and the clocks of the system.

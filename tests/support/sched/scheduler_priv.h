@@ -18,6 +18,7 @@ typedef enum scheduler_state {
     SCHEDULER_READY, /* or running */
     SCHEDULER_WAITS_LOCK,
     SCHEDULER_WAITS_COND,
+    SCHEDULER_WAITS_EVENT,
     SCHEDULER_WAITS_JOIN,
     SCHEDULER_ENDED,
 } scheduler_state;
@@ -31,13 +32,14 @@ typedef struct scheduler_thread {
     scheduler_main main;
     void *context;
     scheduler_state state;
-    const vv_mutex *lock; /* WAITS_LOCK, WAITS_COND */
-    const vv_cond *cond;  /* WAITS_COND */
-    uint32_t joined;      /* WAITS_JOIN: its number */
-    int64_t deadline_ns;  /* WAITS_COND */
-    bool is_woken;        /* by a signal or for no reason, not by its deadline */
-    bool is_joined;       /* the native thread is gone */
-    int64_t priority;     /* the highest ready one runs, where the seed says so */
+    const vv_mutex *lock;  /* WAITS_LOCK, WAITS_COND */
+    const vv_cond *cond;   /* WAITS_COND */
+    const vv_event *event; /* WAITS_EVENT */
+    uint32_t joined;       /* WAITS_JOIN: its number */
+    int64_t deadline_ns;   /* WAITS_COND, WAITS_EVENT */
+    bool is_woken;         /* by a signal or for no reason, not by its deadline */
+    bool is_joined;        /* the native thread is gone */
+    int64_t priority;      /* the highest ready one runs, where the seed says so */
     const vv_mutex *held[SCHEDULER_HELD_MAX]; /* for reports */
     size_t held_count;
 } scheduler_thread;
@@ -57,6 +59,8 @@ void scheduler_block(scheduler_thread *me, scheduler_state state);
 void scheduler_wake_lock(const vv_mutex *lock);
 /* Of those who wait for the condition one is ready, or all; returns how many. */
 uint32_t scheduler_wake_cond(const vv_cond *cond, bool all);
+/* Of those who wait for the event as many as that; returns how many there were. */
+uint32_t scheduler_wake_event(const vv_event *event, uint32_t most);
 void scheduler_note_taken(scheduler_thread *me, const vv_mutex *lock);
 void scheduler_note_given(scheduler_thread *me, const vv_mutex *lock);
 uint64_t scheduler_lock_name(const vv_mutex *lock);

@@ -188,6 +188,46 @@ void vv_cond_broadcast(vv_cond *cond)
     scheduler_sys_signal(cond, true);
 }
 
+/* ---- event ---------------------------------------------------------------------------------- */
+
+uint32_t vv_event_read(const vv_event *event)
+{
+    scheduler_step("read", 0);
+    return atomic_load(&event->value);
+}
+
+bool vv_event_wait_until(vv_event *event, uint32_t seen, int64_t deadline_mono_ns)
+{
+    scheduler_thread *me = scheduler_mine();
+    if (me == NULL) { /* in no run: it returns for no reason, again and again */
+        (void)sched_yield();
+        return vv_mono_now_ns() < deadline_mono_ns;
+    }
+    scheduler_hook(me, "compare", 0);
+    if (atomic_load(&event->value) != seen) {
+        return true;
+    }
+    me->event = event;
+    me->deadline_ns = deadline_mono_ns;
+    me->is_woken = false;
+    scheduler_block(me, SCHEDULER_WAITS_EVENT);
+    return me->is_woken;
+}
+
+void vv_event_advance(vv_event *event)
+{
+    scheduler_step("advance", 0);
+    atomic_fetch_add(&event->value, 1);
+}
+
+void vv_event_wake(vv_event *event, uint32_t count)
+{
+    scheduler_thread *me = scheduler_mine();
+    if (me != NULL) {
+        scheduler_hook(me, "wake", scheduler_wake_event(event, count));
+    }
+}
+
 /* ---- thread --------------------------------------------------------------------------------- */
 
 static void *scheduler_sys_ordinary(void *argument)

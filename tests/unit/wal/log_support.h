@@ -263,7 +263,7 @@ static inline bool log_is_prefix(const log_seen *seen)
 }
 
 /* A big struct: one for each test program. */
-static log_seen *log_seen_new(void)
+static inline log_seen *log_seen_new(void)
 {
     log_seen *seen = calloc(1, sizeof *seen);
     assert_non_null(seen);

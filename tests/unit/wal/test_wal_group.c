@@ -7,6 +7,7 @@
 
 #include "log_support.h"
 #include "sys/thread.h"
+#include "wal/wal_priv.h"
 
 enum { GROUP_SECONDS_MAX = 60 }; /* of the whole program; it takes less than one */
 
@@ -354,13 +355,15 @@ typedef struct group_caller {
     log_world *world;
     vv_thread thread;
     vv_wal_ticket ticket;
+    varve_status status;
     uint32_t ack;
 } group_caller;
 
 static void group_caller_main(void *context)
 {
     group_caller *caller = context;
-    VV_IGNORE(vv_wal_wait(caller->world->wal, caller->ticket.id, UINT64_MAX, &caller->ack, NULL));
+    caller->status =
+        vv_wal_wait(caller->world->wal, caller->ticket.id, UINT64_MAX, &caller->ack, NULL);
 }
 
 static void callers_during_a_sync_share_the_next_one(void **state)
@@ -410,6 +413,191 @@ static void callers_during_a_sync_share_the_next_one(void **state)
     vv_mutex_deinit(&gate.lock);
 }
 
+/* ---- waiting without the lock --------------------------------------------------------------- */
+
+enum { FOLLOWERS = 5 };
+
+/* A log whose leader stands in its sync, and callers that sleep meanwhile. */
+typedef struct group_crowd {
+    log_world world;
+    vv_fault *fault;
+    group_gate gate;
+    group_caller leader;
+    group_caller followers[FOLLOWERS];
+} group_crowd;
+
+static void group_crowd_init(group_crowd *crowd)
+{
+    varve_error err;
+    memset(crowd, 0, sizeof *crowd);
+    crowd->gate.is_open = true;
+    check_ok(vv_mutex_init(&crowd->gate.lock, VV_RANK_TEST_HIGH, 0, &err), &err);
+    check_ok(vv_cond_init(&crowd->gate.cond, &err), &err);
+    log_world_init(&crowd->world, NULL, 1);
+    check_ok(vv_fault_create(log_memory(), crowd->world.env.vfs, &crowd->fault, &err), &err);
+    crowd->world.env.vfs = vv_fault_vfs(crowd->fault);
+    log_open(&crowd->world);
+    vv_fault_set_hook(crowd->fault, group_gate_hook, &crowd->gate);
+}
+
+static void group_crowd_start(group_crowd *crowd, group_caller *caller)
+{
+    varve_error err;
+    *caller =
+        (group_caller){.world = &crowd->world, .ticket = log_put(&crowd->world, VARVE_SYNC_GROUP)};
+    check_ok(vv_thread_start(&caller->thread, "caller", group_caller_main, caller, &err), &err);
+}
+
+static void group_crowd_gather(group_crowd *crowd)
+{
+    crowd->gate.is_open = false;
+    group_crowd_start(crowd, &crowd->leader);
+    vv_mutex_lock(&crowd->gate.lock);
+    while (!crowd->gate.is_in_sync) {
+        VV_IGNORE(vv_cond_wait_until(&crowd->gate.cond, &crowd->gate.lock, VV_NO_DEADLINE));
+    }
+    vv_mutex_unlock(&crowd->gate.lock);
+    for (size_t i = 0; i < FOLLOWERS; ++i) {
+        group_crowd_start(crowd, &crowd->followers[i]);
+    }
+    const vv_event *cohorts = crowd->world.wal->cohorts;
+    while (atomic_load(&cohorts[0].waiters) + atomic_load(&cohorts[1].waiters) < FOLLOWERS) {
+        vv_thread_yield();
+    }
+}
+
+static void group_crowd_let_go(group_crowd *crowd)
+{
+    vv_mutex_lock(&crowd->gate.lock);
+    crowd->gate.is_open = true;
+    vv_cond_broadcast(&crowd->gate.cond);
+    vv_mutex_unlock(&crowd->gate.lock);
+    vv_thread_join(&crowd->leader.thread);
+    for (size_t i = 0; i < FOLLOWERS; ++i) {
+        vv_thread_join(&crowd->followers[i].thread);
+    }
+}
+
+static void group_crowd_deinit(group_crowd *crowd)
+{
+    vv_wal_free(crowd->world.wal);
+    crowd->world.wal = NULL;
+    vv_fault_free(crowd->fault);
+    log_world_deinit(&crowd->world);
+    vv_cond_deinit(&crowd->gate.cond);
+    vv_mutex_deinit(&crowd->gate.lock);
+}
+
+/* Q2: there is no thread of the log, so that only the leader can have woken one of them. */
+static void the_end_of_a_round_wakes_one_who_leads_the_next(void **state)
+{
+    (void)state;
+    static group_crowd crowd;
+    group_crowd_init(&crowd);
+    group_crowd_gather(&crowd);
+    group_crowd_let_go(&crowd);
+    vv_wal_stats stats;
+    vv_wal_get_stats(crowd.world.wal, &stats);
+    assert_int_equal(VARVE_ACK_DURABLE, crowd.leader.ack);
+    assert_int_equal(VARVE_OK, crowd.leader.status);
+    for (size_t i = 0; i < FOLLOWERS; ++i) {
+        assert_int_equal(VARVE_OK, crowd.followers[i].status);
+        assert_int_equal(VARVE_ACK_DURABLE, crowd.followers[i].ack);
+    }
+    assert_int_equal(2, stats.syncs);
+    group_crowd_deinit(&crowd);
+}
+
+/* Q1: those who wait for the round that fails, and those whose round never comes. */
+static void a_failed_round_wakes_all_who_sleep(void **state)
+{
+    (void)state;
+    static group_crowd crowd;
+    for (int has_failed_before = 0; has_failed_before < 2; ++has_failed_before) {
+        group_crowd_init(&crowd);
+        log_fail_syncs(&crowd.world, 1, VV_SIM_PAGES_CLEAN);
+        group_crowd_gather(&crowd);
+        if (has_failed_before == 1) { /* the engine met a failure of its own meanwhile */
+            varve_error reason;
+            VV_IGNORE(vv_fail_errno(&reason, VARVE_E_IO, EIO, "a sync of the manifest"));
+            vv_wal_fail(crowd.world.wal, &reason);
+        }
+        group_crowd_let_go(&crowd);
+        assert_int_equal(VARVE_E_IO, crowd.leader.status);
+        for (size_t i = 0; i < FOLLOWERS; ++i) {
+            assert_int_equal(VARVE_E_IO, crowd.followers[i].status);
+        }
+        assert_int_equal(0, vv_wal_visible(crowd.world.wal));
+        group_crowd_deinit(&crowd);
+    }
+}
+
+static void a_waiter_of_the_next_cohort_times_out(void **state)
+{
+    (void)state;
+    static group_crowd crowd;
+    varve_error err;
+    group_crowd_init(&crowd);
+    group_crowd_gather(&crowd);
+    uint64_t asleep = crowd.followers[0].ticket.id;
+    check_status(VARVE_E_TIMEOUT, vv_wal_wait(crowd.world.wal, asleep, 0, NULL, &err));
+    check_status(VARVE_E_TIMEOUT, vv_wal_wait(crowd.world.wal, asleep, 2, NULL, &err));
+    check_status(VARVE_E_TIMEOUT,
+                 vv_wal_wait(crowd.world.wal, crowd.leader.ticket.id, 2, NULL, &err));
+    group_crowd_let_go(&crowd);
+    check_ok(vv_wal_wait(crowd.world.wal, asleep, 0, NULL, &err), &err);
+    group_crowd_deinit(&crowd);
+}
+
+/* The lock is held all the time by somebody else. */
+static void a_visible_ticket_is_answered_without_the_lock(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    group_caller caller = {.world = &world, .ticket = log_put(&world, VARVE_SYNC_GROUP)};
+    (void)log_wait(&world, caller.ticket);
+    vv_mutex_lock(&world.wal->lock);
+    check_ok(vv_thread_start(&caller.thread, "caller", group_caller_main, &caller, &err), &err);
+    vv_thread_join(&caller.thread);
+    vv_mutex_unlock(&world.wal->lock);
+    assert_int_equal(VARVE_OK, caller.status);
+    assert_int_equal(VARVE_ACK_DURABLE, caller.ack);
+    log_world_deinit(&world);
+}
+
+/* Q3 */
+static void a_written_ticket_waits_for_an_earlier_batch_to_be_applied(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    uint8_t payload[16];
+    log_fill(payload, 1, sizeof payload);
+    vv_wal_record record = {.type = VV_WAL_ROWS,
+                            .sequences = 1,
+                            .payload = vv_bytes_make(payload, sizeof payload),
+                            .payload_crc = vv_crc32c(0, payload, sizeof payload)};
+    check_ok(vv_wal_reserve(world.wal, sizeof payload, 1, 0, &err), &err);
+    vv_wal_ticket early = vv_wal_append(world.wal, &record, 1, VARVE_SYNC_GROUP);
+    group_caller caller = {.world = &world, .ticket = log_put(&world, VARVE_SYNC_GROUP)};
+    check_ok(vv_thread_start(&caller.thread, "caller", group_caller_main, &caller, &err), &err);
+    while (vv_wal_durable_lsn(world.wal) < caller.ticket.last_lsn) {
+        vv_thread_yield();
+    }
+    check_status(VARVE_E_TIMEOUT, vv_wal_wait(world.wal, caller.ticket.id, 1, NULL, &err));
+    assert_int_equal(0, vv_wal_visible(world.wal));
+    vv_wal_applied(world.wal, early);
+    vv_thread_join(&caller.thread);
+    assert_int_equal(VARVE_OK, caller.status);
+    assert_int_equal(VARVE_ACK_DURABLE, caller.ack);
+    log_world_deinit(&world);
+}
+
 static void a_group_delay_ends_when_somebody_asked_for_always(void **state)
 {
     (void)state;
@@ -445,6 +633,11 @@ int main(void)
         log_test(writers_of_every_mode_share_groups),
         log_test(a_failed_sync_reaches_every_waiting_thread),
         log_test(callers_during_a_sync_share_the_next_one),
+        log_test(the_end_of_a_round_wakes_one_who_leads_the_next),
+        log_test(a_failed_round_wakes_all_who_sleep),
+        log_test(a_waiter_of_the_next_cohort_times_out),
+        log_test(a_visible_ticket_is_answered_without_the_lock),
+        log_test(a_written_ticket_waits_for_an_earlier_batch_to_be_applied),
         log_test(a_group_delay_ends_when_somebody_asked_for_always),
     };
     return cmocka_run_group_tests(tests, group_begin, NULL);
