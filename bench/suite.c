@@ -42,7 +42,7 @@ static const char suite_help[] =
     "  --reps N            repetitions of each measurement\n"
     "  --threads N         only this number of threads or writers\n"
     "  --set NAME          only this data set (I2, S2, C1 to C3): gauge-int, gauge-walk, ...\n"
-    "  --isa LEVEL         kernels of the codec: scalar, avx2, avx512 (C1: each of them)\n"
+    "  --isa LEVEL         kernels of the codec: scalar, sse42, avx2, avx512 (C1: each of them)\n"
     "  --data DIR          real columns for C1 to C3, *.csv with a number a line;\n"
     "                      VARVE_DATA by default\n"
     "  --json FILE         append results as JSON lines\n"

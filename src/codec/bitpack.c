@@ -117,20 +117,45 @@ void vv_bitpack_write(const uint64_t *values, size_t count, uint32_t width, vv_b
 }
 
 /* The groups that start less than 64 bytes before the end of the bytes, and the short one. */
-static void bitpack_read_tail(const uint8_t *source, size_t size, size_t count, uint32_t width,
-                              uint64_t *out_values)
+static void bitpack_read_tail(const uint8_t *source, size_t size, size_t count, vv_unpack *how,
+                              uint8_t *target)
 {
     const vv_kernels *kernels = vv_kernels_get();
     uint8_t padded[2 * BITPACK_GROUP_BYTES] = {0};
     VV_ASSERT(size <= BITPACK_GROUP_BYTES);
     memcpy(padded, source, size);
     size_t group_count = count / BITPACK_GROUP;
-    kernels->unpack(padded, group_count, width, out_values);
+    kernels->unpack(padded, group_count, how, target);
     size_t rest = count % BITPACK_GROUP;
     if (rest > 0) {
-        uint64_t last[BITPACK_GROUP];
-        kernels->unpack(padded + group_count * width, 1, width, last);
-        memcpy(out_values + group_count * BITPACK_GROUP, last, rest * sizeof *last);
+        VV_NOT_CLEARED uint64_t last[BITPACK_GROUP];
+        kernels->unpack(padded + group_count * how->width, 1, how, last);
+        memcpy(target + group_count * sizeof last, last, rest * sizeof *last);
+    }
+}
+
+void vv_bitpack_read_as(vv_reader *reader, size_t count, vv_unpack *how, void *out_values)
+{
+    uint8_t *target = (uint8_t *)out_values;
+    uint32_t width = how->width;
+    VV_ASSERT(width >= 1 && width <= 64);
+    size_t size = vv_bitpack_size(count, width);
+    size_t readable = vv_reader_left(reader); /* bytes behind the numbers may be touched (B1) */
+    const uint8_t *source = vv_reader_bytes(reader, size);
+    if (source == NULL) {
+        memset(target, 0, count * sizeof(uint64_t));
+        return;
+    }
+    size_t direct = 0;
+    if (readable >= BITPACK_GROUP_BYTES) {
+        direct = (readable - BITPACK_GROUP_BYTES) / width + 1;
+        direct = direct < count / BITPACK_GROUP ? direct : count / BITPACK_GROUP;
+    }
+    vv_kernels_get()->unpack(source, direct, how, target);
+    size_t done = direct * BITPACK_GROUP;
+    if (done < count) {
+        bitpack_read_tail(source + direct * width, size - direct * width, count - done, how,
+                          target + done * sizeof(uint64_t));
     }
 }
 
@@ -143,22 +168,6 @@ void vv_bitpack_read(vv_reader *reader, size_t count, uint32_t width, uint64_t *
         memset(out_values, 0, count * sizeof *out_values);
         return;
     }
-    size_t size = vv_bitpack_size(count, width);
-    size_t readable = vv_reader_left(reader); /* bytes behind the numbers may be touched (B1) */
-    const uint8_t *source = vv_reader_bytes(reader, size);
-    if (source == NULL) {
-        memset(out_values, 0, count * sizeof *out_values);
-        return;
-    }
-    size_t direct = 0;
-    if (readable >= BITPACK_GROUP_BYTES) {
-        direct = (readable - BITPACK_GROUP_BYTES) / width + 1;
-        direct = direct < count / BITPACK_GROUP ? direct : count / BITPACK_GROUP;
-    }
-    vv_kernels_get()->unpack(source, direct, width, out_values);
-    size_t done = direct * BITPACK_GROUP;
-    if (done < count) {
-        bitpack_read_tail(source + direct * width, size - direct * width, count - done, width,
-                          out_values + done);
-    }
+    vv_unpack how = {.width = width};
+    vv_bitpack_read_as(reader, count, &how, out_values);
 }

@@ -26,8 +26,9 @@
 
 enum {
     VV_SCRATCH_COUNT = VV_VECTOR_ROWS_MAX + 8, /* room for a whole group of 8 behind */
-    VV_INTS_DICTIONARY_MAX = 256,              /* codes of at most a byte */
-    VV_INTS_SLOTS = 2048                       /* of a hash table: a power of two, twice the rows */
+    VV_INTS_DICTIONARY_MAX = VV_VECTOR_ROWS_MAX,
+    VV_INTS_SAMPLE_WORDS = 256, /* bits of a set: 64 times the values looked at */
+    VV_INTS_SLOTS = 2048        /* of a hash table: a power of two, twice the rows */
 };
 
 /** The index of sample i of those taken every `step` values: not quite evenly, since what
@@ -57,13 +58,17 @@ struct vv_codec_scratch {
     uint64_t positions[VV_SCRATCH_COUNT]; /* floats: where the exceptions are */
     int64_t outliers[VV_SCRATCH_COUNT];   /* floats: bits of the exceptions; blobs: codes */
 
-    uint64_t deltas[VV_SCRATCH_COUNT];   /* ints: differences */
-    uint64_t packed[VV_SCRATCH_COUNT];   /* frame: distances from the base */
-    uint64_t runs[VV_SCRATCH_COUNT];     /* ints: values of runs, or of the dictionary */
-    uint64_t lengths[VV_SCRATCH_COUNT];  /* ints: lengths of runs, or codes */
-    uint64_t patch_at[VV_SCRATCH_COUNT]; /* frame: where the outliers are */
-    uint64_t patch[VV_SCRATCH_COUNT];    /* frame: the outliers */
-    uint16_t slots[VV_INTS_SLOTS];       /* ints, blobs: hash table of a dictionary */
+    uint64_t deltas[VV_SCRATCH_COUNT];     /* ints: differences */
+    uint64_t packed[VV_SCRATCH_COUNT];     /* frame: distances from the base */
+    uint64_t table[VV_SCRATCH_COUNT];      /* ints: values of the dictionary */
+    uint64_t codes[VV_SCRATCH_COUNT];      /* ints, split: codes */
+    uint64_t runs[VV_SCRATCH_COUNT];       /* ints: values of runs */
+    uint64_t lengths[VV_SCRATCH_COUNT];    /* ints: lengths of runs */
+    uint64_t sample[VV_INTS_SAMPLE_WORDS]; /* ints: a set of hashes */
+    uint16_t order[2][VV_SCRATCH_COUNT];   /* ints: of the table, before it was sorted */
+    uint64_t patch_at[VV_SCRATCH_COUNT];   /* frame: where the outliers are */
+    uint64_t patch[VV_SCRATCH_COUNT];      /* frame: the outliers */
+    uint16_t slots[VV_INTS_SLOTS];         /* ints, blobs: hash table of a dictionary */
 
     vv_buf entries;                          /* vector: what goes into the directory */
     varve_text texts[VV_VECTOR_ROWS_MAX];    /* vector: the blobs of a column without gaps */
@@ -89,6 +94,10 @@ static inline size_t vv_bitpack_size(size_t count, uint32_t width)
 /** Values below 2^width. */
 void vv_bitpack_write(const uint64_t *values, size_t count, uint32_t width, vv_buf *out);
 void vv_bitpack_read(vv_reader *reader, size_t count, uint32_t width, uint64_t *out_values);
+struct vv_unpack;
+/** The same for count >= 1 values of width 1..64, which become what `how` says: uint64_t, or double
+ * of a decimal. */
+void vv_bitpack_read_as(vv_reader *reader, size_t count, struct vv_unpack *how, void *out_values);
 
 /* ---- int_frame.c ---- */
 
@@ -113,18 +122,24 @@ void vv_int_frame_write_best(const uint64_t *values, size_t count, vv_codec_scra
                              vv_buf *out);
 void vv_int_frame_read(vv_reader *reader, size_t count, vv_codec_scratch *scratch,
                        uint64_t *out_values);
+/** The running sums of `first` and the values. */
+void vv_int_frame_read_sums(vv_reader *reader, size_t count, uint64_t first,
+                            vv_codec_scratch *scratch, uint64_t *out_values);
+struct vv_decimal;
+/** The values as doubles of a decimal. */
+void vv_int_frame_read_decimals(vv_reader *reader, size_t count, const struct vv_decimal *decimal,
+                                vv_codec_scratch *scratch, double *out_values);
 
 /* ---- ints.c ---- */
 
 /** The form that takes the least bytes, and what it needs. */
 typedef struct vv_ints_plan {
     uint8_t form;
-    size_t size;               /* of the whole, in bytes */
-    vv_int_frame frame;        /* FRAME, DELTA, CURVE; RUNS, DICTIONARY: of the values */
-    vv_int_frame length_frame; /* RUNS */
-    size_t run_count;          /* RUNS */
-    size_t dictionary_size;    /* DICTIONARY: values, ascending in scratch->runs; codes in lengths;
-                                  0: nothing of the scratch is needed for writing */
+    size_t size;            /* of the whole, in bytes */
+    vv_int_frame frame;     /* FRAME, DELTA, CURVE; DICTIONARY: of differences of the values */
+    size_t run_count;       /* RUNS */
+    size_t dictionary_size; /* DICTIONARY: values, ascending in scratch->table; their codes in
+                               codes; 0: nothing of the scratch is needed for writing */
 } vv_ints_plan;
 
 void vv_ints_plan_best(const int64_t *values, size_t count, vv_codec_scratch *scratch,
@@ -135,6 +150,9 @@ void vv_ints_write_planned(const vv_ints_plan *plan, const int64_t *values, size
 /** Plan and write. */
 void vv_ints_write(const int64_t *values, size_t count, vv_codec_scratch *scratch, vv_buf *out);
 void vv_ints_read(vv_reader *reader, size_t count, vv_codec_scratch *scratch, int64_t *out_values);
+/** As doubles of a decimal. */
+void vv_ints_read_decimals(vv_reader *reader, size_t count, const struct vv_decimal *decimal,
+                           vv_codec_scratch *scratch, double *out_values);
 
 /* ---- bools.c ---- */
 
@@ -163,8 +181,6 @@ void vv_times_read(vv_reader *reader, size_t count, vv_codec_scratch *scratch, i
 uint64_t vv_times_stride(const vv_times_head *head);
 
 /* ---- decimal.c ---- */
-
-struct vv_decimal;
 
 /** How doubles became integers, for the statistics: all of them, NaNs excepted, are exact decimals
  * of this code. */

@@ -258,9 +258,8 @@ static void floats_read_decimal(vv_reader *reader, size_t count, vv_codec_scratc
         vv_bitpack_read(reader, exception_count, vv_bits_for(count - 1), scratch->positions);
         vv_ints_read(reader, exception_count, scratch, scratch->outliers);
     }
-    vv_ints_read(reader, count, scratch, scratch->ints);
+    vv_ints_read_decimals(reader, count, &decimal, scratch, out_values);
     if (!vv_reader_is_bad(reader)) {
-        vv_kernels_get()->decimal_decode(scratch->ints, count, &decimal, out_values);
         floats_patch(reader, count, exception_count, scratch, out_values);
     }
 }

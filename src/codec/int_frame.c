@@ -273,8 +273,7 @@ static void frame_read_exceptions(vv_reader *reader, size_t count, const vv_int_
     }
 }
 
-void vv_int_frame_read(vv_reader *reader, size_t count, vv_codec_scratch *scratch,
-                       uint64_t *out_values)
+static vv_int_frame frame_read_head(vv_reader *reader, size_t count)
 {
     uint8_t head = vv_reader_u8(reader);
     vv_int_frame frame = {.width = head & 0x7Fu, .base = (uint64_t)vv_reader_zigzag(reader)};
@@ -285,14 +284,67 @@ void vv_int_frame_read(vv_reader *reader, size_t count, vv_codec_scratch *scratc
             vv_reader_spoil(reader);
         }
     }
-    vv_bitpack_read(reader, count, frame.width, out_values);
+    if (frame.width > 64) {
+        vv_reader_spoil(reader);
+    }
+    return frame;
+}
+
+static void frame_read_body(vv_reader *reader, size_t count, const vv_int_frame *frame,
+                            vv_codec_scratch *scratch, uint64_t *out_values)
+{
     if (vv_reader_is_bad(reader)) {
         return;
     }
-    if (frame.base != 0) {
-        vv_kernels_get()->bias(out_values, count, 0 - frame.base, out_values);
+    if (frame->width == 0) {
+        for (size_t i = 0; i < count; ++i) {
+            out_values[i] = frame->base;
+        }
+    } else {
+        vv_unpack how = {.width = frame->width, .base = frame->base};
+        vv_bitpack_read_as(reader, count, &how, out_values);
     }
-    if (frame.exception_count > 0) {
-        frame_read_exceptions(reader, count, &frame, scratch, out_values);
+    if (frame->exception_count > 0) {
+        frame_read_exceptions(reader, count, frame, scratch, out_values);
+    }
+}
+
+void vv_int_frame_read(vv_reader *reader, size_t count, vv_codec_scratch *scratch,
+                       uint64_t *out_values)
+{
+    vv_int_frame frame = frame_read_head(reader, count);
+    frame_read_body(reader, count, &frame, scratch, out_values);
+}
+
+void vv_int_frame_read_sums(vv_reader *reader, size_t count, uint64_t first,
+                            vv_codec_scratch *scratch, uint64_t *out_values)
+{
+    vv_int_frame frame = frame_read_head(reader, count);
+    if (frame.exception_count == 0 && frame.width > 0 && !vv_reader_is_bad(reader)) {
+        vv_unpack how = {.width = frame.width, .base = frame.base, .is_sum = true, .first = first};
+        vv_bitpack_read_as(reader, count, &how, out_values);
+        return;
+    }
+    frame_read_body(reader, count, &frame, scratch, out_values);
+    if (!vv_reader_is_bad(reader)) {
+        vv_kernels_get()->add_up(out_values, count, first);
+    }
+}
+
+void vv_int_frame_read_decimals(vv_reader *reader, size_t count, const vv_decimal *decimal,
+                                vv_codec_scratch *scratch, double *out_values)
+{
+    vv_int_frame frame = frame_read_head(reader, count);
+    bool is_direct = frame.exception_count == 0 && frame.width > 0 &&
+                     frame.width <= VV_UNPACK_DECIMAL_BITS && !vv_reader_is_bad(reader);
+    if (is_direct) {
+        vv_unpack how = {.width = frame.width, .base = frame.base, .decimal = decimal};
+        vv_bitpack_read_as(reader, count, &how, out_values);
+        return;
+    }
+    frame_read_body(reader, count, &frame, scratch, scratch->packed);
+    if (!vv_reader_is_bad(reader)) {
+        vv_kernels_get()->decimal_decode((const int64_t *)scratch->packed, count, decimal,
+                                         out_values);
     }
 }

@@ -24,6 +24,9 @@ static const vv_kernels *isa_best(vv_codec_isa wanted)
     if (wanted >= VV_CODEC_ISA_AVX2 && has_avx2) {
         return &vv_kernels_avx2;
     }
+    if (wanted >= VV_CODEC_ISA_SSE42 && VV_CPU_HAS("sse4.2")) {
+        return &vv_kernels_sse42;
+    }
 #endif
     (void)wanted;
     return &vv_kernels_scalar;
@@ -33,6 +36,7 @@ const char *vv_codec_isa_name(vv_codec_isa isa)
 {
     static const char *const names[VV_CODEC_ISA_COUNT] = {
         [VV_CODEC_ISA_SCALAR] = "scalar",
+        [VV_CODEC_ISA_SSE42] = "sse42",
         [VV_CODEC_ISA_AVX2] = "avx2",
         [VV_CODEC_ISA_AVX512] = "avx512",
     };

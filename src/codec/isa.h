@@ -9,8 +9,9 @@
 
 typedef enum vv_codec_isa {
     VV_CODEC_ISA_SCALAR, /* what every processor of the platform has */
-    VV_CODEC_ISA_AVX2,   /* with BMI1 and BMI2 */
-    VV_CODEC_ISA_AVX512  /* F, BW, DQ, VL, VBMI */
+    VV_CODEC_ISA_SSE42,
+    VV_CODEC_ISA_AVX2,  /* with BMI1 and BMI2 */
+    VV_CODEC_ISA_AVX512 /* F, BW, DQ, VL, VBMI */
 } vv_codec_isa;
 
 enum { VV_CODEC_ISA_COUNT = VV_CODEC_ISA_AVX512 + 1 };

@@ -36,6 +36,19 @@ typedef struct vv_decimal {
     bool is_multiply; /* the decoder multiplies */
 } vv_decimal;
 
+/** Numbers of one width, and what they stand for: number + base, or the sums of all those so far
+ * and `first`, or doubles. */
+typedef struct vv_unpack {
+    uint32_t width; /* 1..64 */
+    bool is_sum;
+    uint64_t base;
+    uint64_t first;            /* of sums; becomes the last one */
+    const vv_decimal *decimal; /* not NULL: as decimal_decode; no sums, width at most
+                                  VV_UNPACK_DECIMAL_BITS */
+} vv_unpack;
+
+enum { VV_UNPACK_DECIMAL_BITS = 57 };
+
 /** Left parts that a split has codes for. */
 enum { VV_SPLIT_PARTS = 8 };
 
@@ -54,9 +67,14 @@ typedef struct vv_i64_scan {
 typedef struct vv_kernels {
     vv_codec_isa isa;
 
-    /** Unpack group_count groups of 8 values of width 1..64, each group in width bytes, lowest bit
-     * first. 64 bytes can be read from the beginning of each group. */
-    void (*unpack)(const uint8_t *source, size_t group_count, uint32_t width, uint64_t *target);
+    /** Unpack group_count groups of 8 numbers, each group in width bytes, lowest bit first, to
+     * uint64_t or double. 64 bytes can be read from the beginning of each group. */
+    void (*unpack)(const uint8_t *source, size_t group_count, vv_unpack *how, void *target);
+    /** Running sums in place: values[0] += first, values[i] += values[i - 1]. */
+    void (*add_up)(uint64_t *values, size_t count, uint64_t first);
+    /** What split has cut; parts are shifted to their place, codes below VV_SPLIT_PARTS. */
+    void (*join)(const uint64_t *rights, const uint64_t *codes, size_t count, const uint64_t *parts,
+                 double *out_values);
 
     /** target[i] = values[i] - base; may be in place. */
     void (*bias)(const uint64_t *values, size_t count, uint64_t base, uint64_t *target);
@@ -95,6 +113,7 @@ typedef struct vv_kernels {
 
 extern const vv_kernels vv_kernels_scalar;
 #if VV_ARCH_X86_64
+extern const vv_kernels vv_kernels_sse42;
 extern const vv_kernels vv_kernels_avx2;
 extern const vv_kernels vv_kernels_avx512;
 #endif

@@ -5,53 +5,45 @@
  */
 #include "codec/kernels_priv.h"
 
-#include <string.h>
-
 #define KERNEL(name)  kernels_scalar_##name
 #define KERNEL_TARGET /* the baseline */
 #define KERNEL_BYTES  16
 #define KERNEL_ISA    VV_CODEC_ISA_SCALAR
 #define KERNEL_TABLE  vv_kernels_scalar
 
-/* Any 64 bits from a bit position on; for widths above 57 they span nine bytes. */
-static inline uint64_t kernels_scalar_bits(const uint8_t *source, size_t bit)
+#include "codec/kernels_types.inc"
+
+typedef struct kernel_plan {
+    uint32_t width;
+    uint64_t mask;
+} kernel_plan;
+
+static inline void kernels_scalar_plan(uint32_t width, kernel_plan *out_plan)
+{
+    *out_plan = (kernel_plan){.width = width, .mask = UINT64_MAX >> (64 - width)};
+}
+
+static VV_ALWAYS_INLINE uint64_t kernels_scalar_word(const uint8_t *source, const kernel_plan *plan,
+                                                     size_t index)
 {
     uint64_t word;
-    memcpy(&word, source + bit / 8, sizeof word);
-    size_t shift = bit % 8;
-    return shift == 0 ? word : (word >> shift) | ((uint64_t)source[bit / 8 + 8] << (64 - shift));
+    memcpy(&word, source + index * plan->width / 8, sizeof word);
+    return (word >> (index * plan->width % 8)) & plan->mask;
 }
 
-static void kernels_scalar_unpack_wide(const uint8_t *source, size_t group_count, uint32_t width,
-                                       uint64_t *target)
+static VV_ALWAYS_INLINE void kernels_scalar_words(const uint8_t *source, const kernel_plan *plan,
+                                                  size_t part, kernel_u64v *out_words)
 {
-    uint64_t mask = UINT64_MAX >> (64 - width);
-    for (size_t group = 0; group < group_count; ++group) {
-        for (size_t i = 0; i < 8; ++i) {
-            target[i] = kernels_scalar_bits(source, i * width) & mask;
-        }
-        source += width;
-        target += 8;
-    }
+    *out_words = (kernel_u64v){kernels_scalar_word(source, plan, 2 * part),
+                               kernels_scalar_word(source, plan, 2 * part + 1)};
 }
 
-static void kernels_scalar_unpack(const uint8_t *source, size_t group_count, uint32_t width,
-                                  uint64_t *target)
+static VV_ALWAYS_INLINE void kernels_scalar_running(kernel_u64v *words, kernel_u64v *out_last)
 {
-    if (width > 57) {
-        kernels_scalar_unpack_wide(source, group_count, width, target);
-        return;
-    }
-    uint64_t mask = UINT64_MAX >> (64 - width);
-    for (size_t group = 0; group < group_count; ++group) {
-        for (size_t i = 0; i < 8; ++i) {
-            uint64_t word;
-            memcpy(&word, source + i * width / 8, sizeof word);
-            target[i] = (word >> (i * width % 8)) & mask;
-        }
-        source += width;
-        target += 8;
-    }
+    uint64_t first = (*words)[0];
+    uint64_t both = first + (*words)[1];
+    *words = (kernel_u64v){first, both};
+    *out_last = (kernel_u64v){both, both};
 }
 
 #include "codec/kernels_body.inc"

@@ -122,7 +122,7 @@ static size_t split_plan(const double *values, size_t count, split_dictionary *o
     return best;
 }
 
-/* Right parts into scratch->deltas, codes into lengths, exceptions into patch; returns their count.
+/* Right parts into scratch->deltas, codes into codes, exceptions into patch; returns their count.
  */
 static size_t split_cut(const double *values, size_t count, const split_dictionary *dictionary,
                         vv_codec_scratch *scratch)
@@ -132,15 +132,15 @@ static size_t split_cut(const double *values, size_t count, const split_dictiona
         parts[i] = i < dictionary->size ? dictionary->parts[i] : UINT64_MAX; /* of no value */
     }
     size_t missing = vv_kernels_get()->split(values, count, dictionary->right_bits, parts,
-                                             scratch->deltas, scratch->lengths);
+                                             scratch->deltas, scratch->codes);
     size_t exception_count = 0;
     for (size_t i = 0; i < count && missing > 0; ++i) {
         /* Always noted: which one is an exception nobody can predict. */
-        bool is_exception = scratch->lengths[i] == SPLIT_CODES_MAX;
+        bool is_exception = scratch->codes[i] == SPLIT_CODES_MAX;
         scratch->patch_at[exception_count] = i;
         scratch->patch[exception_count] = split_bits(values[i]) >> dictionary->right_bits;
         exception_count += is_exception;
-        scratch->lengths[i] = is_exception ? 0 : scratch->lengths[i];
+        scratch->codes[i] = is_exception ? 0 : scratch->codes[i];
     }
     VV_ASSERT(exception_count == missing);
     return exception_count;
@@ -170,7 +170,7 @@ bool vv_split_write(const double *values, size_t count, size_t size_max, vv_code
     for (uint32_t i = 0; i < dictionary.size; ++i) {
         VV_IGNORE(vv_buf_append_u16(out, dictionary.parts[i]));
     }
-    vv_bitpack_write(scratch->lengths, count, vv_bits_for(dictionary.size - 1), out);
+    vv_bitpack_write(scratch->codes, count, vv_bits_for(dictionary.size - 1), out);
     vv_bitpack_write(scratch->deltas, count, dictionary.right_bits, out);
     VV_IGNORE(vv_buf_append_varint(out, exception_count));
     vv_bitpack_write(scratch->patch_at, exception_count, vv_bits_for(count - 1), out);
@@ -212,14 +212,11 @@ void vv_split_read(vv_reader *reader, size_t count, vv_codec_scratch *scratch, d
     for (uint32_t i = 0; i < size; ++i) {
         parts[i] = (uint64_t)vv_reader_u16(reader) << right_bits;
     }
-    vv_bitpack_read(reader, count, vv_bits_for(size - 1), scratch->lengths);
+    vv_bitpack_read(reader, count, vv_bits_for(size - 1), scratch->codes);
     vv_bitpack_read(reader, count, right_bits, scratch->deltas);
     if (vv_reader_is_bad(reader)) {
         return;
     }
-    for (size_t i = 0; i < count; ++i) {
-        uint64_t bits = scratch->deltas[i] | parts[scratch->lengths[i]];
-        memcpy(&out_values[i], &bits, sizeof bits);
-    }
+    vv_kernels_get()->join(scratch->deltas, scratch->codes, count, parts, out_values);
     split_read_exceptions(reader, count, right_bits, scratch, out_values);
 }

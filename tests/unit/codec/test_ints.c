@@ -102,20 +102,55 @@ static void few_far_values_are_a_dictionary(void **state)
     }
 }
 
-static void dictionaries_have_their_limit(void **state)
+static void dictionaries_grow_until_codes_cost_what_they_save(void **state)
 {
     codec_fixture *fixture = (codec_fixture *)*state;
-    int64_t far[VV_INTS_DICTIONARY_MAX + 1];
+    static int64_t far[VV_VECTOR_ROWS_MAX];
+    static const size_t levels[] = {128, 255, 256, 257, 511, 512, 513, 640, 1024};
     vv_random_fill(&fixture->random, far, sizeof far);
-    for (uint32_t levels = VV_INTS_DICTIONARY_MAX - 1; levels <= VV_INTS_DICTIONARY_MAX + 1;
-         ++levels) {
+    for (size_t round = 0; round < VV_ARRAY_COUNT(levels); ++round) {
         for (size_t i = 0; i < VV_VECTOR_ROWS_MAX; ++i) {
-            /* Few enough in a sample. */
-            values[i] = far[i < levels ? i : vv_random_below(&fixture->random, 8)];
+            size_t level = i < levels[round] ? i : vv_random_below(&fixture->random, levels[round]);
+            values[i * 5 % VV_VECTOR_ROWS_MAX] = far[level];
         }
-        uint8_t form = levels <= VV_INTS_DICTIONARY_MAX ? DICTIONARY : OTHER;
-        check_ints(fixture, VV_VECTOR_ROWS_MAX, form);
+        size_t bits = vv_bits_for(levels[round] - 1);
+        size_t size = check_ints(fixture, VV_VECTOR_ROWS_MAX,
+                                 levels[round] < VV_VECTOR_ROWS_MAX ? DICTIONARY : OTHER);
+        assert_true(size <= VV_VECTOR_ROWS_MAX * bits / 8 + levels[round] * 8 + 16 ||
+                    levels[round] == VV_VECTOR_ROWS_MAX);
     }
+}
+
+static void values_of_a_dictionary_cost_their_differences(void **state)
+{
+    codec_fixture *fixture = (codec_fixture *)*state;
+    for (size_t i = 0; i < 1000; ++i) {
+        /* 400 values 1000 to 1015 apart: neither they nor their neighbours' differences are narrow.
+         */
+        int64_t level = i < 400 ? (int64_t)i : (int64_t)vv_random_below(&fixture->random, 400);
+        values[i * 7 % 1000] = level * 1000000 + level * level % 16;
+    }
+    assert_true(check_ints(fixture, 1000, DICTIONARY) <= 1000 * 9 / 8 + 400 * 6 / 8 + 16);
+}
+
+static void values_of_runs_have_any_other_form(void **state)
+{
+    codec_fixture *fixture = (codec_fixture *)*state;
+    static int64_t far[50];
+    vv_random_fill(&fixture->random, far, sizeof far);
+    int64_t level = 0;
+    for (size_t i = 0; i < 1020; ++i) {
+        level = i % 3 == 0 ? (int64_t)vv_random_below(&fixture->random, 50) : level;
+        values[i] = far[level];
+    }
+    size_t size = check_ints(fixture, 1020, RUNS);
+    assert_int_equal(fixture->out.data[3], DICTIONARY); /* behind the number of runs */
+    assert_true(size <= 50 * 8 + 340 * 6 / 8 + 340 / 4 + 24);
+    for (size_t i = 0; i < 1020; ++i) {
+        values[i] = (int64_t)(i / 3) * 1000;
+    }
+    assert_true(check_ints(fixture, 1020, RUNS) <= 20);
+    assert_int_equal(fixture->out.data[3], DELTA);
 }
 
 static void a_reset_of_a_counter_widens_nothing(void **state)
@@ -166,8 +201,20 @@ static void senseless_bytes_are_bad(void **state)
     assert_true(vv_reader_is_done(&reader));
     const uint8_t code_beyond[] = {DICTIONARY, 2, 2, 0, 0x24, 0xE4};
     check_bad(fixture, code_beyond, sizeof code_beyond, 4);
-    const uint8_t too_large[] = {DICTIONARY, 0x80, 2, 0, 0, 0, 0};
-    check_bad(fixture, too_large, sizeof too_large, 1);
+    /* 1024 values, all the codes 0; then 1025. */
+    uint8_t large[6 + VV_VECTOR_ROWS_MAX * 10 / 8] = {DICTIONARY, 0xFF, 7, 0, 0, 2};
+    reader = vv_reader_of(large, sizeof large);
+    vv_ints_read(&reader, VV_VECTOR_ROWS_MAX, fixture->scratch, decoded);
+    assert_true(vv_reader_is_done(&reader));
+    large[1] = 0x80;
+    large[2] = 8;
+    check_bad(fixture, large, sizeof large, VV_VECTOR_ROWS_MAX);
+    const uint8_t runs_of_runs[] = {RUNS, 1, RUNS, 1, 0, 4, 0, 0, 0, 8};
+    check_bad(fixture, runs_of_runs, sizeof runs_of_runs, 5);
+    const uint8_t runs_of_one[] = {RUNS, 1, CONSTANT, 4, 0, 8};
+    reader = vv_reader_of(runs_of_one, sizeof runs_of_one);
+    vv_ints_read(&reader, 5, fixture->scratch, decoded);
+    assert_true(vv_reader_is_done(&reader));
 }
 
 int main(void)
@@ -179,7 +226,9 @@ int main(void)
         cmocka_unit_test(a_parabola_is_a_curve),
         cmocka_unit_test(levels_that_last_are_runs),
         cmocka_unit_test(few_far_values_are_a_dictionary),
-        cmocka_unit_test(dictionaries_have_their_limit),
+        cmocka_unit_test(dictionaries_grow_until_codes_cost_what_they_save),
+        cmocka_unit_test(values_of_a_dictionary_cost_their_differences),
+        cmocka_unit_test(values_of_runs_have_any_other_form),
         cmocka_unit_test(a_reset_of_a_counter_widens_nothing),
         cmocka_unit_test(senseless_bytes_are_bad),
     };

@@ -9,10 +9,10 @@ static uint64_t source[VV_SCRATCH_COUNT];
 static double values[VV_SCRATCH_COUNT];
 
 /* The tables that this processor can run, the scalar one first. */
-static size_t find_tables(const vv_kernels *tables[3])
+static size_t find_tables(const vv_kernels *tables[VV_CODEC_ISA_COUNT])
 {
     size_t count = 0;
-    for (uint32_t level = 0; level < 3; ++level) {
+    for (uint32_t level = 0; level < VV_CODEC_ISA_COUNT; ++level) {
         if (vv_codec_set_isa((vv_codec_isa)level) == (vv_codec_isa)level) {
             tables[count] = vv_kernels_get();
             count += 1;
@@ -49,7 +49,11 @@ static void fill_values(codec_fixture *fixture, size_t round, size_t count)
 
 /* What all kernels make of one input; compared as bytes. */
 typedef struct results {
-    uint64_t unpacked[64][VV_SCRATCH_COUNT / 8];
+    uint64_t unpacked[64][VV_SCRATCH_COUNT / 8], sums[64][VV_SCRATCH_COUNT / 8];
+    double decimals[64][VV_SCRATCH_COUNT / 8];
+    uint64_t lasts[64];
+    uint64_t added[VV_SCRATCH_COUNT];
+    double joined[VV_SCRATCH_COUNT];
     uint64_t biased[VV_SCRATCH_COUNT], delta[VV_SCRATCH_COUNT], line[VV_SCRATCH_COUNT];
     uint64_t breaks;
     int64_t range[7];
@@ -62,7 +66,7 @@ typedef struct results {
     uint64_t rights[VV_SCRATCH_COUNT], codes[VV_SCRATCH_COUNT];
     uint64_t missing;
     int64_t limits[2];
-    uint64_t sums[2];
+    uint64_t halves[2];
 } results;
 
 static void run_decimals(const vv_kernels *kernels, size_t count, results *out)
@@ -122,18 +126,46 @@ static void run_ints(const vv_kernels *kernels, size_t count, results *out)
     kernels->scan_i64(ints, count, &scan);
     out->limits[0] = scan.min;
     out->limits[1] = scan.max;
-    out->sums[0] = scan.sum_high;
-    out->sums[1] = scan.sum_low;
+    out->halves[0] = scan.sum_high;
+    out->halves[1] = scan.sum_low;
+    memcpy(out->added, source, count * sizeof *source);
+    kernels->add_up(out->added, count, source[0]);
+}
+
+/* Groups whose bytes are all within the source. */
+static void run_unpack(const vv_kernels *kernels, size_t count, results *out)
+{
+    const uint8_t *bytes = (const uint8_t *)source;
+    size_t groups = count / 64;
+    vv_decimal decimal;
     for (uint32_t width = 1; width <= 64; ++width) {
-        size_t groups = count / 64; /* all of their bytes are within the source */
-        kernels->unpack((const uint8_t *)source, groups, width, out->unpacked[width - 1]);
+        size_t at = width - 1;
+        vv_unpack how = {.width = width, .base = 12345};
+        kernels->unpack(bytes, groups, &how, out->unpacked[at]);
+        how = (vv_unpack){.width = width, .base = 0 - source[1], .is_sum = true, .first = 99};
+        kernels->unpack(bytes, groups, &how, out->sums[at]);
+        out->lasts[at] = how.first;
+        assert_true(vv_decimal_of_code((uint8_t)(width % 23 | (width % 2) << 7), &decimal));
+        how = (vv_unpack){.width = width,
+                          .base = 0 - source[count / 2] % 100000,
+                          .decimal = width <= VV_UNPACK_DECIMAL_BITS ? &decimal : NULL};
+        kernels->unpack(bytes, groups, &how, out->decimals[at]);
     }
+}
+
+static void run_join(const vv_kernels *kernels, size_t count, results *out)
+{
+    static uint64_t codes[VV_SCRATCH_COUNT];
+    for (size_t i = 0; i < count; ++i) {
+        codes[i] = source[i] % VV_SPLIT_PARTS;
+    }
+    kernels->join(out->rights, codes, count, source, out->joined);
 }
 
 static void all_levels_give_the_same_bits(void **state)
 {
     codec_fixture *fixture = (codec_fixture *)*state;
-    const vv_kernels *tables[3];
+    const vv_kernels *tables[VV_CODEC_ISA_COUNT];
     size_t table_count = find_tables(tables);
     results *expected = (results *)calloc(1, sizeof *expected);
     results *found = (results *)calloc(1, sizeof *found);
@@ -148,6 +180,8 @@ static void all_levels_give_the_same_bits(void **state)
             run_decimals(tables[i], count, target);
             run_floats(tables[i], count, target);
             run_ints(tables[i], count, target);
+            run_unpack(tables[i], count, target);
+            run_join(tables[i], count, target);
             if (i > 0) {
                 assert_memory_equal(found, expected, sizeof *found);
             }
@@ -176,7 +210,7 @@ static void all_levels_encode_to_the_same_bytes(void **state)
                         .fields = fields,
                         .columns = columns,
                         .column_count = VV_ARRAY_COUNT(columns)};
-        for (uint32_t level = 0; level < 3; ++level) {
+        for (uint32_t level = 0; level < VV_CODEC_ISA_COUNT; ++level) {
             varve_error err;
             vv_codec_set_isa((vv_codec_isa)level);
             vv_buf *out = level == 0 ? &first : &fixture->out;
@@ -189,12 +223,96 @@ static void all_levels_encode_to_the_same_bytes(void **state)
     vv_buf_deinit(&first);
 }
 
+/* What a frame of numbers of one width holds, read as ints, sums and decimals at each level. */
+static void check_frame(codec_fixture *fixture, size_t count, uint32_t width, size_t exceptions)
+{
+    static uint64_t numbers[VV_SCRATCH_COUNT];
+    static uint64_t read[VV_SCRATCH_COUNT];
+    uint64_t base = vv_random_u64(&fixture->random) >> vv_random_below(&fixture->random, 64);
+    uint64_t most = width == 0 ? 0 : UINT64_MAX >> (64 - width);
+    for (size_t i = 0; i < count; ++i) {
+        numbers[i] = base + (vv_random_u64(&fixture->random) & most);
+    }
+    numbers[count / 2] = base + most;
+    for (size_t i = 0; i < exceptions; ++i) {
+        numbers[i * count / exceptions] = base - 1 - i;
+    }
+    vv_int_frame frame = {.base = base, .width = width};
+    for (size_t i = 0; i < count; ++i) {
+        bool is_exception = numbers[i] - base > most;
+        frame.exception_count += is_exception;
+        frame.exception_width = is_exception ? 64 : frame.exception_width;
+    }
+    vv_buf_reset(&fixture->out);
+    vv_int_frame_write(&frame, numbers, count, fixture->scratch, &fixture->out);
+    uint8_t *copy = codec_copy(vv_buf_bytes(&fixture->out));
+    for (uint32_t level = 0; level < VV_CODEC_ISA_COUNT; ++level) {
+        vv_codec_set_isa((vv_codec_isa)level);
+        vv_reader reader = vv_reader_of(copy, fixture->out.size);
+        vv_int_frame_read(&reader, count, fixture->scratch, read);
+        assert_true(vv_reader_is_done(&reader));
+        assert_memory_equal(read, numbers, count * sizeof *read);
+        reader = vv_reader_of(copy, fixture->out.size);
+        vv_int_frame_read_sums(&reader, count, 7, fixture->scratch, read);
+        assert_true(vv_reader_is_done(&reader));
+        uint64_t sum = 7;
+        for (size_t i = 0; i < count; ++i) {
+            sum += numbers[i];
+            assert_int_equal(read[i], sum);
+        }
+    }
+    free(copy);
+}
+
+static void frames_of_every_width_and_tail_read_alike(void **state)
+{
+    codec_fixture *fixture = (codec_fixture *)*state;
+    for (size_t count = 1; count <= VV_VECTOR_ROWS_MAX; ++count) {
+        check_frame(fixture, count, (uint32_t)(count % 65), 0);
+    }
+    for (uint32_t width = 0; width <= 64; ++width) {
+        check_frame(fixture, 1 + vv_random_below(&fixture->random, 64), width, 0);
+        check_frame(fixture, VV_VECTOR_ROWS_MAX, width, width == 64 ? 0 : width + 1);
+    }
+    for (size_t exceptions = 0; exceptions <= VV_VECTOR_ROWS_MAX; exceptions += 16) {
+        check_frame(fixture, VV_VECTOR_ROWS_MAX, 11, exceptions);
+    }
+}
+
+/* As above for decimals: values with any number of exceptions, in plain frames and of differences.
+ */
+static void columns_with_any_number_of_exceptions_read_alike(void **state)
+{
+    codec_fixture *fixture = (codec_fixture *)*state;
+    static double read[VV_SCRATCH_COUNT];
+    for (size_t exceptions = 0; exceptions <= VV_VECTOR_ROWS_MAX; exceptions += 32) {
+        size_t count = VV_VECTOR_ROWS_MAX - exceptions % 7;
+        (exceptions % 64 == 0 ? value_sensor : value_daily)(&fixture->random, values, count);
+        for (size_t i = 0; i < exceptions; ++i) {
+            values[i * count / exceptions] = codec_double(vv_random_u64(&fixture->random));
+        }
+        vv_decimal_fit fit;
+        vv_buf_reset(&fixture->out);
+        vv_codec_set_isa(VV_CODEC_ISA_SCALAR);
+        vv_floats_write(values, count, fixture->scratch, &fixture->out, &fit);
+        uint8_t *copy = codec_copy(vv_buf_bytes(&fixture->out));
+        for (uint32_t level = 0; level < VV_CODEC_ISA_COUNT; ++level) {
+            vv_codec_set_isa((vv_codec_isa)level);
+            vv_reader reader = vv_reader_of(copy, fixture->out.size);
+            vv_floats_read(&reader, count, fixture->scratch, read);
+            assert_true(vv_reader_is_done(&reader));
+            assert_memory_equal(read, values, count * sizeof *read);
+        }
+        free(copy);
+    }
+}
+
 static void a_level_is_never_above_what_was_wanted(void **state)
 {
     (void)state;
     vv_codec_isa best = vv_codec_set_isa(VV_CODEC_ISA_AVX512);
     assert_int_equal(vv_codec_get_isa(), best);
-    for (uint32_t level = 0; level < 3; ++level) {
+    for (uint32_t level = 0; level < VV_CODEC_ISA_COUNT; ++level) {
         vv_codec_isa now = vv_codec_set_isa((vv_codec_isa)level);
         assert_true((uint32_t)now <= level && now <= best);
         assert_int_equal(vv_codec_get_isa(), now);
@@ -209,6 +327,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_levels_give_the_same_bits),
         cmocka_unit_test(all_levels_encode_to_the_same_bytes),
+        cmocka_unit_test(frames_of_every_width_and_tail_read_alike),
+        cmocka_unit_test(columns_with_any_number_of_exceptions_read_alike),
         cmocka_unit_test(a_level_is_never_above_what_was_wanted),
     };
     return cmocka_run_group_tests(tests, codec_setup, codec_teardown);
