@@ -763,41 +763,6 @@ static uint32_t series_of(const program *p, const varve_block *block)
     return 0;
 }
 
-static twin_value value_in_block(const varve_column *column, size_t row)
-{
-    varve_value value = {.type = column->type};
-    if (column->present != NULL && ((column->present[row / 64] >> (row % 64)) & 1) == 0) {
-        return (twin_value){0};
-    }
-    switch (column->type) {
-    case VARVE_TYPE_F64:
-        value.as.f64 = ((const double *)column->values)[row];
-        break;
-    case VARVE_TYPE_I64:
-        value.as.i64 = ((const int64_t *)column->values)[row];
-        break;
-    case VARVE_TYPE_U64:
-        value.as.u64 = ((const uint64_t *)column->values)[row];
-        break;
-    case VARVE_TYPE_BOOL:
-        value.as.boolean = ((const uint8_t *)column->values)[row] != 0;
-        break;
-    case VARVE_TYPE_HISTOGRAM:
-        value.as.histogram = &((const varve_histogram *)column->values)[row];
-        break;
-    case VARVE_TYPE_MIXED:
-        value = ((const varve_value *)column->values)[row];
-        break;
-    default:
-        value.as.bytes = ((const varve_text *)column->values)[row];
-        if (column->marks != NULL && ((column->marks[row / 64] >> (row % 64)) & 1) != 0) {
-            value.type = VARVE_TYPE_BYTES;
-        }
-        break;
-    }
-    return twin_value_of(&value);
-}
-
 static void answer_add_block(const program *p, answer *a, const varve_block *block)
 {
     for (size_t row = 0; row < block->rows; row++) {
@@ -813,7 +778,7 @@ static void answer_add_block(const program *p, answer *a, const varve_block *blo
         to->row_id = block->row_ids != NULL ? block->row_ids[row] : 0;
         for (size_t i = 0; i < block->column_count; i++) {
             to->values[field_of(p, block->column_names[i])] =
-                value_in_block(&block->columns[i], row);
+                twin_value_of_column(&block->columns[i], row);
         }
     }
 }
@@ -1331,8 +1296,6 @@ static void program_step(program *p)
     }
 }
 
-static uint64_t running_seed;
-
 static void run_program(uint64_t seed)
 {
     static program p;
@@ -1370,27 +1333,12 @@ static void run_program(uint64_t seed)
 static void random_programs_equal_the_twin(void **state)
 {
     (void)state;
-    setting_seeds seeds = setting_seeds_of(PROGRAM_SEEDS, 10);
-    for (uint64_t seed = seeds.first; seed <= seeds.last; seed++) {
-        running_seed = seed;
-        run_program(seed);
-    }
-    print_message("model seeds: %llu, from %llu\n",
-                  (unsigned long long)(seeds.last - seeds.first + 1),
-                  (unsigned long long)seeds.first);
-}
-
-/* After a failure this is the seed to run again. */
-static int tell_seed(void **state)
-{
-    (void)state;
-    print_message("last seed: %llu\n", (unsigned long long)running_seed);
-    return 0;
+    setting_run_seeds(PROGRAM_SEEDS, 10, run_program);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(random_programs_equal_the_twin, tell_seed)};
+        cmocka_unit_test_teardown(random_programs_equal_the_twin, setting_tell_seed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -492,8 +492,6 @@ static void program_step(program *p)
     }
 }
 
-static uint64_t running_seed;
-
 static void run_program(uint64_t seed)
 {
     varve_error err;
@@ -530,24 +528,12 @@ static void run_program(uint64_t seed)
 static void random_rings_equal_the_twin(void **state)
 {
     (void)state;
-    setting_seeds seeds = setting_seeds_of(SEEDS, 10);
-    for (uint64_t seed = seeds.first; seed <= seeds.last; seed++) {
-        running_seed = seed;
-        run_program(seed);
-    }
-}
-
-/* After a failure this is the seed to run again. */
-static int tell_seed(void **state)
-{
-    (void)state;
-    print_message("last seed: %llu\n", (unsigned long long)running_seed);
-    return 0;
+    setting_run_seeds(SEEDS, 10, run_program);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(random_rings_equal_the_twin, tell_seed)};
+        cmocka_unit_test_teardown(random_rings_equal_the_twin, setting_tell_seed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

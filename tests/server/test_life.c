@@ -7,40 +7,7 @@
 
 #include "support/check.h"
 #include "support/http_client.h"
-#include "support/program.h"
-#include "support/temp_dir.h"
-
-typedef struct fixture {
-    temp_dir dir;
-    char data[600];
-    char file[600];
-    program server;
-} fixture;
-
-static int begin(void **state)
-{
-    static fixture f;
-    temp_dir_create(&f.dir);
-    (void)snprintf(f.data, sizeof f.data, "%s", temp_dir_path(&f.dir, "data"));
-    (void)snprintf(f.file, sizeof f.file, "%s", temp_dir_path(&f.dir, "varve.yaml"));
-    *state = &f;
-    return 0;
-}
-
-static int end(void **state)
-{
-    fixture *f = *state;
-    temp_dir_remove(&f->dir);
-    return 0;
-}
-
-static void write_file(const fixture *f, const char *text)
-{
-    FILE *file = fopen(f->file, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
+#include "support/serve_fixture.h"
 
 static void expect_reply(http_reply reply, int code, const char *body)
 {
@@ -52,12 +19,12 @@ static void expect_reply(http_reply reply, int code, const char *body)
     http_reply_free(&reply);
 }
 
-static http_reply call(const fixture *f, const char *method, const char *path)
+static http_reply call(const serve_fixture *f, const char *method, const char *path)
 {
     return http_call(f->server.port, method, path, "Content-Length: 0\r\n", NULL, 0);
 }
 
-static bool has_setting(const fixture *f, const char *line)
+static bool has_setting(const serve_fixture *f, const char *line)
 {
     http_reply reply = http_get(f->server.port, "/api/v1/status/config");
     assert_int_equal(reply.code, 200);
@@ -67,7 +34,7 @@ static bool has_setting(const fixture *f, const char *line)
 }
 
 /** A change comes some time after its signal; the test's time limit bounds the wait. */
-static void wait_for_setting(const fixture *f, const char *line)
+static void wait_for_setting(const serve_fixture *f, const char *line)
 {
     while (!has_setting(f, line)) {
     }
@@ -75,8 +42,8 @@ static void wait_for_setting(const fixture *f, const char *line)
 
 static void settings_in_use_are_shown(void **state)
 {
-    fixture *f = *state;
-    write_file(f, "query-timeout: 5s\nlisten: 127.0.0.1:1\n");
+    serve_fixture *f = *state;
+    serve_fixture_write_file(f, "query-timeout: 5s\nlisten: 127.0.0.1:1\n");
     assert_int_equal(setenv("VARVE_LINE_MAX", "2MiB", 1), 0);
     PROGRAM_SERVE(&f->server, "--data", f->data, "--listen", "127.0.0.1:0", "--config", f->file);
     assert_int_equal(unsetenv("VARVE_LINE_MAX"), 0);
@@ -91,20 +58,20 @@ static void settings_in_use_are_shown(void **state)
 
 static void a_reload_over_http_applies_what_can_change(void **state)
 {
-    fixture *f = *state;
-    write_file(f, "enable-lifecycle: true\nline-max: 2KiB\n");
+    serve_fixture *f = *state;
+    serve_fixture_write_file(f, "enable-lifecycle: true\nline-max: 2KiB\n");
     PROGRAM_SERVE(&f->server, "--data", f->data, "--listen", "127.0.0.1:0", "--config", f->file);
     char row[3001] = "";
     memset(row, 'x', sizeof row - 1);
     memcpy(row + 2990, " v=1 1", 7);
     expect_reply(http_post(f->server.port, "/write", row), 413, "2048");
-    write_file(f, "enable-lifecycle: true\nline-max: 3KiB\nqueries-max: 7\n");
+    serve_fixture_write_file(f, "enable-lifecycle: true\nline-max: 3KiB\nqueries-max: 7\n");
     expect_reply(call(f, "POST", "/-/reload"), 200, "reloaded");
     assert_true(has_setting(f, "\"line-max\",\"value\":\"3KiB\""));
     assert_true(has_setting(f, "\"queries-max\",\"value\":\"auto\"")); /* not while it runs */
     memset(row + 500, 'x', 2490);
     expect_reply(http_post(f->server.port, "/write", row), 400, "at most 512");
-    write_file(f, "enable-lifecycle: true\nline-max: 4GiB\n");
+    serve_fixture_write_file(f, "enable-lifecycle: true\nline-max: 4GiB\n");
     expect_reply(call(f, "PUT", "/-/reload"), 500, "varve.yaml:2:11: line-max: takes");
     assert_true(has_setting(f, "\"line-max\",\"value\":\"3KiB\"")); /* V1 */
     assert_int_equal(remove(f->file), 0);
@@ -116,15 +83,15 @@ static void a_reload_over_http_applies_what_can_change(void **state)
 
 static void a_hangup_reloads(void **state)
 {
-    fixture *f = *state;
-    write_file(f, "query-timeout: 5s\n");
+    serve_fixture *f = *state;
+    serve_fixture_write_file(f, "query-timeout: 5s\n");
     PROGRAM_SERVE(&f->server, "--data", f->data, "--listen", "127.0.0.1:0", "--config", f->file);
-    write_file(f, "query-timeout: 6s\naccess-log: json\nlog-level: debug\n");
+    serve_fixture_write_file(f, "query-timeout: 6s\naccess-log: json\nlog-level: debug\n");
     assert_int_equal(kill(f->server.pid, SIGHUP), 0);
     wait_for_setting(f, "\"query-timeout\",\"value\":\"6s\"");
-    write_file(f, "no-such-thing: 6s\n");
+    serve_fixture_write_file(f, "no-such-thing: 6s\n");
     assert_int_equal(kill(f->server.pid, SIGHUP), 0);
-    write_file(f, "query-timeout: 7s\n");
+    serve_fixture_write_file(f, "query-timeout: 7s\n");
     assert_int_equal(kill(f->server.pid, SIGHUP), 0);
     wait_for_setting(f, "\"query-timeout\",\"value\":\"7s\"");
     expect_reply(call(f, "POST", "/-/reload"), 403, "--enable-lifecycle");
@@ -134,7 +101,7 @@ static void a_hangup_reloads(void **state)
 
 static void quit_over_http_stops_cleanly(void **state)
 {
-    fixture *f = *state;
+    serve_fixture *f = *state;
     PROGRAM_SERVE(&f->server, "--data", f->data, "--listen", "127.0.0.1:0", "--enable-lifecycle");
     expect_reply(http_post(f->server.port, "/write", "m v=1 1"), 204, NULL);
     expect_reply(call(f, "PUT", "/-/quit"), 200, "stopping");
@@ -157,8 +124,8 @@ static void expect_result(program_result result, int exit_code, const char *out,
 
 static void the_command_shows_and_checks_settings(void **state)
 {
-    fixture *f = *state;
-    write_file(f, "# of a test\nsync: none\n");
+    serve_fixture *f = *state;
+    serve_fixture_write_file(f, "# of a test\nsync: none\n");
     expect_result(PROGRAM_RUN("config", "show", "--origin", "--config", f->file), 0,
                   "varve.yaml:2\n", "");
     expect_result(PROGRAM_RUN("config", "--query-timeout=7"), 0, "\nquery-timeout: 7s\n", "");
@@ -171,7 +138,7 @@ static void the_command_shows_and_checks_settings(void **state)
     assert_int_equal(setenv("VARVE_CONFIG", f->file, 1), 0);
     expect_result(PROGRAM_RUN("config", "show"), 0, "\nsync: none\n", "");
     assert_int_equal(unsetenv("VARVE_CONFIG"), 0);
-    write_file(f, "sync: none\nsink: 1\n");
+    serve_fixture_write_file(f, "sync: none\nsink: 1\n");
     expect_result(PROGRAM_RUN("config", "check", f->file), 1, "",
                   "varve.yaml:2:1: sink is no setting");
     expect_result(PROGRAM_RUN("config", "check"), 2, "", "a file");
@@ -181,11 +148,11 @@ static void the_command_shows_and_checks_settings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(settings_in_use_are_shown, begin, end),
-        cmocka_unit_test_setup_teardown(a_reload_over_http_applies_what_can_change, begin, end),
-        cmocka_unit_test_setup_teardown(a_hangup_reloads, begin, end),
-        cmocka_unit_test_setup_teardown(quit_over_http_stops_cleanly, begin, end),
-        cmocka_unit_test_setup_teardown(the_command_shows_and_checks_settings, begin, end),
+        serve_fixture_test(settings_in_use_are_shown),
+        serve_fixture_test(a_reload_over_http_applies_what_can_change),
+        serve_fixture_test(a_hangup_reloads),
+        serve_fixture_test(quit_over_http_stops_cleanly),
+        serve_fixture_test(the_command_shows_and_checks_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

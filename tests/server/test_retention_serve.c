@@ -9,35 +9,10 @@
 
 #include "support/check.h"
 #include "support/http_client.h"
-#include "support/program.h"
-#include "support/temp_dir.h"
-
-typedef struct fixture {
-    temp_dir dir;
-    char data[600];
-    char file[600];
-    program server;
-} fixture;
-
-static int begin(void **state)
-{
-    static fixture f;
-    temp_dir_create(&f.dir);
-    (void)snprintf(f.data, sizeof f.data, "%s", temp_dir_path(&f.dir, "data"));
-    (void)snprintf(f.file, sizeof f.file, "%s", temp_dir_path(&f.dir, "varve.yaml"));
-    *state = &f;
-    return 0;
-}
-
-static int end(void **state)
-{
-    fixture *f = *state;
-    temp_dir_remove(&f->dir);
-    return 0;
-}
+#include "support/serve_fixture.h"
 
 /* A line of a metric, so many seconds old. */
-static int write_old(const fixture *f, const char *metric, long long age_s)
+static int write_old(const serve_fixture *f, const char *metric, long long age_s)
 {
     char line[128];
     long long time_ns = ((long long)time(NULL) - age_s) * 1000000000LL;
@@ -48,7 +23,7 @@ static int write_old(const fixture *f, const char *metric, long long age_s)
     return code;
 }
 
-static bool shows(const fixture *f, const char *target, const char *part)
+static bool shows(const serve_fixture *f, const char *target, const char *part)
 {
     http_reply reply = http_get(f->server.port, target);
     assert_int_equal(200, reply.code);
@@ -59,7 +34,7 @@ static bool shows(const fixture *f, const char *target, const char *part)
 
 static void flags_set_what_is_stored(void **state)
 {
-    fixture *f = *state;
+    serve_fixture *f = *state;
     PROGRAM_SERVE(&f->server, "--data", f->data, "--listen", "127.0.0.1:0", "--retention", "30d",
                   "--retention-metric", "brief=1h", "--retention-metric", "a=b=60d");
     assert_int_equal(204, write_old(f, "m", 29 * 86400));
@@ -83,7 +58,7 @@ static void flags_set_what_is_stored(void **state)
 /* The door says which line, its time, and where the window begins; the command line does too. */
 static void a_row_that_is_too_old_is_told_with_its_line_and_the_cut(void **state)
 {
-    fixture *f = *state;
+    serve_fixture *f = *state;
     static const char *const doors[] = {"/write", "/api/v2/write", "/api/v3/write_lp?db=x"};
     char lines[256];
     long long now_ns = (long long)time(NULL) * 1000000000LL;
@@ -115,7 +90,7 @@ static void a_row_that_is_too_old_is_told_with_its_line_and_the_cut(void **state
 
 static void what_is_only_told_refuses_nothing(void **state)
 {
-    fixture *f = *state;
+    serve_fixture *f = *state;
     FILE *file = fopen(f->file, "w");
     assert_non_null(file);
     assert_true(fputs("retention-enforced: false\nretention-grace: 2h\n", file) >= 0);
@@ -130,7 +105,7 @@ static void what_is_only_told_refuses_nothing(void **state)
 
 static void a_warm_directory_is_made_and_remembered(void **state)
 {
-    fixture *f = *state;
+    serve_fixture *f = *state;
     char warm[600];
     char other[600];
     (void)snprintf(warm, sizeof warm, "%s", temp_dir_path(&f->dir, "warm"));
@@ -163,7 +138,7 @@ static void a_warm_directory_is_made_and_remembered(void **state)
 
 static void what_makes_no_sense_is_refused_before_anything_is_opened(void **state)
 {
-    fixture *f = *state;
+    serve_fixture *f = *state;
     static const char *const wrong[][2] = {
         {"--retention-metric", "cpu"},
         {"--retention-metric", "=1d"},
@@ -191,13 +166,11 @@ static void what_makes_no_sense_is_refused_before_anything_is_opened(void **stat
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(flags_set_what_is_stored, begin, end),
-        cmocka_unit_test_setup_teardown(a_warm_directory_is_made_and_remembered, begin, end),
-        cmocka_unit_test_setup_teardown(a_row_that_is_too_old_is_told_with_its_line_and_the_cut,
-                                        begin, end),
-        cmocka_unit_test_setup_teardown(what_is_only_told_refuses_nothing, begin, end),
-        cmocka_unit_test_setup_teardown(what_makes_no_sense_is_refused_before_anything_is_opened,
-                                        begin, end),
+        serve_fixture_test(flags_set_what_is_stored),
+        serve_fixture_test(a_warm_directory_is_made_and_remembered),
+        serve_fixture_test(a_row_that_is_too_old_is_told_with_its_line_and_the_cut),
+        serve_fixture_test(what_is_only_told_refuses_nothing),
+        serve_fixture_test(what_makes_no_sense_is_refused_before_anything_is_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

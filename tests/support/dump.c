@@ -103,7 +103,7 @@ static varve_value dump_bytes_of(const varve_column *column, size_t row)
     return value;
 }
 
-static varve_value dump_value_of(const varve_column *column, size_t row)
+varve_value dump_value_of(const varve_column *column, size_t row)
 {
     varve_value value = {.type = column->type};
     if (column->codes != NULL) {

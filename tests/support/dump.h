@@ -25,6 +25,9 @@ const char *dump_cursor(varve_db *db, varve_cursor *cursor);
 /* Of a text selector over [start, end). */
 const char *dump_range(varve_db *db, const char *selector, int64_t start, int64_t end);
 
+/* A value of a column of an answer that has one there. */
+varve_value dump_value_of(const varve_column *column, size_t row);
+
 /* ---- writing in a line ---- */
 
 varve_text dump_text(const char *string);

@@ -2,13 +2,14 @@
 #include "support/engine_fixture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/slice.h"
 #include "support/check.h"
 #include "sys/vfs_memory.h"
 
-void engine_fixture_create(engine_fixture *f)
+void engine_fixture_prepare(engine_fixture *f)
 {
     varve_error err;
     memset(f, 0, sizeof *f);
@@ -28,6 +29,11 @@ void engine_fixture_create(engine_fixture *f)
     f->options.log_file_bytes = 64 * 1024;
     f->options.min_free_bytes = VARVE_SPACE_NONE; /* tests of full disks say their own */
     f->options.reserve_bytes = VARVE_SPACE_NONE;
+}
+
+void engine_fixture_create(engine_fixture *f)
+{
+    engine_fixture_prepare(f);
     engine_fixture_open(f);
 }
 
@@ -88,6 +94,34 @@ void engine_fixture_free(engine_fixture *f)
     vv_fault_free(f->fault);
     vv_vfs_memory_free(f->files);
     assert_int_equal(vv_alloc_bytes(&f->alloc), 0);
+}
+
+int engine_fixture_setup(void **state)
+{
+    engine_fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    engine_fixture_create(f);
+    *state = f;
+    return 0;
+}
+
+int engine_fixture_teardown(void **state)
+{
+    engine_fixture_free(*state);
+    free(*state);
+    return 0;
+}
+
+void engine_fixture_flush(engine_fixture *f)
+{
+    varve_error err;
+    check_ok(varve_flush(f->db, NULL, &err), &err);
+}
+
+void engine_fixture_compact(engine_fixture *f)
+{
+    varve_error err;
+    check_ok(varve_compact(f->db, VARVE_COMPACT_ALL, NULL, &err), &err);
 }
 
 static varve_series fixture_series(engine_fixture *f, uint32_t series)
@@ -212,4 +246,38 @@ size_t engine_fixture_files(engine_fixture *f, const char *directory)
     size_t count = list.count;
     vv_dir_list_deinit(&list);
     return count;
+}
+
+void engine_fixture_last_file(engine_fixture *f, const char *directory,
+                              char path[ENGINE_FIXTURE_PATH_BYTES])
+{
+    varve_error err;
+    vv_dir_list list;
+    check_ok(vv_vfs_list(f->files, &f->alloc, directory, &list, &err), &err);
+    assert_true(list.count > 0);
+    int size = snprintf(path, ENGINE_FIXTURE_PATH_BYTES, "%s/%s", directory,
+                        list.entries[list.count - 1].name);
+    assert_in_range(size, 1, ENGINE_FIXTURE_PATH_BYTES - 1);
+    vv_dir_list_deinit(&list);
+}
+
+int64_t engine_fixture_size(engine_fixture *f, const char *path)
+{
+    varve_error err;
+    vv_file_info info;
+    check_ok(vv_vfs_stat(f->files, path, &info, &err), &err);
+    return info.size;
+}
+
+void engine_fixture_flip(engine_fixture *f, const char *path, int64_t offset, uint8_t bits)
+{
+    varve_error err;
+    vv_file *file;
+    uint8_t byte;
+    check_ok(vv_file_open(f->files, &f->alloc, path, VV_OPEN_READ | VV_OPEN_WRITE, &file, &err),
+             &err);
+    check_ok(vv_file_read_exact(file, offset, &byte, 1, &err), &err);
+    byte ^= bits;
+    check_ok(vv_file_write_all(file, offset, &byte, 1, &err), &err);
+    check_ok(vv_file_close(file, &err), &err);
 }

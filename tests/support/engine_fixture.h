@@ -23,12 +23,25 @@ typedef struct engine_fixture {
     vv_vfs disk;
 } engine_fixture;
 
+/* Not open yet: the test changes options or the environment first. */
+void engine_fixture_prepare(engine_fixture *f);
+/* Prepared and opened. */
 void engine_fixture_create(engine_fixture *f);
 void engine_fixture_open(engine_fixture *f);
 void engine_fixture_close(engine_fixture *f);
 /* Leave without writing, as a crash that loses nothing: what was written is in the files. */
 void engine_fixture_abandon(engine_fixture *f);
 void engine_fixture_free(engine_fixture *f);
+
+/* For cmocka: an open one as the state of a test. */
+int engine_fixture_setup(void **state);
+int engine_fixture_teardown(void **state);
+#define engine_fixture_test(test) \
+    cmocka_unit_test_setup_teardown(test, engine_fixture_setup, engine_fixture_teardown)
+
+void engine_fixture_flush(engine_fixture *f);
+/* Merge all into one. */
+void engine_fixture_compact(engine_fixture *f);
 
 /* Close, and open on a disk that says so many bytes are free; later calls change the number. One
  * fixture of a process at a time. */
@@ -50,5 +63,14 @@ void engine_fixture_digest(engine_fixture *f, uint64_t out_digest[2], uint64_t *
 bool engine_fixture_value(engine_fixture *f, uint32_t series, int64_t time, double *out_value);
 /* Files of a directory of the database. */
 size_t engine_fixture_files(engine_fixture *f, const char *directory);
+
+enum { ENGINE_FIXTURE_PATH_BYTES = 128 };
+
+/* Path of the last file of a directory, "db/seg". */
+void engine_fixture_last_file(engine_fixture *f, const char *directory,
+                              char path[ENGINE_FIXTURE_PATH_BYTES]);
+int64_t engine_fixture_size(engine_fixture *f, const char *path);
+/* Invert bits of a byte of a file. */
+void engine_fixture_flip(engine_fixture *f, const char *path, int64_t offset, uint8_t bits);
 
 #endif

@@ -175,43 +175,6 @@ typedef struct slot_list {
     varve_status status;
 } slot_list;
 
-static twin_value column_value(const varve_column *column, size_t row)
-{
-    varve_value value = {.type = column->type};
-    if (column->present != NULL && ((column->present[row / 64] >> (row % 64)) & 1) == 0) {
-        return (twin_value){0};
-    }
-    switch (column->type) {
-    case VARVE_TYPE_BOOL:
-        value.as.boolean = ((const uint8_t *)column->values)[row] != 0;
-        break;
-    case VARVE_TYPE_STRING:
-    case VARVE_TYPE_BYTES:
-        if (column->offsets != NULL) {
-            int32_t begin = column->offsets[row];
-            value.as.bytes = (varve_text){(const char *)column->values + begin,
-                                          (size_t)(column->offsets[row + 1] - begin)};
-        } else {
-            value.as.bytes = ((const varve_text *)column->values)[row];
-        }
-        if (column->marks != NULL) {
-            bool is_bytes = ((column->marks[row / 64] >> (row % 64)) & 1) != 0;
-            value.type = is_bytes ? VARVE_TYPE_BYTES : VARVE_TYPE_STRING;
-        }
-        break;
-    case VARVE_TYPE_HISTOGRAM:
-        value.as.histogram = &((const varve_histogram *)column->values)[row];
-        break;
-    case VARVE_TYPE_MIXED:
-        value = ((const varve_value *)column->values)[row];
-        break;
-    default:
-        value.as.u64 = ((const uint64_t *)column->values)[row];
-        break;
-    }
-    return twin_value_of(&value);
-}
-
 static void list_add(slot_list *list, const varve_block *block, size_t row)
 {
     if (list->count == list->capacity) {
@@ -231,7 +194,7 @@ static void list_add(slot_list *list, const varve_block *block, size_t row)
         first++;
     }
     for (size_t i = first; i < block->column_count && i - first < 3; i++) {
-        to->values[i - first] = column_value(&block->columns[i], row);
+        to->values[i - first] = twin_value_of_column(&block->columns[i], row);
     }
     const varve_column *column = &block->columns[first];
     if (column->approximate != NULL && column->marks != NULL) {

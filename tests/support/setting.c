@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "support/check.h"
+
 uint64_t setting_number(const char *name, uint64_t otherwise)
 {
     const char *text = getenv(name);
@@ -33,4 +35,25 @@ setting_seeds setting_seeds_of(uint64_t whole, uint64_t least)
     uint64_t count = setting_number("VARVE_TEST_SEEDS", share < least ? least : share);
     uint64_t first = setting_number("VARVE_TEST_FIRST", 1);
     return one != 0 ? (setting_seeds){one, one} : (setting_seeds){first, first + count - 1};
+}
+
+static uint64_t setting_running_seed;
+
+void setting_run_seeds(uint64_t whole, uint64_t least, void (*run)(uint64_t seed))
+{
+    setting_seeds seeds = setting_seeds_of(whole, least);
+    for (uint64_t seed = seeds.first; seed <= seeds.last; seed++) {
+        setting_running_seed = seed;
+        run(seed);
+    }
+    print_message("model seeds: %llu, from %llu\n",
+                  (unsigned long long)(seeds.last - seeds.first + 1),
+                  (unsigned long long)seeds.first);
+}
+
+int setting_tell_seed(void **state)
+{
+    (void)state;
+    print_message("last seed: %llu\n", (unsigned long long)setting_running_seed);
+    return 0;
 }

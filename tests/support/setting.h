@@ -24,4 +24,10 @@ typedef struct setting_seeds {
  */
 setting_seeds setting_seeds_of(uint64_t whole, uint64_t least);
 
+/* Run each of them, and print how many they were. */
+void setting_run_seeds(uint64_t whole, uint64_t least, void (*run)(uint64_t seed));
+/* Teardown of the test that did: prints the seed that ran last, after a failure the one to see
+ * again. */
+int setting_tell_seed(void **state);
+
 #endif

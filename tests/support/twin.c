@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/dump.h"
+
 static void *twin_alloc(size_t size)
 {
     void *memory = malloc(size == 0 ? 1 : size);
@@ -162,6 +164,15 @@ twin_value twin_value_of(const varve_value *value)
         break;
     }
     return result;
+}
+
+twin_value twin_value_of_column(const varve_column *column, size_t row)
+{
+    if (column->present != NULL && ((column->present[row / 64] >> (row % 64)) & 1) == 0) {
+        return (twin_value){0};
+    }
+    varve_value value = dump_value_of(column, row);
+    return twin_value_of(&value);
 }
 
 bool twin_value_equal(const twin_value *a, const twin_value *b)

@@ -50,6 +50,8 @@ void twin_deinit(twin_model *twin);
 void twin_copy(const twin_model *from, twin_model *out_copy);
 
 twin_value twin_value_of(const varve_value *value);
+/* Of a row of an answer; of type NONE where it is absent. */
+twin_value twin_value_of_column(const varve_column *column, size_t row);
 bool twin_value_equal(const twin_value *a, const twin_value *b);
 
 /* Append a row, or refuse it; values[field] of type NONE are absent. Values are copied. */

@@ -21,8 +21,7 @@ typedef struct figures_world {
 static void world_open(figures_world *w)
 {
     memset(w, 0, sizeof *w);
-    engine_fixture_create(&w->f);
-    engine_fixture_close(&w->f);
+    engine_fixture_prepare(&w->f);
     manual_clock_init(&w->clock, 0);
     w->f.env.clock = manual_clock_of(&w->clock);
     w->f.options.write_timeout_ms = 1;

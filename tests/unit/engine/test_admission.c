@@ -10,23 +10,16 @@
 #include "engine/admission.h"
 #include "engine/write_priv.h"
 #include "index/catalogue.h"
-#include "support/engine_fixture.h"
-#include "support/manual_clock.h"
+#include "support/clocked_fixture.h"
 #include "wal/wal.h"
 
 enum { KIB = 1024, MIB = 1024 * 1024, ROW_BYTES = 4096 };
 
-typedef struct bounded_world {
-    engine_fixture f;
-    manual_clock clock;
-} bounded_world;
+typedef clocked_fixture bounded_world;
 
 static void world_create(bounded_world *w)
 {
-    engine_fixture_create(&w->f);
-    engine_fixture_close(&w->f);
-    manual_clock_init(&w->clock, 0);
-    w->f.env.clock = manual_clock_of(&w->clock);
+    clocked_fixture_create(w, 0);
     w->f.options.write_timeout_ms = 1;
 }
 

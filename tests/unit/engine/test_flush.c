@@ -11,27 +11,6 @@
 #include "support/engine_fixture.h"
 #include "wal/wal.h"
 
-static int setup(void **state)
-{
-    engine_fixture *f = calloc(1, sizeof *f);
-    engine_fixture_create(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    engine_fixture_free(*state);
-    free(*state);
-    return 0;
-}
-
-static void flush(engine_fixture *f)
-{
-    varve_error err;
-    check_ok(varve_flush(f->db, NULL, &err), &err);
-}
-
 static void check_value(engine_fixture *f, uint32_t series, int64_t time, double wanted)
 {
     double value = 0;
@@ -57,7 +36,7 @@ static void a_flush_moves_rows_from_memory_to_a_segment(void **state)
         engine_fixture_write(f, series, 1000, 10, 150 + series, 1.5);
     }
     engine_fixture_digest(f, before, &rows);
-    flush(f);
+    engine_fixture_flush(f);
     assert_int_equal(f->db->version->segment_count, 1);
     assert_int_equal(f->db->frozen_count, 0);
     assert_int_equal(vv_head_rows(f->db->head), 0);
@@ -76,9 +55,9 @@ static void a_flush_of_nothing_touches_no_file(void **state)
 {
     engine_fixture *f = *state;
     engine_fixture_write(f, 1, 0, 1, 10, 0);
-    flush(f);
+    engine_fixture_flush(f);
     vv_fault_clear(f->fault);
-    flush(f);
+    engine_fixture_flush(f);
     for (uint32_t op = 0; op < VV_VFS_OP_COUNT; op++) {
         assert_int_equal(vv_fault_calls(f->fault, (vv_vfs_op)op), 0);
     }
@@ -91,7 +70,7 @@ static void small_parts_become_full_vectors(void **state)
     for (uint32_t i = 0; i < 30; i++) {
         engine_fixture_write(f, 1, i * 1000, 10, 100, i);
     }
-    flush(f);
+    engine_fixture_flush(f);
     const vv_segment_info *info = &f->db->version->segments[0]->info;
     assert_int_equal(info->rows, 3000);
     assert_int_equal(info->vectors, 3); /* 1024, 1024, 952 */
@@ -103,7 +82,7 @@ static void late_rows_and_duplicates_are_resolved(void **state)
     engine_fixture_write(f, 1, 100, 10, 50, 0);
     engine_fixture_write(f, 1, 105, 10, 20, 500); /* late, between */
     engine_fixture_write(f, 1, 100, 10, 5, 900);  /* the same times again */
-    flush(f);
+    engine_fixture_flush(f);
     assert_int_equal(f->db->version->segments[0]->info.rows, 70);
     check_value(f, 1, 100, 900);
     check_value(f, 1, 105, 500);
@@ -117,7 +96,7 @@ static void a_flush_lets_the_log_go(void **state)
         engine_fixture_write(f, i, 0, 7, 500, i * 0.37);
         assert_true(i < 1000);
     }
-    flush(f);
+    engine_fixture_flush(f);
     assert_true(engine_fixture_files(f, "wal") <= 2); /* the one in use, and the next */
 }
 
@@ -125,7 +104,7 @@ static void rows_written_after_the_freeze_are_in_the_log(void **state)
 {
     engine_fixture *f = *state;
     engine_fixture_write(f, 1, 0, 1, 10, 0);
-    flush(f);
+    engine_fixture_flush(f);
     engine_fixture_write(f, 1, 100, 1, 10, 50);
     engine_fixture_abandon(f);
     engine_fixture_open(f);
@@ -165,7 +144,7 @@ static void bounds_make_a_flush_due(void **state)
     assert_false(vv_flush_is_due(f->db));
     f->db->options.log_bytes_max = 1;
     assert_true(vv_flush_is_due(f->db));
-    flush(f);
+    engine_fixture_flush(f);
     assert_false(vv_flush_is_due(f->db));
 }
 
@@ -177,7 +156,7 @@ static void deleted_rows_are_not_written(void **state)
     engine_fixture_write(f, 1, 0, 10, 100, 0);
     engine_fixture_delete(f, 1, 200, 500);
     engine_fixture_write(f, 1, 300, 10, 2, 7);
-    flush(f);
+    engine_fixture_flush(f);
     assert_int_equal(f->db->version->segments[0]->info.rows, 72);
     assert_int_equal(f->db->version->tombstone_count, 0); /* nothing older is anywhere */
     assert_int_equal(engine_fixture_files(f, "del"), 0);
@@ -191,7 +170,7 @@ static void a_flush_of_deleted_rows_only_makes_no_segment(void **state)
     engine_fixture *f = *state;
     engine_fixture_write(f, 1, 0, 10, 100, 0);
     engine_fixture_delete(f, 1, INT64_MIN, INT64_MAX);
-    flush(f);
+    engine_fixture_flush(f);
     assert_int_equal(f->db->version->segment_count, 0);
     assert_int_equal(engine_fixture_files(f, "seg"), 0);
     assert_int_equal(f->db->frozen_count, 0);
@@ -205,10 +184,10 @@ static void a_delete_of_older_rows_gets_a_file(void **state)
     engine_fixture *f = *state;
     engine_fixture_write(f, 1, 0, 10, 100, 0);
     engine_fixture_write(f, 2, 0, 10, 100, 0);
-    flush(f);
+    engine_fixture_flush(f);
     engine_fixture_delete(f, 1, 200, 500);
     check_gone(f, 1, 300);
-    flush(f); /* nothing but the delete */
+    engine_fixture_flush(f); /* nothing but the delete */
     assert_int_equal(f->db->version->segment_count, 1);
     assert_int_equal(f->db->version->tombstone_count, 1);
     assert_true(f->db->version->tombstones[0]->file_id != 0);
@@ -220,7 +199,7 @@ static void a_delete_of_older_rows_gets_a_file(void **state)
     check_value(f, 1, 300, 77);
     check_gone(f, 1, 310);
     check_value(f, 2, 300, 30);
-    flush(f);
+    engine_fixture_flush(f);
     check_gone(f, 1, 310);
     check_value(f, 1, 300, 77);
 }
@@ -230,10 +209,10 @@ static void deletes_in_several_flushes_stay(void **state)
     engine_fixture *f = *state;
     for (uint32_t i = 0; i < 3; i++) {
         engine_fixture_write(f, 1, i * 1000, 10, 100, 0);
-        flush(f);
+        engine_fixture_flush(f);
         engine_fixture_delete(f, 1, i * 1000 + 100, i * 1000 + 200);
     }
-    flush(f);
+    engine_fixture_flush(f);
     for (uint32_t round = 0; round < 2; round++) {
         for (uint32_t i = 0; i < 3; i++) {
             check_gone(f, 1, i * 1000 + 150);
@@ -294,7 +273,7 @@ static void fill(engine_fixture *f)
 {
     engine_fixture_write(f, 1, 0, 10, 300, 0);
     engine_fixture_write(f, 2, 0, 10, 300, 0);
-    flush(f);
+    engine_fixture_flush(f);
     engine_fixture_delete(f, 1, 100, 200);
     engine_fixture_write(f, 3, 0, 10, 300, 0.5);
     engine_fixture_write(f, 1, 5000, 10, 300, 0.25);
@@ -393,7 +372,7 @@ static void a_cancelled_flush_changes_nothing(void **state)
     assert_int_equal(engine_fixture_files(f, "tmp"), 0);
     engine_fixture_write(f, 3, 9000, 1, 1, 4);
     check_value(f, 3, 10, 1.5);
-    flush(f); /* the frozen one first, then the other */
+    engine_fixture_flush(f); /* the frozen one first, then the other */
     assert_int_equal(f->db->version->segment_count, 3);
     check_value(f, 3, 10, 1.5);
     check_value(f, 3, 9000, 4);
@@ -403,25 +382,22 @@ static void a_cancelled_flush_changes_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_flush_moves_rows_from_memory_to_a_segment, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_flush_of_nothing_touches_no_file, setup, teardown),
-        cmocka_unit_test_setup_teardown(small_parts_become_full_vectors, setup, teardown),
-        cmocka_unit_test_setup_teardown(late_rows_and_duplicates_are_resolved, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_flush_lets_the_log_go, setup, teardown),
-        cmocka_unit_test_setup_teardown(rows_written_after_the_freeze_are_in_the_log, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(bounds_make_a_flush_due, setup, teardown),
-        cmocka_unit_test_setup_teardown(deleted_rows_are_not_written, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_flush_of_deleted_rows_only_makes_no_segment, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_delete_of_older_rows_gets_a_file, setup, teardown),
-        cmocka_unit_test_setup_teardown(deletes_in_several_flushes_stay, setup, teardown),
-        cmocka_unit_test_setup_teardown(policies_outlive_the_log, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_policy_alone_is_kept, setup, teardown),
+        engine_fixture_test(a_flush_moves_rows_from_memory_to_a_segment),
+        engine_fixture_test(a_flush_of_nothing_touches_no_file),
+        engine_fixture_test(small_parts_become_full_vectors),
+        engine_fixture_test(late_rows_and_duplicates_are_resolved),
+        engine_fixture_test(a_flush_lets_the_log_go),
+        engine_fixture_test(rows_written_after_the_freeze_are_in_the_log),
+        engine_fixture_test(bounds_make_a_flush_due),
+        engine_fixture_test(deleted_rows_are_not_written),
+        engine_fixture_test(a_flush_of_deleted_rows_only_makes_no_segment),
+        engine_fixture_test(a_delete_of_older_rows_gets_a_file),
+        engine_fixture_test(deletes_in_several_flushes_stay),
+        engine_fixture_test(policies_outlive_the_log),
+        engine_fixture_test(a_policy_alone_is_kept),
         cmocka_unit_test(each_failed_call_loses_nothing),
-        cmocka_unit_test_setup_teardown(each_failed_allocation_loses_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_cancelled_flush_changes_nothing, setup, teardown),
+        engine_fixture_test(each_failed_allocation_loses_nothing),
+        engine_fixture_test(a_cancelled_flush_changes_nothing),
     };
     return cmocka_run_group_tests_name("flush", tests, NULL, NULL);
 }

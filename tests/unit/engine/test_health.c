@@ -33,8 +33,7 @@ static void health_log(void *context, uint32_t level, const char *event, const c
 static void world_open(health_world *w)
 {
     memset(w, 0, sizeof *w);
-    engine_fixture_create(&w->f);
-    engine_fixture_close(&w->f);
+    engine_fixture_prepare(&w->f);
     manual_clock_init(&w->clock, 0);
     w->f.env.clock = manual_clock_of(&w->clock);
     w->f.options.log = health_log;

@@ -12,33 +12,6 @@
 #include "sys/thread.h"
 #include "wal/wal.h"
 
-static int setup(void **state)
-{
-    engine_fixture *f = calloc(1, sizeof *f);
-    engine_fixture_create(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    engine_fixture_free(*state);
-    free(*state);
-    return 0;
-}
-
-static void flush(engine_fixture *f)
-{
-    varve_error err;
-    check_ok(varve_flush(f->db, NULL, &err), &err);
-}
-
-static void compact(engine_fixture *f)
-{
-    varve_error err;
-    check_ok(varve_compact(f->db, VARVE_COMPACT_ALL, NULL, &err), &err);
-}
-
 typedef struct digest {
     uint64_t parts[2];
     uint64_t rows;
@@ -79,7 +52,7 @@ static void fan_in_neighbours_of_one_level_are_merged(void **state)
     for (uint32_t i = 0; i < 13; i++) {
         engine_fixture_write(f, i % 3, i * 1000, 10, 20, i);
         digest before = digest_of(f);
-        flush(f);
+        engine_fixture_flush(f);
         check_digest(f, before);
         assert_false(vv_merge_is_due(f->db));
     }
@@ -99,19 +72,19 @@ static void compacting_all_leaves_one_segment(void **state)
 {
     engine_fixture *f = *state;
     varve_error err;
-    compact(f); /* nothing there */
+    engine_fixture_compact(f); /* nothing there */
     assert_int_equal(f->db->version->segment_count, 0);
     for (uint32_t i = 0; i < 3; i++) {
         engine_fixture_write(f, i, i * 1000, 10, 20, i);
-        flush(f);
+        engine_fixture_flush(f);
     }
     digest before = digest_of(f);
     check_ok(varve_compact(f->db, 0, NULL, &err), &err); /* nothing is due */
     assert_int_equal(f->db->version->segment_count, 3);
-    compact(f);
+    engine_fixture_compact(f);
     assert_int_equal(f->db->version->segment_count, 1);
     uint64_t id = info_of(f, 0)->id;
-    compact(f); /* it is one already */
+    engine_fixture_compact(f); /* it is one already */
     assert_int_equal(info_of(f, 0)->id, id);
     check_digest(f, before);
     check_reopened(f, before);
@@ -124,15 +97,15 @@ static void overlapping_rows_are_resolved_by_arrival(void **state)
     engine_fixture *f = *state;
     double value;
     engine_fixture_write(f, 1, 0, 10, 2000, 0);
-    flush(f);
+    engine_fixture_flush(f);
     engine_fixture_write(f, 1, 5000, 10, 100, 7000); /* the same times again */
     engine_fixture_write(f, 1, 105, 10, 300, 9000);  /* between */
-    flush(f);
+    engine_fixture_flush(f);
     engine_fixture_write(f, 1, 5000, 20, 2, 100);
-    flush(f);
+    engine_fixture_flush(f);
     digest before = digest_of(f);
     assert_int_equal(before.rows, 2300);
-    compact(f);
+    engine_fixture_compact(f);
     check_digest(f, before);
     assert_int_equal(info_of(f, 0)->rows, 2300);
     assert_int_equal(info_of(f, 0)->vectors, 3);
@@ -152,11 +125,11 @@ static void every_row_stays_where_all_stay(void **state)
     check_ok(varve_policy_metric(f->db, VARVE_STR("cpu"), &policy, &err), &err);
     for (uint32_t i = 0; i < 3; i++) {
         engine_fixture_write(f, 1, 0, 5, 700, i * 1000);
-        flush(f);
+        engine_fixture_flush(f);
     }
     digest before = digest_of(f);
     assert_int_equal(before.rows, 2100);
-    compact(f);
+    engine_fixture_compact(f);
     check_digest(f, before);
     check_reopened(f, before);
 }
@@ -169,7 +142,7 @@ static void full_vectors_stay_full(void **state)
             engine_fixture_write(f, 1, i * 100000 + part * 2560, 10, 256, part);
         }
         digest before = digest_of(f);
-        flush(f);
+        engine_fixture_flush(f);
         check_digest(f, before);
     }
     assert_int_equal(f->db->version->segment_count, 1);
@@ -206,7 +179,7 @@ static void fields_keep_their_names(void **state)
         }
         check_ok(varve_batch_commit(batch, NULL, NULL, &err), &err);
         varve_batch_free(batch);
-        flush(f);
+        engine_fixture_flush(f);
     }
     digest before = digest_of(f);
     engine_fixture_close(f);
@@ -214,7 +187,7 @@ static void fields_keep_their_names(void **state)
     check_digest(f, before);
     assert_int_not_equal(f->db->version->segments[0]->field_ids[0],
                          f->db->version->segments[0]->field_names[0]);
-    compact(f);
+    engine_fixture_compact(f);
     check_digest(f, before);
     check_reopened(f, before);
 }
@@ -257,14 +230,14 @@ static void long_values_are_cut_into_vectors(void **state)
     varve_batch_free(batch);
     free(bytes);
     digest before = digest_of(f);
-    flush(f);
+    engine_fixture_flush(f);
     check_digest(f, before);
     /* Six values of 10,000 bytes fit 64 KiB; the long one is alone. */
     assert_in_range(info_of(f, 0)->vectors, 17, 20);
     engine_fixture_write(f, 1, 0, 1, 5, 0);
-    flush(f);
+    engine_fixture_flush(f);
     before = digest_of(f);
-    compact(f);
+    engine_fixture_compact(f);
     check_digest(f, before);
     check_reopened(f, before);
 }
@@ -277,14 +250,14 @@ static void a_merge_applies_deletes_and_forgets_them(void **state)
     double value;
     engine_fixture_write(f, 1, 0, 10, 1000, 0);
     engine_fixture_write(f, 2, 0, 10, 1000, 0);
-    flush(f);
+    engine_fixture_flush(f);
     engine_fixture_delete(f, 1, 1000, 2000);
     engine_fixture_write(f, 1, 1500, 10, 1, 5);
-    flush(f);
+    engine_fixture_flush(f);
     engine_fixture_delete(f, 2, INT64_MIN, INT64_MAX);
     digest before = digest_of(f);
     assert_int_equal(before.rows, 901);
-    compact(f); /* flushes first */
+    engine_fixture_compact(f); /* flushes first */
     assert_int_equal(f->db->version->segment_count, 1);
     assert_int_equal(f->db->version->tombstone_count, 0);
     assert_int_equal(engine_fixture_files(f, "del"), 0);
@@ -302,11 +275,11 @@ static void a_delete_newer_than_the_inputs_stays(void **state)
     varve_error err;
     f->db->options.merge_fan_in = 2;
     engine_fixture_write(f, 1, 0, 10, 100, 0);
-    flush(f);
+    engine_fixture_flush(f);
     engine_fixture_write(f, 1, 5000, 10, 100, 0);
     engine_fixture_write(f, 1, 100, 10, 3, 0); /* late: older times in a younger segment */
     f->db->options.merge_fan_in = 100;
-    flush(f);
+    engine_fixture_flush(f);
     engine_fixture_write(f, 3, 0, 10, 10, 0);
     engine_fixture_delete(f, 1, 100, 200);
     digest before = digest_of(f);
@@ -337,7 +310,7 @@ static void a_merge_applies_what_is_durable(void **state)
     engine_fixture_open(f);
     for (uint32_t i = 0; i < 2; i++) {
         engine_fixture_write(f, 1, i * 1000, 10, 100, 0);
-        flush(f);
+        engine_fixture_flush(f);
     }
     engine_fixture_write(f, 2, 0, 10, 10, 0);
     uint64_t written = last_lsn_of(f);
@@ -359,10 +332,10 @@ static void a_merge_may_leave_nothing(void **state)
     engine_fixture *f = *state;
     for (uint32_t i = 0; i < 2; i++) {
         engine_fixture_write(f, 1, i * 1000, 10, 100, 0);
-        flush(f);
+        engine_fixture_flush(f);
     }
     engine_fixture_delete(f, 1, INT64_MIN, INT64_MAX);
-    compact(f);
+    engine_fixture_compact(f);
     assert_int_equal(f->db->version->segment_count, 0);
     assert_int_equal(f->db->version->tombstone_count, 0);
     assert_int_equal(engine_fixture_files(f, "seg"), 0);
@@ -382,13 +355,13 @@ static void inputs_stay_until_their_last_reader_leaves(void **state)
     const varve_block *block;
     for (uint32_t i = 0; i < 3; i++) {
         engine_fixture_write(f, 1, i * 10000, 10, 900, i);
-        flush(f);
+        engine_fixture_flush(f);
     }
     varve_query_options_init(&options);
     check_ok(varve_query(f->db, &options, &cursor, &err), &err);
     check_ok(varve_cursor_next(cursor, &block, &err), &err);
     uint64_t rows = block->rows;
-    compact(f);
+    engine_fixture_compact(f);
     assert_int_equal(f->db->version->segment_count, 1);
     assert_int_equal(engine_fixture_files(f, "seg"), 4);
     for (;;) {
@@ -411,10 +384,10 @@ static void fill(engine_fixture *f)
     for (uint32_t i = 0; i < 3; i++) {
         engine_fixture_write(f, 1, i * 3000, 10, 400, i);
         engine_fixture_write(f, 10 + i, 0, 10, 100, i);
-        flush(f);
+        engine_fixture_flush(f);
         engine_fixture_delete(f, 1, i * 3000 + 100, i * 3000 + 200);
     }
-    flush(f);
+    engine_fixture_flush(f);
 }
 
 static void each_failed_call_loses_nothing(void **state)
@@ -468,7 +441,7 @@ static void each_failed_allocation_loses_nothing(void **state)
             assert_int_equal(f->db->version->segment_count, 1);
             check_digest(f, before);
             engine_fixture_write(f, 50, (int64_t)n * 100, 1, 3, 0); /* something to merge again */
-            flush(f);
+            engine_fixture_flush(f);
             before = digest_of(f);
         } else {
             check_status(VARVE_E_NOMEM, status);
@@ -548,7 +521,7 @@ static void flushes_and_merges_run_beside_writers(void **state)
     }
     for (uint32_t i = 0; i < 10; i++) {
         engine_fixture_delete(f, 900, 0, 10); /* versions change from here too */
-        compact(f);
+        engine_fixture_compact(f);
     }
     for (uint32_t i = 0; i < 3; i++) {
         vv_thread_join(&threads[i].thread);
@@ -556,7 +529,7 @@ static void flushes_and_merges_run_beside_writers(void **state)
     }
     digest before = digest_of(f);
     assert_int_equal(before.rows, 3 * 60 * 40);
-    compact(f);
+    engine_fixture_compact(f);
     check_digest(f, before);
     check_reopened(f, before);
 }
@@ -570,11 +543,11 @@ static void a_merge_that_would_not_fit_does_not_begin(void **state)
     f->options.merge_fan_in = 2;
     engine_fixture_set_free(f, UINT64_MAX);
     engine_fixture_write(f, 0, 1000, 3, 2000, 1.37);
-    flush(f);
+    engine_fixture_flush(f);
     engine_fixture_set_free(f, 100); /* less than a segment */
     engine_fixture_write(f, 1, 1000, 7, 2000, 1.37);
     digest wanted = digest_of(f);
-    flush(f); /* which would merge */
+    engine_fixture_flush(f); /* which would merge */
     assert_int_equal(engine_fixture_files(f, "seg"), 2);
     check_status(VARVE_E_NOSPACE, varve_compact(f->db, 0, NULL, &err));
     check_status(VARVE_E_NOSPACE, varve_compact(f->db, VARVE_COMPACT_ALL, NULL, &err));
@@ -584,13 +557,13 @@ static void a_merge_that_would_not_fit_does_not_begin(void **state)
     engine_fixture_delete(f, 0, INT64_MIN, INT64_MAX); /* such a merge gives space back */
     engine_fixture_delete(f, 1, 1000, 1001);
     wanted = digest_of(f);
-    compact(f);
+    engine_fixture_compact(f);
     assert_int_equal(engine_fixture_files(f, "seg"), 1);
     check_digest(f, wanted);
     engine_fixture_write(f, 1, 0, 7, 20, 2);
     engine_fixture_set_free(f, UINT64_MAX);
-    flush(f);
-    compact(f);
+    engine_fixture_flush(f);
+    engine_fixture_compact(f);
     assert_int_equal(engine_fixture_files(f, "seg"), 1);
     engine_fixture_close(f);
 }
@@ -598,24 +571,23 @@ static void a_merge_that_would_not_fit_does_not_begin(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(fan_in_neighbours_of_one_level_are_merged, setup, teardown),
-        cmocka_unit_test_setup_teardown(compacting_all_leaves_one_segment, setup, teardown),
-        cmocka_unit_test_setup_teardown(overlapping_rows_are_resolved_by_arrival, setup, teardown),
-        cmocka_unit_test_setup_teardown(every_row_stays_where_all_stay, setup, teardown),
-        cmocka_unit_test_setup_teardown(full_vectors_stay_full, setup, teardown),
-        cmocka_unit_test_setup_teardown(fields_keep_their_names, setup, teardown),
-        cmocka_unit_test_setup_teardown(long_values_are_cut_into_vectors, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_merge_applies_deletes_and_forgets_them, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_delete_newer_than_the_inputs_stays, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_merge_applies_what_is_durable, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_merge_may_leave_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(inputs_stay_until_their_last_reader_leaves, setup,
-                                        teardown),
+        engine_fixture_test(fan_in_neighbours_of_one_level_are_merged),
+        engine_fixture_test(compacting_all_leaves_one_segment),
+        engine_fixture_test(overlapping_rows_are_resolved_by_arrival),
+        engine_fixture_test(every_row_stays_where_all_stay),
+        engine_fixture_test(full_vectors_stay_full),
+        engine_fixture_test(fields_keep_their_names),
+        engine_fixture_test(long_values_are_cut_into_vectors),
+        engine_fixture_test(a_merge_applies_deletes_and_forgets_them),
+        engine_fixture_test(a_delete_newer_than_the_inputs_stays),
+        engine_fixture_test(a_merge_applies_what_is_durable),
+        engine_fixture_test(a_merge_may_leave_nothing),
+        engine_fixture_test(inputs_stay_until_their_last_reader_leaves),
         cmocka_unit_test(each_failed_call_loses_nothing),
-        cmocka_unit_test_setup_teardown(each_failed_allocation_loses_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_cancelled_merge_changes_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(flushes_and_merges_run_beside_writers, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_merge_that_would_not_fit_does_not_begin, setup, teardown),
+        engine_fixture_test(each_failed_allocation_loses_nothing),
+        engine_fixture_test(a_cancelled_merge_changes_nothing),
+        engine_fixture_test(flushes_and_merges_run_beside_writers),
+        engine_fixture_test(a_merge_that_would_not_fit_does_not_begin),
     };
     return cmocka_run_group_tests_name("merge", tests, NULL, NULL);
 }

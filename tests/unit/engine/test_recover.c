@@ -18,21 +18,6 @@
 #include "wal/payload.h"
 #include "wal/wal.h"
 
-static int setup(void **state)
-{
-    engine_fixture *f = calloc(1, sizeof *f);
-    engine_fixture_create(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    engine_fixture_free(*state);
-    free(*state);
-    return 0;
-}
-
 /* ---- records by hand ---- */
 
 static void recover_log_record(engine_fixture *f, vv_wal_type type, uint64_t sequences,
@@ -377,20 +362,15 @@ static void a_file_that_is_missing_is_damage_for_everybody(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_definition_of_an_impossible_id_is_damage, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(rows_of_names_that_were_never_defined_are_damage, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_replacement_of_a_row_that_comes_later_is_damage, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_vector_that_does_not_decode_is_damage, setup, teardown),
-        cmocka_unit_test_setup_teardown(records_that_make_no_sense_are_damage, setup, teardown),
-        cmocka_unit_test_setup_teardown(fields_used_in_another_order_keep_their_values, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(foreign_files_are_left_alone, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_old_log_file_that_stays_harms_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_file_that_is_missing_is_damage_for_everybody, setup,
-                                        teardown),
+        engine_fixture_test(a_definition_of_an_impossible_id_is_damage),
+        engine_fixture_test(rows_of_names_that_were_never_defined_are_damage),
+        engine_fixture_test(a_replacement_of_a_row_that_comes_later_is_damage),
+        engine_fixture_test(a_vector_that_does_not_decode_is_damage),
+        engine_fixture_test(records_that_make_no_sense_are_damage),
+        engine_fixture_test(fields_used_in_another_order_keep_their_values),
+        engine_fixture_test(foreign_files_are_left_alone),
+        engine_fixture_test(an_old_log_file_that_stays_harms_nothing),
+        engine_fixture_test(a_file_that_is_missing_is_damage_for_everybody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

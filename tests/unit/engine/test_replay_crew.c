@@ -11,21 +11,6 @@
 
 enum { CREW_SERIES = 300, CREW_RUN = VV_REPLAY_CREW_ROWS_MIN + 500, CREW_RUNS = 6 };
 
-static int setup(void **state)
-{
-    engine_fixture *f = calloc(1, sizeof *f);
-    engine_fixture_create(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    engine_fixture_free(*state);
-    free(*state);
-    return 0;
-}
-
 /* What a batch is made of. */
 typedef struct crew_rows {
     varve_series series[CREW_RUN];
@@ -156,9 +141,8 @@ static void an_allocation_that_fails_in_either_thread_fails_the_open_alone(void 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(two_threads_replay_what_was_written, setup, teardown),
-        cmocka_unit_test_setup_teardown(
-            an_allocation_that_fails_in_either_thread_fails_the_open_alone, setup, teardown),
+        engine_fixture_test(two_threads_replay_what_was_written),
+        engine_fixture_test(an_allocation_that_fails_in_either_thread_fails_the_open_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,25 +11,16 @@
 #include "engine/db.h"
 #include "engine/space.h"
 #include "support/check.h"
+#include "support/clocked_fixture.h"
 #include "support/dump.h"
-#include "support/engine_fixture.h"
-#include "support/manual_clock.h"
 
 enum { NOW = 10000, GRACE_S = 60 };
 
-typedef struct world {
-    engine_fixture f;
-    manual_clock clock;
-} world;
+typedef clocked_fixture world;
 
 static void world_init(world *w, uint32_t sync)
 {
-    engine_fixture_create(&w->f);
-    engine_fixture_close(&w->f);
-    manual_clock_init(&w->clock, NOW * VV_NS_PER_S);
-    w->f.env.clock = manual_clock_of(&w->clock);
-    varve_error err;
-    check_ok(vv_vfs_remove_tree(w->f.files, &w->f.alloc, "db", &err), &err);
+    clocked_fixture_create(w, NOW * VV_NS_PER_S);
     w->f.options.precision = VARVE_PRECISION_S;
     w->f.options.retention_grace_ms = GRACE_S * 1000;
     w->f.options.sync = sync;

@@ -12,21 +12,6 @@
 #include "support/manual_clock.h"
 #include "sys/vfs.h"
 
-static int setup(void **state)
-{
-    engine_fixture *f = calloc(1, sizeof *f);
-    engine_fixture_create(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    engine_fixture_free(*state);
-    free(*state);
-    return 0;
-}
-
 /* Two segments and a list of deletes. */
 static void fill(engine_fixture *f)
 {
@@ -38,39 +23,6 @@ static void fill(engine_fixture *f)
     engine_fixture_write(f, 3, 50000, 10, 300, 1);
     engine_fixture_delete(f, 3, 1000, 1100);
     check_ok(varve_flush(f->db, NULL, &err), &err);
-}
-
-/* Invert a bit of a file. */
-static void flip(engine_fixture *f, const char *path, int64_t offset)
-{
-    varve_error err;
-    vv_file *file;
-    uint8_t byte;
-    check_ok(vv_file_open(f->files, &f->alloc, path, VV_OPEN_READ | VV_OPEN_WRITE, &file, &err),
-             &err);
-    check_ok(vv_file_read_exact(file, offset, &byte, 1, &err), &err);
-    byte ^= 16;
-    check_ok(vv_file_write_all(file, offset, &byte, 1, &err), &err);
-    check_ok(vv_file_close(file, &err), &err);
-}
-
-static int64_t size_of(engine_fixture *f, const char *path)
-{
-    varve_error err;
-    vv_file_info info;
-    check_ok(vv_vfs_stat(f->files, path, &info, &err), &err);
-    return info.size;
-}
-
-/* The only file of a directory whose name ends so; the first. */
-static void find_file(engine_fixture *f, const char *directory, char path[128])
-{
-    varve_error err;
-    vv_dir_list list;
-    check_ok(vv_vfs_list(f->files, &f->alloc, directory, &list, &err), &err);
-    assert_true(list.count > 0);
-    snprintf(path, 128, "%.20s/%.90s", directory, list.entries[list.count - 1].name);
-    vv_dir_list_deinit(&list);
 }
 
 typedef struct tale {
@@ -119,8 +71,8 @@ static void what_is_whole_is_said_to_be_whole(void **state)
     assert_int_equal(found.files, 5); /* IDENT, manifest, two segments, deletes */
     assert_int_equal(found.damaged_files, 0);
     assert_true(found.blocks >= 2);
-    int64_t bytes = size_of(f, "db/seg/00000000000000000001.vsg") +
-                    size_of(f, "db/seg/00000000000000000002.vsg");
+    int64_t bytes = engine_fixture_size(f, "db/seg/00000000000000000001.vsg") +
+                    engine_fixture_size(f, "db/seg/00000000000000000002.vsg");
     assert_int_equal(found.bytes, bytes);
     assert_int_equal(varve_health(f->db, NULL), VARVE_HEALTH_OK);
 }
@@ -132,10 +84,10 @@ static void every_damaged_place_is_told_and_reading_goes_on(void **state)
     fill(f);
     const char *first = "db/seg/00000000000000000001.vsg";
     const char *second = "db/seg/00000000000000000002.vsg";
-    flip(f, first, 20);                    /* header */
-    flip(f, first, 200);                   /* block 0 */
-    flip(f, first, size_of(f, first) - 1); /* trailer */
-    flip(f, second, 90);
+    engine_fixture_flip(f, first, 20, 16);                                /* header */
+    engine_fixture_flip(f, first, 200, 16);                               /* block 0 */
+    engine_fixture_flip(f, first, engine_fixture_size(f, first) - 1, 16); /* trailer */
+    engine_fixture_flip(f, second, 90, 16);
     varve_scrubbed found = scrub(f, &heard);
     assert_int_equal(found.files, 5);
     assert_int_equal(found.damaged_files, 2);
@@ -153,7 +105,7 @@ static void every_damaged_place_is_told_and_reading_goes_on(void **state)
     assert_int_equal(reason.status, VARVE_E_CORRUPT);
     /* B2: the evidence */
     assert_int_equal(engine_fixture_files(f, "quarantine"), 4);
-    assert_int_equal(size_of(f, "db/quarantine/00000000000000000001.vsg.0"), 64);
+    assert_int_equal(engine_fixture_size(f, "db/quarantine/00000000000000000001.vsg.0"), 64);
     found = scrub(f, &heard);
     assert_int_equal(found.damaged_places, 4);
     assert_int_equal(engine_fixture_files(f, "quarantine"), 4);
@@ -166,11 +118,11 @@ static void a_flipped_byte_anywhere_is_one_damaged_place(void **state)
     tale heard;
     fill(f);
     const char *path = "db/seg/00000000000000000001.vsg";
-    int64_t size = size_of(f, path);
+    int64_t size = engine_fixture_size(f, path);
     for (int64_t offset = 0; offset < size; offset += 1 + size / 500) {
-        flip(f, path, offset);
+        engine_fixture_flip(f, path, offset, 16);
         varve_scrubbed found = scrub(f, &heard);
-        flip(f, path, offset);
+        engine_fixture_flip(f, path, offset, 16);
         if (found.damaged_places != 1) {
             fail_msg("offset %lld: %llu places", (long long)offset,
                      (unsigned long long)found.damaged_places);
@@ -185,18 +137,18 @@ static void lists_of_deletes_manifest_and_ident_are_read_too(void **state)
     engine_fixture *f = *state;
     static const char *const directories[] = {"db/del", "db/manifest"};
     tale heard;
-    char path[128];
+    char path[ENGINE_FIXTURE_PATH_BYTES];
     fill(f);
     for (size_t i = 0; i < 2; i++) {
-        find_file(f, directories[i], path);
-        flip(f, path, 40);
+        engine_fixture_last_file(f, directories[i], path);
+        engine_fixture_flip(f, path, 40, 16);
         varve_scrubbed found = scrub(f, &heard);
-        flip(f, path, 40);
+        engine_fixture_flip(f, path, 40, 16);
         assert_int_equal(found.damaged_places, 1);
         assert_string_equal(heard.parts[0], "file");
         assert_int_equal(strncmp(heard.files[0], directories[i] + 3, 3), 0);
     }
-    flip(f, "db/IDENT", 30);
+    engine_fixture_flip(f, "db/IDENT", 30, 16);
     assert_int_equal(scrub(f, &heard).damaged_places, 1);
     assert_string_equal(heard.files[0], "IDENT");
 }
@@ -234,7 +186,7 @@ static void a_reader_scrubs_and_keeps_no_evidence(void **state)
     assert_int_equal(scrub(f, &heard).damaged_places, 0);
     check_ok(varve_close(f->db, &err), &err);
     check_ok(varve_open("db", &options, &f->db, &err), &err);
-    flip(f, "db/seg/00000000000000000004.vsg", 100);
+    engine_fixture_flip(f, "db/seg/00000000000000000004.vsg", 100, 16);
     assert_int_equal(scrub(f, &heard).damaged_places, 1);
     check_ok(varve_close(f->db, &err), &err);
     f->db = writer;
@@ -277,9 +229,9 @@ static void a_list_of_deletes_that_is_missing_is_damage(void **state)
     engine_fixture *f = *state;
     varve_error err;
     tale heard;
-    char path[128];
+    char path[ENGINE_FIXTURE_PATH_BYTES];
     fill(f);
-    find_file(f, "db/del", path);
+    engine_fixture_last_file(f, "db/del", path);
     check_ok(vv_vfs_unlink(f->files, path, &err), &err);
     assert_int_equal(scrub(f, &heard).damaged_places, 1);
     assert_string_equal(heard.files[0], path + 3);
@@ -290,7 +242,7 @@ static void without_room_for_evidence_the_damage_is_told(void **state)
     engine_fixture *f = *state;
     tale heard;
     fill(f);
-    flip(f, "db/seg/00000000000000000001.vsg", 100);
+    engine_fixture_flip(f, "db/seg/00000000000000000001.vsg", 100, 16);
     vv_fault_rule rule = {
         .path_part = "quarantine",
         .first_call = 1,
@@ -324,7 +276,7 @@ static void damage_is_known_until_a_pass_finds_none(void **state)
     varve_error reason;
     fill(f);
     assert_int_equal(status_of(f, &heard).has_run, 0);
-    flip(f, "db/seg/00000000000000000001.vsg", 100);
+    engine_fixture_flip(f, "db/seg/00000000000000000001.vsg", 100, 16);
     assert_int_equal(scrub(f, &heard).damaged_places, 1);
     for (int opens = 0; opens < 3; opens++) {
         varve_scrub_state found = status_of(f, &heard);
@@ -338,7 +290,7 @@ static void damage_is_known_until_a_pass_finds_none(void **state)
         engine_fixture_abandon(f);
         engine_fixture_open(f);
     }
-    flip(f, "db/seg/00000000000000000001.vsg", 100);
+    engine_fixture_flip(f, "db/seg/00000000000000000001.vsg", 100, 16);
     assert_int_equal(scrub(f, &heard).damaged_places, 0);
     engine_fixture_close(f);
     engine_fixture_open(f);
@@ -351,12 +303,12 @@ static void a_damaged_file_that_is_gone_counts_for_nothing(void **state)
 {
     engine_fixture *f = *state;
     tale heard;
-    char path[128];
+    char path[ENGINE_FIXTURE_PATH_BYTES];
     fill(f);
-    find_file(f, "db/del", path);
-    flip(f, path, 40);
+    engine_fixture_last_file(f, "db/del", path);
+    engine_fixture_flip(f, path, 40, 16);
     assert_int_equal(scrub(f, &heard).damaged_places, 1);
-    flip(f, path, 40);
+    engine_fixture_flip(f, path, 40, 16);
     assert_int_equal(status_of(f, &heard).bad_places, 1);
     assert_string_equal(heard.files[0], path + 3);
     varve_error err;
@@ -393,12 +345,12 @@ static void asking_waits_for_no_edit_of_the_manifest(void **state)
     varve_error err;
     asking a = {.f = f};
     fill(f);
-    flip(f, "db/seg/00000000000000000001.vsg", 100);
+    engine_fixture_flip(f, "db/seg/00000000000000000001.vsg", 100, 16);
     vv_fault_set_hook(f->fault, ask_during_the_edit, &a);
     scrub(f, &heard);
     assert_true(a.asked > 0);
     assert_int_equal(a.told.has_run, 0);
-    flip(f, "db/seg/00000000000000000002.vsg", 100);
+    engine_fixture_flip(f, "db/seg/00000000000000000002.vsg", 100, 16);
     scrub(f, &heard);
     assert_int_equal(a.told.bad_places, 1);
     engine_fixture_write(f, 4, 90000, 10, 30, 1);
@@ -491,8 +443,8 @@ static void the_rate_is_kept_and_waiting_can_be_cancelled(void **state)
     manual_clock_init(&clock, INT64_C(1700000000000000000));
     f->env.clock = manual_clock_of(&clock);
     engine_fixture_open(f);
-    int64_t bytes = size_of(f, "db/seg/00000000000000000001.vsg") +
-                    size_of(f, "db/seg/00000000000000000002.vsg");
+    int64_t bytes = engine_fixture_size(f, "db/seg/00000000000000000001.vsg") +
+                    engine_fixture_size(f, "db/seg/00000000000000000002.vsg");
     pace p = {.clock = &clock};
     varve_task *task = varve_task_create();
     varve_scrubbed found;
@@ -548,31 +500,23 @@ static void each_failing_allocation_is_reported(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_whole_is_said_to_be_whole, setup, teardown),
-        cmocka_unit_test_setup_teardown(every_damaged_place_is_told_and_reading_goes_on, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_flipped_byte_anywhere_is_one_damaged_place, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(lists_of_deletes_manifest_and_ident_are_read_too, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(what_cannot_be_read_is_damage, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_reader_scrubs_and_keeps_no_evidence, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_a_merge_drops_meanwhile_is_no_damage, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_list_of_deletes_that_is_missing_is_damage, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(without_room_for_evidence_the_damage_is_told, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(the_rate_is_kept_and_waiting_can_be_cancelled, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(damage_is_known_until_a_pass_finds_none, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_damaged_file_that_is_gone_counts_for_nothing, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(asking_waits_for_no_edit_of_the_manifest, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_pass_that_was_stopped_says_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_disk_that_takes_no_record_fails_no_pass, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_pass_in_the_background_runs_when_it_is_due, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(each_failing_allocation_is_reported, setup, teardown),
+        engine_fixture_test(what_is_whole_is_said_to_be_whole),
+        engine_fixture_test(every_damaged_place_is_told_and_reading_goes_on),
+        engine_fixture_test(a_flipped_byte_anywhere_is_one_damaged_place),
+        engine_fixture_test(lists_of_deletes_manifest_and_ident_are_read_too),
+        engine_fixture_test(what_cannot_be_read_is_damage),
+        engine_fixture_test(a_reader_scrubs_and_keeps_no_evidence),
+        engine_fixture_test(what_a_merge_drops_meanwhile_is_no_damage),
+        engine_fixture_test(a_list_of_deletes_that_is_missing_is_damage),
+        engine_fixture_test(without_room_for_evidence_the_damage_is_told),
+        engine_fixture_test(the_rate_is_kept_and_waiting_can_be_cancelled),
+        engine_fixture_test(damage_is_known_until_a_pass_finds_none),
+        engine_fixture_test(a_damaged_file_that_is_gone_counts_for_nothing),
+        engine_fixture_test(asking_waits_for_no_edit_of_the_manifest),
+        engine_fixture_test(a_pass_that_was_stopped_says_nothing),
+        engine_fixture_test(a_disk_that_takes_no_record_fails_no_pass),
+        engine_fixture_test(a_pass_in_the_background_runs_when_it_is_due),
+        engine_fixture_test(each_failing_allocation_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

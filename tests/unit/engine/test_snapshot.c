@@ -12,21 +12,6 @@
 #include "support/temp_dir.h"
 #include "sys/vfs.h"
 
-static int setup(void **state)
-{
-    engine_fixture *f = calloc(1, sizeof *f);
-    engine_fixture_create(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    engine_fixture_free(*state);
-    free(*state);
-    return 0;
-}
-
 /* ---- helpers ---- */
 
 typedef struct contents {
@@ -470,21 +455,13 @@ static void damage_and_foreign_input_are_not_restored(void **state)
     check_status(VARVE_E_NOT_FOUND, varve_restore("empty", "again", &f->options, NULL, NULL, &err));
     assert_non_null(strstr(err.message, "no database"));
 
-    vv_file *file;
-    uint8_t byte;
-    check_ok(vv_file_open(f->files, &f->alloc, "copy/seg/00000000000000000001.vsg",
-                          VV_OPEN_READ | VV_OPEN_WRITE, &file, &err),
-             &err);
-    check_ok(vv_file_read_exact(file, 100, &byte, 1, &err), &err);
-    byte ^= 4;
-    check_ok(vv_file_write_all(file, 100, &byte, 1, &err), &err);
+    static const char damaged[] = "copy/seg/00000000000000000001.vsg";
+    engine_fixture_flip(f, damaged, 100, 4);
     check_status(VARVE_E_CORRUPT, varve_restore("copy", "again", &f->options, NULL, NULL, &err));
     assert_non_null(strstr(err.message, "00000000000000000001.vsg"));
     assert_false(is_there(f, "again"));
     assert_false(is_there(f, "again.tmp"));
-    byte ^= 4;
-    check_ok(vv_file_write_all(file, 100, &byte, 1, &err), &err);
-    check_ok(vv_file_close(file, &err), &err);
+    engine_fixture_flip(f, damaged, 100, 4);
     restore(f, "copy", "again");
 }
 
@@ -541,27 +518,17 @@ static void a_copy_of_a_damaged_file_is_refused(void **state)
 {
     engine_fixture *f = *state;
     varve_error err;
-    vv_file *file;
-    uint8_t byte;
-    vv_file_info info;
+    static const char damaged[] = "db/seg/00000000000000000001.vsg";
     fill(f);
-    check_ok(vv_file_open(f->files, &f->alloc, "db/seg/00000000000000000001.vsg",
-                          VV_OPEN_READ | VV_OPEN_WRITE, &file, &err),
-             &err);
-    check_ok(vv_file_stat(file, &info, &err), &err);
-    const int64_t offsets[] = {100, info.size - 20};
+    const int64_t offsets[] = {100, engine_fixture_size(f, damaged) - 20};
     for (size_t i = 0; i < 2; i++) {
-        check_ok(vv_file_read_exact(file, offsets[i], &byte, 1, &err), &err);
-        byte ^= 4;
-        check_ok(vv_file_write_all(file, offsets[i], &byte, 1, &err), &err);
+        engine_fixture_flip(f, damaged, offsets[i], 4);
         check_status(VARVE_E_CORRUPT, varve_snapshot(f->db, "copy", NULL, NULL, &err));
         assert_non_null(strstr(err.message, i == 0 ? "block 0" : "footer"));
         assert_false(is_there(f, "copy"));
         assert_false(is_there(f, "copy.tmp"));
-        byte ^= 4;
-        check_ok(vv_file_write_all(file, offsets[i], &byte, 1, &err), &err);
+        engine_fixture_flip(f, damaged, offsets[i], 4);
     }
-    check_ok(vv_file_close(file, &err), &err);
     snapshot(f, "copy");
 }
 
@@ -717,30 +684,26 @@ static void a_cancelled_one_leaves_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_snapshot_holds_what_was_visible, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_happens_afterwards_is_not_in_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_on_its_way_is_not_in_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_source_is_only_read, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_empty_database_makes_an_empty_snapshot, setup, teardown),
-        cmocka_unit_test_setup_teardown(policies_of_metrics_go_along, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_database_in_memory_can_be_kept, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_reader_beside_a_writer_makes_one, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_snapshot_is_never_written, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_restored_is_a_database_of_its_own, setup, teardown),
-        cmocka_unit_test_setup_teardown(segments_are_shared_by_links_and_restored_by_copies, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_path_that_is_taken_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_a_crash_left_is_cleared_and_what_is_foreign_stays,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(damage_and_foreign_input_are_not_restored, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_disk_that_is_too_small_is_told_before, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_copy_of_a_damaged_file_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_flipped_byte_anywhere_is_refused_or_harmless, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(each_failing_call_leaves_all_or_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(each_failing_allocation_leaves_all_or_nothing, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_cancelled_one_leaves_nothing, setup, teardown),
+        engine_fixture_test(a_snapshot_holds_what_was_visible),
+        engine_fixture_test(what_happens_afterwards_is_not_in_it),
+        engine_fixture_test(what_is_on_its_way_is_not_in_it),
+        engine_fixture_test(the_source_is_only_read),
+        engine_fixture_test(an_empty_database_makes_an_empty_snapshot),
+        engine_fixture_test(policies_of_metrics_go_along),
+        engine_fixture_test(a_database_in_memory_can_be_kept),
+        engine_fixture_test(a_reader_beside_a_writer_makes_one),
+        engine_fixture_test(a_snapshot_is_never_written),
+        engine_fixture_test(what_is_restored_is_a_database_of_its_own),
+        engine_fixture_test(segments_are_shared_by_links_and_restored_by_copies),
+        engine_fixture_test(a_path_that_is_taken_is_refused),
+        engine_fixture_test(what_a_crash_left_is_cleared_and_what_is_foreign_stays),
+        engine_fixture_test(damage_and_foreign_input_are_not_restored),
+        engine_fixture_test(a_disk_that_is_too_small_is_told_before),
+        engine_fixture_test(a_copy_of_a_damaged_file_is_refused),
+        engine_fixture_test(a_flipped_byte_anywhere_is_refused_or_harmless),
+        engine_fixture_test(each_failing_call_leaves_all_or_nothing),
+        engine_fixture_test(each_failing_allocation_leaves_all_or_nothing),
+        engine_fixture_test(a_cancelled_one_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,26 +9,19 @@
 
 #include "engine/merge.h"
 #include "engine/space.h"
-#include "support/engine_fixture.h"
-#include "support/manual_clock.h"
+#include "support/clocked_fixture.h"
 #include "support/noise_rows.h"
 #include "sys/vfs_sim.h"
 #include "wal/wal.h"
 
 enum { MIB = 1024 * 1024 };
 
-typedef struct space_world {
-    engine_fixture f;
-    manual_clock clock;
-} space_world;
+typedef clocked_fixture space_world;
 
-/* Closed and opened again with a clock of the test, these bounds and so much free space. */
+/* With these bounds and so much free space. */
 static void world_open(space_world *w, uint64_t min_free, uint64_t reserve, uint64_t free_bytes)
 {
-    engine_fixture_create(&w->f);
-    engine_fixture_close(&w->f);
-    manual_clock_init(&w->clock, 0);
-    w->f.env.clock = manual_clock_of(&w->clock);
+    clocked_fixture_create(w, 0);
     w->f.options.min_free_bytes = min_free;
     w->f.options.reserve_bytes = reserve;
     w->f.options.write_timeout_ms = 1;

@@ -10,26 +10,17 @@
 #include "engine/db.h"
 #include "engine/ident.h"
 #include "support/check.h"
+#include "support/clocked_fixture.h"
 #include "support/dump.h"
-#include "support/engine_fixture.h"
-#include "support/manual_clock.h"
 #include "sys/vfs_sim.h"
 
 enum { NOW = 10000 };
 
-typedef struct world {
-    engine_fixture f;
-    manual_clock clock;
-} world;
+typedef clocked_fixture world;
 
 static void world_init(world *w)
 {
-    varve_error err;
-    engine_fixture_create(&w->f);
-    engine_fixture_close(&w->f);
-    manual_clock_init(&w->clock, NOW * VV_NS_PER_S);
-    w->f.env.clock = manual_clock_of(&w->clock);
-    check_ok(vv_vfs_remove_tree(w->f.files, &w->f.alloc, "db", &err), &err);
+    clocked_fixture_create(w, NOW * VV_NS_PER_S);
     w->f.options.precision = VARVE_PRECISION_S;
     w->f.options.warm_path = VARVE_STR("/warm");
     w->f.options.merge_fan_in = 100;

@@ -34,42 +34,13 @@ static void write_rows(engine_fixture *f, const char *host, int64_t first, size_
     check_ok(varve_write(f->db, rows, count, NULL, NULL, &err), &err);
 }
 
-static int setup(void **state)
-{
-    engine_fixture *f = malloc(sizeof *f);
-    engine_fixture_create(f);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    engine_fixture_free(*state);
-    free(*state);
-    return 0;
-}
-
 /* One bit of the only segment, so many hundredths into it. */
 static void damage(engine_fixture *f, int64_t hundredths)
 {
-    varve_error err;
-    vv_dir_list list;
-    vv_file *file;
-    char path[256];
-    check_ok(vv_vfs_list(f->files, &f->alloc, "db/seg", &list, &err), &err);
-    assert_int_equal(list.count, 1);
-    snprintf(path, sizeof path, "db/seg/%s", list.entries[0].name);
-    vv_dir_list_deinit(&list);
-    check_ok(vv_file_open(f->files, &f->alloc, path, VV_OPEN_READ | VV_OPEN_WRITE, &file, &err),
-             &err);
-    vv_file_info info;
-    check_ok(vv_file_stat(file, &info, &err), &err);
-    int64_t offset = info.size * hundredths / 100;
-    uint8_t byte;
-    check_ok(vv_file_read_exact(file, offset, &byte, 1, &err), &err);
-    byte ^= 16;
-    check_ok(vv_file_write_all(file, offset, &byte, 1, &err), &err);
-    check_ok(vv_file_close(file, &err), &err);
+    char path[ENGINE_FIXTURE_PATH_BYTES];
+    assert_int_equal(engine_fixture_files(f, "seg"), 1);
+    engine_fixture_last_file(f, "db/seg", path);
+    engine_fixture_flip(f, path, engine_fixture_size(f, path) * hundredths / 100, 16);
 }
 
 static void damage_is_an_error_or_costs_its_vectors(void **state)
@@ -203,12 +174,11 @@ static void a_cursor_sees_the_moment_of_its_query(void **state)
 
 int main(void)
 {
-#define FRESH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        FRESH(damage_is_an_error_or_costs_its_vectors),
-        FRESH(an_answer_of_damage_alone_says_so),
-        FRESH(a_deadline_ends_a_cursor_for_good),
-        FRESH(a_cursor_sees_the_moment_of_its_query),
+        engine_fixture_test(damage_is_an_error_or_costs_its_vectors),
+        engine_fixture_test(an_answer_of_damage_alone_says_so),
+        engine_fixture_test(a_deadline_ends_a_cursor_for_good),
+        engine_fixture_test(a_cursor_sees_the_moment_of_its_query),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
