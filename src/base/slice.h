@@ -23,8 +23,14 @@ typedef struct vv_bytes {
         .data = (literal), .size = sizeof("" literal) - 1 \
     }
 
-/* For printf: "%.*s", VV_TEXT_ARGS(text). Sizes above INT_MAX are cut. */
-#define VV_TEXT_ARGS(text) (int)((text).size < 0x7FFFFFFF ? (text).size : 0x7FFFFFFF), (text).data
+/* How many of its bytes printf takes: those of sizes above INT_MAX are cut. */
+static inline int vv_text_precision(varve_text text)
+{
+    return text.size < 0x7FFFFFFF ? (int)text.size : 0x7FFFFFFF;
+}
+
+/* For printf: "%.*s", VV_TEXT_ARGS(text). */
+#define VV_TEXT_ARGS(text) vv_text_precision(text), (text).data
 
 static inline varve_text vv_text_make(const char *data, size_t size)
 {

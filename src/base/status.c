@@ -174,6 +174,13 @@ void vv_error_clear(varve_error *out_err)
     }
 }
 
+void vv_error_copy(varve_error *out_err, const varve_error *error)
+{
+    if (out_err != NULL) {
+        *out_err = *error;
+    }
+}
+
 const char *vv_status_text(varve_status status)
 {
     switch (status) {

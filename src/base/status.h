@@ -30,6 +30,9 @@ VV_COLD void vv_error_prefix(varve_error *out_err, const char *format, ...) VV_P
 /** Status OK, errno 0, empty message. */
 void vv_error_clear(varve_error *out_err);
 
+/** Hand on an error that was kept apart until now; out_err may be NULL, as everywhere. */
+VV_COLD void vv_error_copy(varve_error *out_err, const varve_error *error);
+
 /** The text of the status table; "unknown status" for a number that is not in it. */
 const char *vv_status_text(varve_status status);
 

@@ -26,9 +26,7 @@ varve_status vv_edit_append(vv_edit *turn, const vv_manifest_edit *edit, vv_edit
     }
     /* Y2. One that was refused because an earlier one is in doubt was not written. */
     turn->is_in_doubt = status != VARVE_E_FENCED && vv_manifest_has_failed(db->manifest);
-    if (out_err != NULL) {
-        *out_err = turn->failure;
-    }
+    vv_error_copy(out_err, &turn->failure);
     return status;
 }
 

@@ -276,8 +276,8 @@ varve_status vv_flush_locked(varve_db *db, varve_task *task, varve_error *out_er
     varve_error error;
     vv_mutex_assert_held(&db->flush_lock);
     varve_status status = flush_try(db, task, &error);
-    if (status != VARVE_OK && out_err != NULL) {
-        *out_err = error;
+    if (status != VARVE_OK) {
+        vv_error_copy(out_err, &error);
     }
     return status;
 }
@@ -294,8 +294,8 @@ varve_status vv_flush(varve_db *db, varve_task *task, varve_error *out_err)
     vv_mutex_unlock(&db->flush_lock);
     if (status == VARVE_OK) {
         flush_merge(db, task);
-    } else if (out_err != NULL) {
-        *out_err = error;
+    } else {
+        vv_error_copy(out_err, &error);
     }
     return status;
 }

@@ -357,8 +357,8 @@ varve_status vv_merge(varve_db *db, bool all, varve_task *task, varve_error *out
     vv_task_begin(task, merge_total_rows(db));
     varve_status status = merge_until_done(db, all, task, &error);
     vv_mutex_unlock(&db->merge_lock);
-    if (status != VARVE_OK && out_err != NULL) {
-        *out_err = error;
+    if (status != VARVE_OK) {
+        vv_error_copy(out_err, &error);
     }
     return status;
 }

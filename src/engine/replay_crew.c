@@ -113,9 +113,7 @@ varve_status vv_replay_crew_run(vv_replay_crew *crew, const vv_run *run, uint64_
     }
     if (status == VARVE_OK && crew->status != VARVE_OK) {
         status = crew->status;
-        if (out_err != NULL) {
-            *out_err = crew->error;
-        }
+        vv_error_copy(out_err, &crew->error);
     }
     vv_mutex_unlock(&crew->lock);
     if (status != VARVE_OK) {

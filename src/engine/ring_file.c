@@ -268,9 +268,7 @@ varve_status vv_ring_file_write(const vv_ring_target *target, const vv_ring_head
     varve_status closed = vv_file_close(file, &close_error);
     if (status == VARVE_OK && closed != VARVE_OK) {
         status = closed;
-        if (out_err != NULL) {
-            *out_err = close_error;
-        }
+        vv_error_copy(out_err, &close_error);
     }
     if (status == VARVE_OK) {
         status = vv_vfs_rename(env->vfs, part, path, target->sites.rename, out_err);

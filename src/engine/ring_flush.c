@@ -290,9 +290,7 @@ static varve_status ring_flush_in_place(varve_db *db, const ring_flush_item *ite
     varve_status closed = vv_file_close(file, &close_error);
     if (status == VARVE_OK && closed != VARVE_OK) {
         status = closed;
-        if (out_err != NULL) {
-            *out_err = close_error;
-        }
+        vv_error_copy(out_err, &close_error);
     }
     if (status != VARVE_OK) {
         atomic_store(&item->state->ring->must_rewrite, true); /* W2 */

@@ -194,9 +194,7 @@ static varve_status scrub_judge(scrub_state *state, varve_status status, const v
         return VARVE_OK;
     }
     if (status == VARVE_E_NOMEM || status == VARVE_E_CANCELLED) {
-        if (out_err != NULL) {
-            *out_err = *error;
-        }
+        vv_error_copy(out_err, error);
         return status;
     }
     varve_damage damage = {

@@ -197,8 +197,8 @@ static varve_status snapshot_try_link(snapshot_state *state, const vv_live_segme
     if (status == VARVE_E_LIMIT || (status == VARVE_E_NOT_FOUND && state->db->is_readonly)) {
         return VARVE_OK;
     }
-    if (status != VARVE_OK && out_err != NULL) {
-        *out_err = error;
+    if (status != VARVE_OK) {
+        vv_error_copy(out_err, &error);
     }
     *out_is_linked = status == VARVE_OK;
     return status;

@@ -60,8 +60,8 @@ varve_status vv_tier_attach(varve_db *db, const vv_manifest_state *state, varve_
     if (status == VARVE_E_NOT_FOUND) {
         return tier_is_missing(db, path, count, out_err);
     }
-    if (status != VARVE_OK && out_err != NULL) {
-        *out_err = error;
+    if (status != VARVE_OK) {
+        vv_error_copy(out_err, &error);
     }
     return status;
 }

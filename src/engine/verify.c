@@ -103,9 +103,7 @@ static varve_status verify_rings(verify_state *state, varve_error *out_err)
         .poll = verify_ring_poll, .damage = verify_ring_damage, .context = state};
     VV_TRY(vv_ring_check_files(state->db, &check, out_err));
     if (state->has_ring_damage) {
-        if (out_err != NULL) {
-            *out_err = state->ring_damage;
-        }
+        vv_error_copy(out_err, &state->ring_damage);
         return state->ring_damage.status;
     }
     state->found.files += check.files;

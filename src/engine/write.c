@@ -689,8 +689,8 @@ static varve_status write_run(varve_batch *batch, const varve_write_options *opt
     if (status == VARVE_OK || is_done) {
         vv_batch_clear(batch); /* K3: what had an effect is not offered again */
     }
-    if (status != VARVE_OK && out_err != NULL) {
-        *out_err = error;
+    if (status != VARVE_OK) {
+        vv_error_copy(out_err, &error);
     }
     return status;
 }

@@ -124,6 +124,16 @@ static void sorting_orders_any_array(void **state)
     }
 }
 
+static void printf_takes_at_most_what_an_int_counts(void **state)
+{
+    (void)state;
+    assert_int_equal(vv_text_precision((varve_text){.size = 0}), 0);
+    assert_int_equal(vv_text_precision((varve_text){.size = 7}), 7);
+    assert_int_equal(vv_text_precision((varve_text){.size = 0x7ffffffe}), 0x7ffffffe);
+    assert_int_equal(vv_text_precision((varve_text){.size = 0x80000000u}), 0x7fffffff);
+    assert_int_equal(vv_text_precision((varve_text){.size = SIZE_MAX}), 0x7fffffff);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +145,7 @@ int main(void)
         cmocka_unit_test(parts_are_cut_to_what_is_there),
         cmocka_unit_test(splitting_gives_every_field_once),
         cmocka_unit_test(sorting_orders_any_array),
+        cmocka_unit_test(printf_takes_at_most_what_an_int_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

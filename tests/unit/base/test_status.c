@@ -122,6 +122,17 @@ static void nomem_names_what_and_how_much(void **state)
     assert_string_equal(err.message, "out of memory: block cache needs 65536 bytes");
 }
 
+static void a_copied_error_is_the_same_and_may_go_nowhere(void **state)
+{
+    (void)state;
+    varve_error err;
+    varve_error copy;
+    VV_IGNORE(vv_fail_errno(&err, VARVE_E_IO, 5, "reading \"x\""));
+    vv_error_copy(&copy, &err);
+    assert_memory_equal(&copy, &err, sizeof err);
+    vv_error_copy(NULL, &err);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +144,7 @@ int main(void)
         cmocka_unit_test(foreign_bytes_in_messages_are_made_harmless),
         cmocka_unit_test(every_status_has_a_text_and_a_name),
         cmocka_unit_test(nomem_names_what_and_how_much),
+        cmocka_unit_test(a_copied_error_is_the_same_and_may_go_nowhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
