@@ -383,6 +383,150 @@ static void bad_columns_are_refused_and_add_nothing(void **state)
     world_end(&world);
 }
 
+/* Memory of callers may lie anywhere: what is not aligned is copied, not read in place. */
+static void columns_at_odd_addresses_are_copied(void **state)
+{
+    (void)state;
+    write_world world;
+    world_start(&world);
+    columns_case at;
+    columns_begin(&world, &at, 64); /* a whole word of presence */
+    static uint8_t bytes[64 * 32 + 8];
+    uint64_t all = UINT64_MAX;
+    for (int i = 0; i < 64; i++) {
+        double number = i * 0.5;
+        memcpy(bytes + 1 + 8 * i, &number, sizeof number);
+    }
+    at.column[0] = (varve_column){.type = VARVE_TYPE_F64, .values = bytes + 1, .present = &all};
+    const varve_column *numbers = columns_add(&world, &at);
+    assert_null(numbers->present); /* all have a value */
+    assert_int_equal((uintptr_t)numbers->values % _Alignof(double), 0);
+    assert_true(((const double *)numbers->values)[63] == 31.5);
+    varve_text word = VARVE_STR("word");
+    for (int i = 0; i < 64; i++) {
+        memcpy(bytes + 1 + (int)sizeof word * i, &word, sizeof word);
+    }
+    at.column[0] = (varve_column){.type = VARVE_TYPE_STRING, .values = bytes + 1};
+    const varve_text *texts = columns_add(&world, &at)->values;
+    assert_int_equal((uintptr_t)texts % _Alignof(varve_text), 0);
+    for (int i = 0; i < 64; i++) {
+        memcpy(bytes + 2 * (int)sizeof word * i, &word, sizeof word);
+    }
+    at.column[0] = (varve_column){
+        .type = VARVE_TYPE_STRING, .values = bytes, .stride = 2 * sizeof word, .present = &all};
+    at.columns.rows = 32;
+    at.columns.timestamp_count = 32;
+    const varve_text *spread = columns_add(&world, &at)->values;
+    at.column[0] =
+        (varve_column){.type = VARVE_TYPE_STRING, .values = spread, .stride = sizeof word};
+    assert_ptr_equal(columns_add(&world, &at)->values, spread); /* packed, said explicitly */
+    at.column[0] = (varve_column){.type = VARVE_TYPE_F64, .values = numbers->values, .stride = 8};
+    assert_ptr_equal(columns_add(&world, &at)->values, numbers->values);
+    for (int i = 0; i < 32; i++) {
+        assert_true(vv_text_equal(texts[i], word) && vv_text_equal(spread[i], word));
+    }
+    world_end(&world);
+}
+
+static void columns_without_any_bytes_hold_empty_texts(void **state)
+{
+    (void)state;
+    write_world world;
+    world_start(&world);
+    columns_case at;
+    columns_begin(&world, &at, 2);
+    int32_t offsets[3] = {0, 0, 0};
+    at.column[0] = (varve_column){.type = VARVE_TYPE_BYTES, .offsets = offsets};
+    columns_add(&world, &at);
+    world_commit(&world);
+    assert_string_equal("0:a=b'';1:a=b'';", world_read(&world, at.series));
+    offsets[1] = -1;
+    columns_refused(&world, &at, "offsets go from 0 to -1");
+    offsets[0] = -1;
+    columns_refused(&world, &at, "offsets go from -1 to -1");
+    world_end(&world);
+}
+
+static void flags_and_nested_dictionaries_are_refused(void **state)
+{
+    (void)state;
+    write_world world;
+    world_start(&world);
+    columns_case at;
+    double numbers[2] = {0};
+    uint32_t codes[2] = {0};
+    columns_begin(&world, &at, 2);
+    at.column[0] = (varve_column){.type = VARVE_TYPE_F64, .values = numbers, .flags = 4};
+    columns_refused(&world, &at, "flags 0x4");
+    at.column[0] = (varve_column){.type = VARVE_TYPE_NONE, .values = numbers};
+    columns_refused(&world, &at, "has the type");
+    varve_column dictionary = {.type = VARVE_TYPE_F64, .values = numbers, .codes = codes};
+    at.column[0] = (varve_column){
+        .type = VARVE_TYPE_F64, .codes = codes, .dictionary = &dictionary, .dictionary_count = 2};
+    columns_refused(&world, &at, "a plain column");
+    dictionary.codes = NULL;
+    dictionary.flags = 1;
+    columns_refused(&world, &at, "a plain column");
+    dictionary.flags = 0;
+    columns_add(&world, &at);
+    world_end(&world);
+}
+
+/* One column of every kind that needs memory of its own. */
+static size_t fill_costly_columns(varve_column out[8])
+{
+    static const double numbers[8] = {1, 2, 3, 4};
+    static const uint8_t bools[4] = {0, 7, 1, 0};
+    static const uint64_t present = 5;
+    static const uint64_t marks = 2;
+    static const int32_t offsets[5] = {0, 1, 1, 2, 3};
+    static const uint32_t codes[4] = {1, 0, 1, 0};
+    static const varve_text words[4] = {{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}};
+    static const varve_histogram histograms[4];
+    static varve_column dictionary = {.type = VARVE_TYPE_STRING, .values = words, .marks = &marks};
+    size_t count = 0;
+    out[count++] = (varve_column){.type = VARVE_TYPE_F64, .values = numbers, .stride = 16};
+    out[count++] = (varve_column){.type = VARVE_TYPE_BOOL, .values = bools};
+    out[count++] = (varve_column){.type = VARVE_TYPE_F64, .values = numbers, .present = &present};
+    out[count++] = (varve_column){.type = VARVE_TYPE_STRING, .values = "abc", .offsets = offsets};
+    out[count++] = (varve_column){.type = VARVE_TYPE_STRING, .values = words, .marks = &marks};
+    out[count++] = (varve_column){.type = VARVE_TYPE_HISTOGRAM, .values = histograms};
+    out[count++] = (varve_column){.type = VARVE_TYPE_STRING,
+                                  .codes = codes,
+                                  .dictionary = &dictionary,
+                                  .dictionary_count = 2};
+    return count;
+}
+
+static void columns_that_find_no_memory_add_nothing(void **state)
+{
+    (void)state;
+    varve_column costly[8];
+    size_t kinds = fill_costly_columns(costly);
+    for (size_t kind = 0; kind < kinds; kind++) {
+        bool has_failed = true;
+        for (uint64_t number = 1; has_failed; number++) {
+            write_world world;
+            columns_case at;
+            varve_error err;
+            static const double steady[4];
+            world_start(&world);
+            columns_begin(&world, &at, 4);
+            at.column[0] = costly[kind];
+            at.column[1] = (varve_column){.type = VARVE_TYPE_F64, .values = steady};
+            at.columns.column_count = 2; /* so that no row is without a value */
+            failing_alloc_plan(&world.failing, number, /* once */ true);
+            varve_status status = vv_batch_columns(world.batch, &at.columns, &err);
+            has_failed = atomic_load(&world.failing.failures) > 0;
+            failing_alloc_plan(&world.failing, 0, false);
+            assert_true(status == (has_failed ? VARVE_E_NOMEM : VARVE_OK));
+            assert_int_equal(has_failed ? 0 : 1, op_count(&world));
+            assert_int_equal(has_failed ? 0 : 4, world.batch->row_count);
+            world_end(&world);
+        }
+    }
+}
+
 static void deletes_keep_their_place_among_the_rows(void **state)
 {
     (void)state;
@@ -497,6 +641,10 @@ int main(void)
         cmocka_unit_test(offsets_and_dictionaries_become_texts),
         cmocka_unit_test(histograms_become_canonical_bytes),
         cmocka_unit_test(bad_columns_are_refused_and_add_nothing),
+        cmocka_unit_test(columns_at_odd_addresses_are_copied),
+        cmocka_unit_test(columns_without_any_bytes_hold_empty_texts),
+        cmocka_unit_test(flags_and_nested_dictionaries_are_refused),
+        cmocka_unit_test(columns_that_find_no_memory_add_nothing),
         cmocka_unit_test(deletes_keep_their_place_among_the_rows),
         cmocka_unit_test(a_batch_that_is_used_again_asks_for_no_memory),
         cmocka_unit_test(a_failed_allocation_adds_nothing),

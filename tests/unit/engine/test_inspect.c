@@ -5,14 +5,17 @@
  */
 #include "engine/inspect.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/slice.h"
 #include "support/check.h"
+#include "support/dump.h"
 #include "support/failing_alloc.h"
 #include "support/tour.h"
+#include "sys/vfs_fault.h"
 #include "sys/vfs_memory.h"
 
 enum { FILES_MAX = 32, TEXT_BYTES_MAX = 256 * 1024 };
@@ -48,7 +51,7 @@ static void load_files(world *w, const char *directory)
         check_ok(vv_path_join(directory, list.entries[i].name, path, &err), &err);
         if (list.entries[i].kind == VV_KIND_DIRECTORY) {
             load_files(w, path);
-        } else if (strstr(path, "LOCK") == NULL) {
+        } else if (strstr(path, "LOCK") == NULL && strstr(path, "quarantine") == NULL) {
             stored *file = &w->stored[w->count++];
             assert_true(w->count <= FILES_MAX);
             snprintf(file->path, sizeof file->path, "%s", path);
@@ -59,6 +62,97 @@ static void load_files(world *w, const char *directory)
         }
     }
     vv_dir_list_deinit(&list);
+}
+
+/* A database with every policy: once in files and the manifest, once more in the log. */
+static void set_policies(varve_db *db, int64_t turn)
+{
+    varve_error err;
+    varve_ring ring;
+    varve_retention retention;
+    varve_metric_policy policy;
+    varve_rollup rollup = {.id = VARVE_STR("kept"),
+                           .metric = VARVE_STR("m"),
+                           .interval = 100 * turn,
+                           .aggregation = VARVE_AGG_AVG};
+    varve_ring_init(&ring);
+    ring.step = 10;
+    ring.slots = 3;
+    check_ok(varve_policy_ring(db, VARVE_STR("r"), NULL, 0, &ring, NULL, &err), &err);
+    check_ok(varve_policy_rollups(db, &rollup, 1, &err), &err);
+    varve_retention_init(&retention);
+    retention.window = 4242 * turn;
+    check_ok(varve_policy_retention(db, VARVE_STR("m"), &retention, &err), &err);
+    varve_metric_policy_init(&policy);
+    policy.duplicates = VARVE_DUPLICATES_ALL;
+    policy.row_ids = VARVE_ROW_IDS_ON;
+    const char *metric = turn == 1 ? "ids" : "more ids";
+    check_ok(varve_policy_metric(db, vv_text_from_string(metric), &policy, &err), &err);
+    for (int64_t i = 0; i < 3; i++) {
+        dump_must_put(db, "m", 1000 * turn + i, "value", dump_i64(i));
+        dump_must_put(db, "r", 1000 * turn + 10 * i, "value", dump_f64((double)i));
+    }
+}
+
+static void delete_a_row(varve_db *db)
+{
+    varve_error err;
+    varve_batch *batch;
+    varve_written written;
+    varve_value value = dump_i64(7);
+    varve_field field = dump_field(db, "value");
+    varve_row row = {.series = dump_series(db, "ids"),
+                     .timestamp = 5,
+                     .fields = &field,
+                     .values = &value,
+                     .count = 1};
+    varve_written_init(&written);
+    check_ok(varve_batch_create(db, &batch, &err), &err);
+    check_ok(varve_batch_row(batch, &row, &err), &err);
+    check_ok(varve_batch_commit(batch, NULL, &written, &err), &err);
+    varve_row_id id = {.series = row.series, .timestamp = 5, .row_id = written.first_row_id};
+    check_ok(varve_batch_delete_row(batch, &id, &err), &err);
+    check_ok(varve_batch_commit(batch, NULL, NULL, &err), &err);
+    varve_batch_free(batch);
+}
+
+/* A pass over it that finds a block damaged, which is whole again afterwards. */
+static void scrub_with_damage(world *w, varve_db *db)
+{
+    static const char path[] = "/kept/seg/00000000000000000002.vsg";
+    varve_error err;
+    vv_file *file;
+    varve_scrubbed found;
+    varve_scrub_options options;
+    varve_scrubbed_init(&found);
+    varve_scrub_options_init(&options);
+    options.bytes_per_second = UINT64_MAX;
+    for (int turn = 0; turn < 2; turn++) {
+        uint8_t byte;
+        check_ok(vv_file_open(w->files, &w->alloc, path, VV_OPEN_READ | VV_OPEN_WRITE, &file, &err),
+                 &err);
+        check_ok(vv_file_read_exact(file, 100, &byte, 1, &err), &err);
+        byte ^= 16;
+        check_ok(vv_file_write_all(file, 100, &byte, 1, &err), &err);
+        check_ok(vv_file_close(file, &err), &err);
+        if (turn == 0) {
+            check_ok(varve_scrub(db, &options, NULL, &found, &err), &err);
+            assert_int_equal(found.damaged_places, 1);
+        }
+    }
+}
+
+static void keep_everything(world *w, const varve_options *options)
+{
+    varve_error err;
+    varve_db *db;
+    check_ok(varve_open("/kept", options, &db, &err), &err);
+    set_policies(db, 1);
+    check_ok(varve_flush(db, NULL, &err), &err);
+    scrub_with_damage(w, db);
+    set_policies(db, 2);
+    delete_a_row(db);
+    varve_abandon(db);
 }
 
 static int begin(void **state)
@@ -91,6 +185,8 @@ static int begin(void **state)
     assert_int_equal(t.failed_calls, 0);
     varve_abandon(t.db); /* the log keeps rows */
     load_files(w, "/db");
+    keep_everything(w, &options);
+    load_files(w, "/kept");
     *state = w;
     return 0;
 }
@@ -205,6 +301,76 @@ static void inspect_describes_every_kind_of_file(void **state)
         assert_int_equal(w->facts.damaged, 0);
         assert_null(strstr(w->told, "record.type"));
     }
+}
+
+static void inspect_describes_all_policies(void **state)
+{
+    world *w = *state;
+    varve_error err;
+    static const struct {
+        const char *file, *told[7], *details[9];
+    } cases[] = {
+        {"/kept/manifest",
+         {"state.rings=1", "state.policies=1", "state.retention_scopes=1", "scrub.damaged_places=1",
+          "scrub.files="},
+         {"ring.id=", "policy.metric=ids", "policy.row_ids=2", "retention.metric=m",
+          "retention.window=4242", "rollup.id=kept", "rollup.interval=100", "bad place.file=2",
+          "bad place.is_block=1"}},
+        {"/kept/wal",
+         {"records.policy=", "records.tombstone=1", "records.ringpage="},
+         {"record.type=policy", "record.type=ringpage", "record.type=tombstone",
+          "record.ring=", "record.page=0"}},
+        {"/kept/ring",
+         {"header.metric=r", "header.slots=3", "header.pages=1", "pages.used=3"},
+         {"page.used=3", "page.lsn="}},
+    };
+    for (size_t i = 0; i < VV_ARRAY_COUNT(cases); i++) {
+        const char *path = find_file(w, cases[i].file)->path;
+        for (int has_details = 0; has_details < 2; has_details++) {
+            check_ok(inspect(w, path, has_details == 1, &err), &err);
+            assert_int_equal(w->facts.damaged, 0);
+            for (size_t k = 0; k < VV_ARRAY_COUNT(cases[i].told) && cases[i].told[k]; k++) {
+                assert_told(w, cases[i].told[k]);
+            }
+            for (size_t k = 0; k < VV_ARRAY_COUNT(cases[i].details) && cases[i].details[k]; k++) {
+                if (has_details == 1) {
+                    assert_told(w, cases[i].details[k]);
+                } else {
+                    assert_null(strstr(w->told, cases[i].details[k]));
+                }
+            }
+        }
+    }
+}
+
+/* What cannot be read is told as that, never as damage. */
+static void inspect_stops_at_reads_that_fail(void **state)
+{
+    world *w = *state;
+    varve_error err;
+    vv_fault *fault;
+    check_ok(vv_fault_create(&w->alloc, w->files, &fault, &err), &err);
+    vv_vfs *files = w->files;
+    w->env.vfs = vv_fault_vfs(fault);
+    for (size_t i = 0; i < w->count; i++) {
+        bool was_reached = true;
+        for (uint64_t number = 1; was_reached; number++) {
+            size_t rule = vv_fault_add(fault, &(vv_fault_rule){.ops = VV_VFS_OP_ALL,
+                                                               .first_call = number,
+                                                               .call_count = 1,
+                                                               .kind = VV_FAULT_ERRNO,
+                                                               .os_errno = EIO});
+            varve_status status = inspect(w, w->stored[i].path, true, &err);
+            was_reached = vv_fault_fired(fault, rule) > 0;
+            vv_fault_clear(fault);
+            assert_true(status == VARVE_OK || status == VARVE_E_IO);
+            assert_int_equal(w->facts.damaged, 0);
+            assert_int_equal(vv_fault_open_files(fault), 0);
+        }
+        assert_true(w->told_size > 0);
+    }
+    w->env.vfs = files;
+    vv_fault_free(fault);
 }
 
 static void inspect_tells_of_every_damaged_byte_that_a_checksum_covers(void **state)
@@ -377,6 +543,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(inspect_describes_every_kind_of_file),
+        cmocka_unit_test(inspect_describes_all_policies),
+        cmocka_unit_test(inspect_stops_at_reads_that_fail),
         cmocka_unit_test(inspect_tells_of_every_damaged_byte_that_a_checksum_covers),
         cmocka_unit_test(inspect_describes_files_cut_at_any_length),
         cmocka_unit_test(inspect_goes_on_behind_a_damaged_record),

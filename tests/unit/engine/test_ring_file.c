@@ -4,6 +4,7 @@
  *
  *     VARVE_WRITE_GOLDEN=tests/compat/ring_v1.vrg build-debug/tests/test-engine-ring_file
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 #include "base/crc.h"
 #include "engine/ring_file.h"
 #include "support/check.h"
+#include "support/failing_alloc.h"
+#include "sys/vfs_fault.h"
 #include "sys/vfs_memory.h"
 
 #define GOLDEN VARVE_TESTS_DIR "/compat/ring_v1.vrg"
@@ -256,6 +259,187 @@ static void a_newer_version_is_refused(void **state)
     end(&f);
 }
 
+/* What a header says at an offset, with a checksum that is right. */
+typedef struct lie {
+    size_t offset, size;
+    uint64_t value;
+} lie;
+
+static void headers_that_make_no_sense_are_refused(void **state)
+{
+    (void)state;
+    static const lie lies[] = {
+        {8, 2, 0},  /* version */
+        {12, 4, 0}, /* bytes of the header */
+        {12, 4, 1000},
+        {12, 4, VV_RING_HEADER_BYTES_MAX + VV_RING_PAGE_BYTES},
+        {40, 8, 0}, /* step */
+        {40, 8, UINT64_MAX},
+        {48, 8, 0}, /* slots */
+        {48, 8, UINT64_MAX},
+        {56, 4, 0}, /* fields */
+        {56, 4, VV_RING_FIELDS_MAX + 1},
+        {56, 4, UINT32_MAX},
+        {64, 1, VARVE_TYPE_STRING},     /* type of the first */
+        {65, 1, 0},                     /* its name is empty */
+        {66, 1, 0xff},                  /* or no UTF-8 */
+        {75, 2, 0xffff},                /* bytes of the series */
+        {76, 1, 0x7f},                  /* and of its metric */
+        {VV_RING_PAGE_BYTES - 8, 1, 1}, /* behind all of it there are zeros */
+    };
+    fixture f;
+    varve_error err;
+    vv_ring_reader reader;
+    size_t size;
+    begin(&f);
+    check_ok(vv_ring_file_write(&f.target, &f.header, f.page_list, &err), &err);
+    uint8_t *bytes = bytes_of(&f, &size);
+    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        uint64_t before;
+        memcpy(&before, bytes + lies[i].offset, sizeof before);
+        memcpy(bytes + lies[i].offset, &lies[i].value, lies[i].size);
+        uint32_t crc = vv_crc32c(0, bytes, VV_RING_PAGE_BYTES - 4);
+        memcpy(bytes + VV_RING_PAGE_BYTES - 4, &crc, sizeof crc);
+        put_bytes(&f, bytes, size);
+        varve_status status = open_reader(&f, &reader, &err);
+        bool is_in_sizes = lies[i].offset < 16;
+        if (status != VARVE_E_CORRUPT ||
+            (is_in_sizes && strstr(err.message, "makes no sense") == NULL)) {
+            fail_msg("%llu at %zu: status %d, %s", (unsigned long long)lies[i].value,
+                     lies[i].offset, (int)status, err.message);
+        }
+        memcpy(bytes + lies[i].offset, &before, sizeof before);
+    }
+    free(bytes);
+    end(&f);
+}
+
+static void bytes_that_are_no_whole_header_are_refused(void **state)
+{
+    (void)state;
+    fixture f;
+    varve_error err;
+    size_t size;
+    uint32_t header_size;
+    vv_arena arena;
+    vv_ring_header header;
+    begin(&f);
+    vv_arena_init(&arena, &f.alloc, SIZE_MAX);
+    check_ok(vv_ring_file_write(&f.target, &f.header, f.page_list, &err), &err);
+    uint8_t *bytes = bytes_of(&f, &size);
+    for (size_t cut = 0; cut < 16; cut++) {
+        check_status(VARVE_E_CORRUPT,
+                     vv_ring_header_size(vv_bytes_make(bytes, cut), &header_size, &err));
+    }
+    check_ok(vv_ring_header_size(vv_bytes_make(bytes, 16), &header_size, &err), &err);
+    static const size_t sizes[] = {16, VV_RING_PAGE_BYTES - 1, VV_RING_PAGE_BYTES + 1};
+    for (size_t i = 0; i < 3; i++) {
+        vv_bytes part = vv_bytes_make(bytes, sizes[i]);
+        check_status(VARVE_E_CORRUPT, vv_ring_header_decode(part, &arena, &header, &err));
+    }
+    vv_bytes whole = vv_bytes_make(bytes, VV_RING_PAGE_BYTES);
+    check_ok(vv_ring_header_decode(whole, &arena, &header, &err), &err);
+    vv_arena_deinit(&arena);
+    free(bytes);
+    end(&f);
+}
+
+static void shapes_that_cannot_be_are_not_written(void **state)
+{
+    (void)state;
+    static varve_ring_field many[VV_RING_FIELDS_MAX + 1];
+    fixture f;
+    varve_error err;
+    bool exists;
+    begin(&f);
+    for (size_t i = 0; i < VV_RING_FIELDS_MAX + 1; i++) {
+        many[i] = (varve_ring_field){.name = VARVE_STR("f"), .type = VARVE_TYPE_BOOL};
+    }
+    f.header.fields = many;
+    f.header.field_count = VV_RING_FIELDS_MAX + 1;
+    assert_int_not_equal(VARVE_OK, vv_ring_file_write(&f.target, &f.header, NULL, &err));
+    vv_buf bytes;
+    vv_buf_init(&bytes, &f.alloc, SIZE_MAX);
+    assert_int_not_equal(VARVE_OK, vv_ring_header_encode(&f.header, &bytes, &err));
+    assert_int_equal(bytes.size, 0);
+    vv_buf_deinit(&bytes);
+    char path[64];
+    path_of(path);
+    check_ok(vv_vfs_exists(f.vfs, path, &exists, &err), &err);
+    assert_false(exists);
+    end(&f);
+}
+
+static void count_fact(void *context, const varve_fact *fact)
+{
+    unsigned *counts = context;
+    counts[fact->is_damage]++;
+}
+
+/* Writing, reading and telling, with the n-th call or allocation failing: all or nothing. */
+static void a_failure_leaves_a_whole_file_or_none(void **state)
+{
+    (void)state;
+    for (int is_call = 0; is_call < 2; is_call++) {
+        bool was_reached = true;
+        for (uint64_t number = 1; was_reached; number++) {
+            fixture f;
+            varve_error err;
+            vv_fault *fault;
+            failing_alloc failing;
+            vv_alloc alloc;
+            begin(&f);
+            failing_alloc_init(&failing);
+            varve_allocator source = failing_alloc_source(&failing);
+            vv_alloc_init(&alloc, &source);
+            check_ok(vv_fault_create(&f.alloc, f.vfs, &fault, &err), &err);
+            f.env.vfs = vv_fault_vfs(fault);
+            f.env.alloc = &alloc;
+            size_t rule = 0;
+            if (is_call) {
+                rule = vv_fault_add(fault, &(vv_fault_rule){.ops = VV_VFS_OP_ALL,
+                                                            .first_call = number,
+                                                            .call_count = 1,
+                                                            .kind = VV_FAULT_ERRNO,
+                                                            .os_errno = EIO});
+            } else {
+                failing_alloc_plan(&failing, number, true);
+            }
+            unsigned counts[2] = {0};
+            vv_facts facts = {.visit = count_fact, .context = counts, .has_details = number % 2};
+            char path[64];
+            path_of(path);
+            varve_status wanted = is_call ? VARVE_E_IO : VARVE_E_NOMEM;
+            varve_status status = vv_ring_file_write(&f.target, &f.header, f.page_list, &err);
+            bool is_written = status == VARVE_OK;
+            if (is_written) {
+                status = vv_ring_inspect(&f.env, path, &facts, &err);
+                assert_int_equal(counts[1], 0); /* what cannot be read is no damage */
+            }
+            was_reached =
+                is_call ? vv_fault_fired(fault, rule) > 0 : atomic_load(&failing.failures) > 0;
+            assert_true(status == VARVE_OK || status == wanted);
+            assert_true(is_call || was_reached == (status != VARVE_OK));
+            assert_int_equal(0, vv_fault_open_files(fault));
+            assert_int_equal(0, atomic_load(&failing.live));
+            vv_fault_free(fault);
+            f.env.vfs = f.vfs;
+            f.env.alloc = &f.alloc;
+            bool exists;
+            check_ok(vv_vfs_exists(f.vfs, path, &exists, &err), &err);
+            assert_true(exists == is_written);
+            vv_dir_list left;
+            check_ok(vv_vfs_list(f.vfs, &f.alloc, "tmp", &left, &err), &err);
+            assert_int_equal(left.count, 0);
+            vv_dir_list_deinit(&left);
+            if (exists) {
+                check_content(&f);
+            }
+            end(&f);
+        }
+    }
+}
+
 static void the_longest_names_fit_a_header(void **state)
 {
     (void)state;
@@ -296,6 +480,10 @@ int main(void)
         cmocka_unit_test(copies_keep_no_position_of_the_log),
         cmocka_unit_test(every_flipped_bit_of_the_header_is_noticed),
         cmocka_unit_test(a_newer_version_is_refused),
+        cmocka_unit_test(headers_that_make_no_sense_are_refused),
+        cmocka_unit_test(bytes_that_are_no_whole_header_are_refused),
+        cmocka_unit_test(shapes_that_cannot_be_are_not_written),
+        cmocka_unit_test(a_failure_leaves_a_whole_file_or_none),
         cmocka_unit_test(the_longest_names_fit_a_header),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

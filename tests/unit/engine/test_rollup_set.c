@@ -267,6 +267,13 @@ static void every_allocation_may_fail(void **state)
 {
     (void)state;
     varve_rollup given[2] = {hourly("a"), hourly("b")};
+    varve_matcher matcher = {.name = VARVE_STR("host"), .value = VARVE_STR("a")};
+    varve_text field = VARVE_STR("x");
+    given[1].matchers = &matcher;
+    given[1].matcher_count = 1;
+    given[1].fields = &field;
+    given[1].field_count = 1;
+    vv_rollup_set *old = make(given, 2, NULL);
     failing_alloc source;
     failing_alloc_init(&source);
     varve_allocator allocator = failing_alloc_source(&source);
@@ -275,7 +282,12 @@ static void every_allocation_may_fail(void **state)
         vv_rollup_set *set;
         vv_alloc_init(&alloc, &allocator);
         failing_alloc_plan(&source, nth, /* once */ false);
-        varve_status status = vv_rollup_set_make(&alloc, given, 2, NULL, &set, NULL);
+        varve_status status = vv_rollup_set_make(&alloc, given, 2, old, &set, NULL);
+        if (status == VARVE_OK) {
+            vv_rollup_set *renewed;
+            status = vv_rollup_set_renew(set, &renewed, NULL);
+            vv_rollup_set_unref(renewed);
+        }
         failing_alloc_plan(&source, 0, false);
         vv_rollup_set_unref(set);
         assert_int_equal(0, atomic_load(&source.live));
@@ -284,6 +296,66 @@ static void every_allocation_may_fail(void **state)
         }
         check_status(VARVE_E_NOMEM, status);
     }
+    vv_rollup_set_unref(old);
+}
+
+static void lists_that_are_counted_are_given(void **state)
+{
+    (void)state;
+    varve_rollup rollup = hourly("a");
+    refused(NULL, 1, "1 rollups, max 1024, or none are given");
+    vv_rollup_set_unref(make(NULL, 0, NULL));
+    rollup.matcher_count = 1;
+    refused(&rollup, 1, "1 matchers");
+    rollup = hourly("a");
+    rollup.field_count = 1;
+    refused(&rollup, 1, "1 fields");
+    varve_text fields[1] = {VARVE_STR("")};
+    rollup.fields = fields;
+    refused(&rollup, 1, "rollup \"a\"");
+    /* Not equal, or only one of them: a label may have many matchers. */
+    varve_matcher matchers[3] = {
+        {.name = VARVE_STR("host"), .value = VARVE_STR("a"), .kind = VARVE_MATCH_NOT_EQUAL},
+        {.name = VARVE_STR("host"), .value = VARVE_STR("b"), .kind = VARVE_MATCH_EQUAL},
+        {.name = VARVE_STR("zone"), .value = VARVE_STR("b"), .kind = VARVE_MATCH_EQUAL}};
+    rollup = hourly("a");
+    rollup.matchers = matchers;
+    rollup.matcher_count = 3;
+    vv_rollup_set_unref(make(&rollup, 1, NULL));
+}
+
+/* The bytes of two rollups with the same generation, one of another place, and too many bytes. */
+static void stored_generations_are_each_given_once(void **state)
+{
+    (void)state;
+    varve_error err;
+    varve_rollup given[2] = {hourly("a"), hourly("b")};
+    vv_rollup_set *set = make(given, 2, NULL);
+    vv_rollup_set *read;
+    assert_int_equal(1, set->items[0].generation);
+    assert_int_equal(2, set->items[1].generation);
+    assert_null(vv_rollup_set_find(NULL, 1));
+    assert_null(vv_rollup_set_find(set, 3));
+    assert_ptr_equal(&set->items[1], vv_rollup_set_find(set, 2));
+    uint8_t bytes[512];
+    size_t size = set->stored.size;
+    memcpy(bytes, set->stored.data, size);
+    size_t at = (size_t)(set->items[1].definition.data - set->stored.data) - 2;
+    static const uint8_t generations[] = {1, 0,
+                                          3}; /* the other's, none, one that is not given yet */
+    for (size_t i = 0; i < sizeof generations; i++) {
+        assert_int_equal(2, set->stored.data[at]);
+        bytes[at] = generations[i];
+        check_status(VARVE_E_CORRUPT,
+                     vv_rollup_set_read(vv_bytes_make(bytes, size), system_alloc(), &read, &err));
+        assert_null(read);
+    }
+    bytes[at] = 2;
+    check_ok(vv_rollup_set_read(vv_bytes_make(bytes, size), system_alloc(), &read, &err), &err);
+    vv_rollup_set_unref(read);
+    vv_bytes long_ones = vv_bytes_make(bytes, VV_ROLLUP_SET_BYTES_MAX + 1); /* not looked at */
+    check_status(VARVE_E_CORRUPT, vv_rollup_set_read(long_ones, system_alloc(), &read, &err));
+    vv_rollup_set_unref(set);
 }
 
 static void names_of_what_is_kept_lead_back(void **state)
@@ -309,6 +381,8 @@ int main(void)
         cmocka_unit_test(stored_bytes_give_the_set_back),
         cmocka_unit_test(damaged_bytes_are_refused_or_make_a_sound_set),
         cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(lists_that_are_counted_are_given),
+        cmocka_unit_test(stored_generations_are_each_given_once),
         cmocka_unit_test(names_of_what_is_kept_lead_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -290,24 +290,30 @@ static void what_nobody_names_is_removed_at_open(void **state)
     engine_fixture_close(&w.f);
     static const char *const left[] = {"/warm/seg/00000000000000000077.vsg",
                                        "/warm/tmp/00000000000000000078.part"};
-    static const char foreign[] = "/warm/seg/notes.txt";
+    static const char *const foreign[] = {
+        "/warm/seg/notes.txt", "/warm/seg/0000000000000000007x.vsg",
+        "/warm/seg/00000000000000000077.txt", "/warm/tmp/notes.txt"};
     vv_publish_sites sites = {VV_SITE_TIER_FILE, VV_SITE_TIER_RENAME, VV_SITE_TIER_DIR};
     for (size_t i = 0; i < 2; i++) {
         check_ok(vv_vfs_write_file_atomically(w.f.files, &w.f.alloc, "/warm/x", left[i], "x", 1,
                                               &sites, &err),
                  &err);
     }
-    check_ok(vv_vfs_write_file_atomically(w.f.files, &w.f.alloc, "/warm/x", foreign, "x", 1, &sites,
-                                          &err),
-             &err);
+    for (size_t i = 0; i < VV_ARRAY_COUNT(foreign); i++) {
+        check_ok(vv_vfs_write_file_atomically(w.f.files, &w.f.alloc, "/warm/x", foreign[i], "x", 1,
+                                              &sites, &err),
+                 &err);
+    }
     engine_fixture_open(&w.f);
     bool exists = true;
     for (size_t i = 0; i < 2; i++) {
         check_ok(vv_vfs_exists(w.f.files, left[i], &exists, &err), &err);
         assert_false(exists);
     }
-    check_ok(vv_vfs_exists(w.f.files, foreign, &exists, &err), &err);
-    assert_true(exists);
+    for (size_t i = 0; i < VV_ARRAY_COUNT(foreign); i++) {
+        check_ok(vv_vfs_exists(w.f.files, foreign[i], &exists, &err), &err);
+        assert_true(exists);
+    }
     assert_string_equal(everything, dump_all(w.f.db));
     engine_fixture_free(&w.f);
 }
@@ -345,6 +351,64 @@ static void a_move_that_fails_anywhere_leaves_every_row(void **state)
     }
 }
 
+/* A database is made with its warm directory or not at all, and then it can be made. */
+static void a_warm_directory_that_cannot_be_made_is_told(void **state)
+{
+    (void)state;
+    bool was_reached = true;
+    for (uint64_t call = 1; was_reached; call++) {
+        world w;
+        varve_error err;
+        clocked_fixture_create(&w, NOW * VV_NS_PER_S);
+        w.f.options.precision = VARVE_PRECISION_S;
+        w.f.options.warm_path = VARVE_STR("/warm");
+        vv_fault_rule rule = {.ops = VV_VFS_OP_ALL,
+                              .first_call = call,
+                              .call_count = 1,
+                              .kind = VV_FAULT_ERRNO,
+                              .os_errno = EIO};
+        size_t number = vv_fault_add(w.f.fault, &rule);
+        varve_status status = varve_open("db", &w.f.options, &w.f.db, &err);
+        was_reached = vv_fault_fired(w.f.fault, number) > 0;
+        vv_fault_clear(w.f.fault);
+        if (status != VARVE_OK) {
+            check_status(VARVE_E_IO, status);
+            assert_null(w.f.db);
+            engine_fixture_open(&w.f);
+        }
+        keep_hot(&w, "", 10);
+        put(&w, "a", NOW - 50);
+        move_all(&w);
+        expect_files(&w, 0, 1);
+        engine_fixture_free(&w.f);
+    }
+}
+
+static void paths_that_are_no_warm_directory_are_refused(void **state)
+{
+    (void)state;
+    world w;
+    varve_error err;
+    varve_db *db;
+    clocked_fixture_create(&w, NOW * VV_NS_PER_S);
+    static const varve_text paths[] = {{"/a\0b", 4}, {"a", 1}, {"\0", 1}};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(paths); i++) {
+        w.f.options.warm_path = paths[i];
+        check_status(VARVE_E_INVALID, varve_open("db", &w.f.options, &db, &err));
+        assert_non_null(strstr(err.message, "no absolute path"));
+        assert_null(db);
+    }
+    /* The directory itself is there, and is a file. */
+    vv_publish_sites sites = {VV_SITE_TIER_FILE, VV_SITE_TIER_RENAME, VV_SITE_TIER_DIR};
+    check_ok(
+        vv_vfs_write_file_atomically(w.f.files, &w.f.alloc, "/x", "/warm", "x", 1, &sites, &err),
+        &err);
+    w.f.options.warm_path = VARVE_STR("/warm");
+    check_status(VARVE_E_INVALID, varve_open("db", &w.f.options, &db, &err));
+    assert_non_null(strstr(err.message, "no directory"));
+    engine_fixture_free(&w.f);
+}
+
 static void failing_allocations_leave_every_row(void **state)
 {
     (void)state;
@@ -378,6 +442,8 @@ int main(void)
         cmocka_unit_test(a_cut_while_the_warm_directory_is_made_is_no_damage),
         cmocka_unit_test(what_nobody_names_is_removed_at_open),
         cmocka_unit_test(a_move_that_fails_anywhere_leaves_every_row),
+        cmocka_unit_test(a_warm_directory_that_cannot_be_made_is_told),
+        cmocka_unit_test(paths_that_are_no_warm_directory_are_refused),
         cmocka_unit_test(failing_allocations_leave_every_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,6 +233,171 @@ static void a_delete_of_the_batch_frees_a_type(void **state)
     world_end(&world);
 }
 
+/* Deletes of one batch that cover a row together, in any order and over both ends of time. */
+static void deletes_that_touch_free_a_type_together(void **state)
+{
+    (void)state;
+    static const struct {
+        varve_range deletes[3];
+        bool frees;
+    } cases[] = {
+        {{{0, 5}, {5, 10}, {2, 4}}, true},
+        {{{5, 10}, {2, 4}, {0, 5}}, true},
+        {{{INT64_MIN, 3}, {3, INT64_MAX}, {1, 2}}, true},
+        {{{0, 5}, {6, 10}, {2, 4}}, false},
+        {{{1, 10}, {1, INT64_MAX}, {2, 4}}, false},
+        {{{INT64_MIN, 9}, {0, 3}, {3, 9}}, false},
+    };
+    for (size_t i = 0; i < VV_ARRAY_COUNT(cases); i++) {
+        write_world world;
+        world_start(&world);
+        varve_error err;
+        varve_series series = world_series(&world, "m", "a");
+        varve_series other = world_series(&world, "m", "b");
+        varve_field v = world_field(&world, "v");
+        for (int time = 0; time < 10; time++) {
+            world_row(&world, series, time, v, world_f64(time));
+        }
+        world_commit(&world);
+        for (size_t at = 0; at < 3; at++) {
+            world_delete(&world, series, cases[i].deletes[at].start, cases[i].deletes[at].end);
+            world_delete(&world, other, INT64_MIN,
+                         INT64_MAX); /* of another series: frees nothing */
+        }
+        world_row(&world, series, 20, v, world_text("x"));
+        varve_status status = vv_batch_commit(world.batch, NULL, NULL, &err);
+        assert_int_equal(status, cases[i].frees ? VARVE_OK : VARVE_E_INVALID);
+        if (cases[i].frees) {
+            assert_string_equal("20:v=x;", world_read(&world, series));
+        }
+        vv_batch_clear(world.batch);
+        world_end(&world);
+    }
+}
+
+/* Columns of many series at one time, some without a value: each row holds what it has. */
+static void columns_hold_types_row_by_row(void **state)
+{
+    (void)state;
+    write_world world;
+    world_start(&world);
+    varve_error err;
+    varve_series series[3] = {world_series(&world, "m", "a"), world_series(&world, "m", "b"),
+                              world_series(&world, "m", "c")};
+    varve_field fields[2] = {world_field(&world, "v"), world_field(&world, "w")};
+    int64_t time = 100;
+    double numbers[3] = {1, 2, 3};
+    uint64_t present = 3; /* c has no v */
+    varve_column columns[2] = {{.type = VARVE_TYPE_F64, .values = numbers, .present = &present},
+                               {.type = VARVE_TYPE_F64, .values = numbers}};
+    varve_columns rows;
+    varve_columns_init(&rows);
+    rows.rows = 3;
+    rows.series = series;
+    rows.series_count = 3;
+    rows.timestamps = &time;
+    rows.timestamp_count = 1;
+    rows.fields = fields;
+    rows.columns = columns;
+    rows.column_count = 2;
+    check_ok(vv_batch_columns(world.batch, &rows, &err), &err);
+    world_delete(&world, series[0], 100, 101);
+    world_row(&world, series[0], 200, fields[0], world_text("a")); /* deleted */
+    world_row(&world, series[2], 150, fields[0], world_f64(150));
+    world_delete(&world, series[2], 150, 151);
+    world_row(&world, series[2], 200, fields[0], world_text("c")); /* the row of 100 has none */
+    world_row(&world, series[1], 200, fields[0], world_text("b")); /* held: row 6 */
+    check_status(VARVE_E_INVALID, vv_batch_commit(world.batch, NULL, NULL, &err));
+    assert_non_null(strstr(err.message, "row 6"));
+    varve_write_options options;
+    varve_written written;
+    varve_write_options_init(&options);
+    varve_written_init(&written);
+    options.flags = VARVE_WRITE_SKIP_REJECTED;
+    check_ok(vv_batch_commit(world.batch, &options, &written, &err), &err);
+    assert_int_equal(written.rows, 6);
+    assert_int_equal(written.rows_rejected, 1);
+    assert_string_equal("200:v=a;", world_read(&world, series[0]));
+    assert_string_equal("100:v=2,w=2;", world_read(&world, series[1]));
+    assert_string_equal("100:w=3;200:v=c;", world_read(&world, series[2]));
+    world_end(&world);
+}
+
+/* A row that was rejected holds nothing for the rows behind it. */
+static void rejected_rows_hold_no_type(void **state)
+{
+    (void)state;
+    write_world world;
+    world_start(&world);
+    varve_error err;
+    varve_series series = world_series(&world, "m", "a");
+    varve_field v = world_field(&world, "v");
+    varve_field w = world_field(&world, "w");
+    world_row(&world, series, 1, v, world_f64(1));
+    world_commit(&world);
+    varve_field both[2] = {v, w};
+    varve_value values[2] = {world_i64(2), world_i64(2)};
+    varve_row row = {
+        .series = series, .timestamp = 2, .fields = both, .values = values, .count = 2};
+    check_ok(vv_batch_row(world.batch, &row, &err), &err); /* v is f64 */
+    values[0] = world_f64(3);
+    values[1] = world_f64(3);
+    row.timestamp = 3;
+    check_ok(vv_batch_row(world.batch, &row, &err), &err);
+    world_row(&world, series, 4, w, world_text("w is f64"));
+    world_delete(&world, series, 3, 4);
+    world_row(&world, series, 5, w, world_text("nothing holds w"));
+    varve_write_options options;
+    varve_written written;
+    varve_write_options_init(&options);
+    varve_written_init(&written);
+    options.flags = VARVE_WRITE_SKIP_REJECTED;
+    check_ok(vv_batch_commit(world.batch, &options, &written, &err), &err);
+    assert_int_equal(written.rows_rejected, 2);
+    assert_string_equal("1:v=1;5:w=nothing holds w;", world_read(&world, series));
+    world_end(&world);
+}
+
+/* Types that change, rows that are rejected, deletes between: no memory, no effect. */
+static void a_change_of_type_that_finds_no_memory_has_no_effect(void **state)
+{
+    (void)state;
+    bool has_failed = true;
+    for (uint64_t number = 1; has_failed; number++) {
+        write_world world;
+        varve_error err;
+        world_start(&world);
+        varve_series a = world_series(&world, "m", "a");
+        varve_series b = world_series(&world, "m", "b");
+        varve_field v = world_field(&world, "v");
+        world_row(&world, a, 1, v, world_f64(1));
+        world_row(&world, b, 1, v, world_f64(1));
+        world_commit(&world);
+        world_row(&world, a, 2, v, world_f64(2));
+        world_delete(&world, a, 0, 50);
+        world_delete(&world, a, 50, 60);
+        world_row(&world, a, 3, v, world_text("three"));
+        world_row(&world, b, 3, v, world_text("is rejected"));
+        world_row(&world, b, 4, v, world_f64(4));
+        varve_write_options options;
+        varve_write_options_init(&options);
+        options.flags = VARVE_WRITE_SKIP_REJECTED;
+        failing_alloc_plan(&world.failing, number, /* once */ true);
+        varve_status status = vv_batch_commit(world.batch, &options, NULL, &err);
+        has_failed = atomic_load(&world.failing.failures) > 0;
+        failing_alloc_plan(&world.failing, 0, false);
+        if (status != VARVE_OK) {
+            check_status(VARVE_E_NOMEM, status);
+            assert_string_equal("1:v=1;", world_read(&world, a));
+            assert_string_equal("1:v=1;", world_read(&world, b));
+            check_ok(vv_batch_commit(world.batch, &options, NULL, &err), &err);
+        }
+        assert_string_equal("3:v=three;", world_read(&world, a));
+        assert_string_equal("1:v=1;4:v=4;", world_read(&world, b));
+        world_end(&world);
+    }
+}
+
 static void rows_may_have_more_fields_together_than_one_may(void **state)
 {
     (void)state;
@@ -920,6 +1085,10 @@ int main(void)
         cmocka_unit_test(rejected_rows_are_left_out_and_listed),
         cmocka_unit_test(a_type_may_change_when_no_visible_row_holds_it),
         cmocka_unit_test(a_delete_of_the_batch_frees_a_type),
+        cmocka_unit_test(deletes_that_touch_free_a_type_together),
+        cmocka_unit_test(columns_hold_types_row_by_row),
+        cmocka_unit_test(rejected_rows_hold_no_type),
+        cmocka_unit_test(a_change_of_type_that_finds_no_memory_has_no_effect),
         cmocka_unit_test(rows_may_have_more_fields_together_than_one_may),
         cmocka_unit_test(a_delete_hides_what_precedes_it),
         cmocka_unit_test(a_delete_by_handle_survives_a_crash),
