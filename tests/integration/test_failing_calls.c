@@ -12,42 +12,24 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/failing_alloc.h"
+#include "support/engine_fixture.h"
 #include "support/setting.h"
 #include "support/tour.h"
-#include "sys/env.h"
-#include "sys/vfs_fault.h"
-#include "sys/vfs_memory.h"
 
 typedef struct calls {
-    vv_alloc alloc; /* of the files */
-    vv_vfs *files;
-    vv_fault *fault;
-    vv_env env;
-    failing_alloc source;
-    varve_allocator allocator;
+    engine_fixture at; /* the database is that of the tour */
     tour tour;
 } calls;
 
 static void calls_begin(calls *c, uint32_t flags)
 {
-    varve_error err;
     memset(c, 0, sizeof *c);
-    vv_alloc_init(&c->alloc, NULL);
-    check_ok(vv_vfs_memory_create(&c->alloc, &c->files, &err), &err);
-    check_ok(vv_fault_create(&c->alloc, c->files, &c->fault, &err), &err);
-    vv_env_init_system(&c->env, &c->alloc);
-    c->env.vfs = vv_fault_vfs(c->fault);
-    failing_alloc_init(&c->source);
-    c->allocator = failing_alloc_source(&c->source);
-    varve_options options;
-    varve_options_init(&options);
-    options.allocator = &c->allocator;
-    options.environment = &c->env;
+    engine_fixture_prepare(&c->at);
+    varve_options options = c->at.options;
+    options.min_free_bytes = 0; /* the defaults */
+    options.reserve_bytes = 0;
     options.flags = flags;
-    options.memory_limit_bytes = UINT64_C(64) << 20;
     options.cache_bytes = 64 * 1024; /* so that blocks are read again */
-    options.log_file_bytes = 64 * 1024;
     options.write_timeout_ms = 2000;
     tour_init(&c->tour, "/db", &options);
 }
@@ -61,25 +43,24 @@ static size_t calls_plan(calls *c, uint64_t number, uint64_t count, int os_errno
         .kind = VV_FAULT_ERRNO,
         .os_errno = os_errno,
     };
-    return vv_fault_add(c->fault, &rule);
+    return vv_fault_add(c->at.fault, &rule);
 }
 
 static void calls_end(calls *c)
 {
-    vv_fault_free(c->fault);
-    vv_vfs_memory_free(c->files);
+    engine_fixture_free(&c->at);
 }
 
 /* Nothing is left behind, and the files agree with the ledger. */
 static void calls_check(calls *c, const char *what, uint64_t number)
 {
-    vv_fault_clear(c->fault);
+    vv_fault_clear(c->at.fault);
     tour *t = &c->tour;
     if (t->wrong[0] == '\0' &&
-        (atomic_load(&c->source.live) != 0 || vv_fault_open_files(c->fault) != 0)) {
+        (atomic_load(&c->at.source.live) != 0 || vv_fault_open_files(c->at.fault) != 0)) {
         snprintf(t->wrong, sizeof t->wrong, "%llu pieces of memory, %llu files were left",
-                 (unsigned long long)atomic_load(&c->source.live),
-                 (unsigned long long)vv_fault_open_files(c->fault));
+                 (unsigned long long)atomic_load(&c->at.source.live),
+                 (unsigned long long)vv_fault_open_files(c->at.fault));
     }
     if (t->wrong[0] == '\0') {
         varve_error err;
@@ -113,7 +94,7 @@ static void calls_run(const char *what, uint32_t flags, uint64_t count, int os_e
         calls_begin(&c, flags);
         size_t rule = calls_plan(&c, number, count, os_errno);
         tour_run(&c.tour);
-        is_end = vv_fault_fired(c.fault, rule) == 0;
+        is_end = vv_fault_fired(c.at.fault, rule) == 0;
         calls_check(&c, what, number);
         calls_end(&c);
         runs++;
@@ -169,7 +150,7 @@ static size_t calls_break(calls *c, vv_vfs_op op, const char *part, uint64_t cou
         .kind = VV_FAULT_ERRNO,
         .os_errno = os_errno,
     };
-    return vv_fault_add(c->fault, &rule);
+    return vv_fault_add(c->at.fault, &rule);
 }
 
 /* Writes are fenced, reads go on, and only opening again helps. */
@@ -177,7 +158,7 @@ static void calls_expect_fenced(calls *c)
 {
     varve_error err;
     tour *t = &c->tour;
-    vv_fault_clear(c->fault);
+    vv_fault_clear(c->at.fault);
     assert_int_equal(varve_health(t->db, &err), VARVE_HEALTH_WRITE_FAILED);
     assert_true(strlen(err.message) > 0);
     check_status(VARVE_E_FENCED, tour_write(t, 2, &err));
@@ -271,7 +252,7 @@ static void a_full_disk_refuses_writes_until_there_is_space(void **state)
     assert_int_equal(varve_health(t->db, &err), VARVE_HEALTH_NOSPACE);
     check_status(VARVE_E_NOSPACE, tour_write_bulk(t, 3000, &err));
     assert_true(tour_check(t, /* must_read */ true));
-    vv_fault_clear(c.fault);
+    vv_fault_clear(c.at.fault);
     check_ok(tour_write_bulk(t, 3000, &err), &err);
     assert_int_equal(varve_health(t->db, NULL), VARVE_HEALTH_OK);
     tour_close(t);

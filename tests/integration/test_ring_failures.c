@@ -12,21 +12,11 @@
 #include <string.h>
 
 #include "support/dump.h"
-#include "support/failing_alloc.h"
+#include "support/engine_fixture.h"
 #include "support/setting.h"
-#include "sys/env.h"
-#include "sys/vfs_fault.h"
-#include "sys/vfs_memory.h"
 
 typedef struct failures {
-    vv_alloc alloc; /* of the files */
-    vv_vfs *files;
-    vv_fault *fault;
-    vv_env env;
-    failing_alloc source;
-    varve_allocator allocator;
-    varve_options options;
-    varve_db *db;
+    engine_fixture at;
     bool has_row, has_shape; /* answered: the row of 130, the shape of 20 * 3 */
     bool may_row, may_shape; /* tried: perhaps there */
 } failures;
@@ -57,41 +47,31 @@ static void failures_begin(failures *f)
 {
     varve_error err;
     memset(f, 0, sizeof *f);
-    vv_alloc_init(&f->alloc, NULL);
-    check_ok(vv_vfs_memory_create(&f->alloc, &f->files, &err), &err);
-    check_ok(vv_fault_create(&f->alloc, f->files, &f->fault, &err), &err);
-    vv_env_init_system(&f->env, &f->alloc);
-    f->env.vfs = vv_fault_vfs(f->fault);
-    failing_alloc_init(&f->source);
-    f->allocator = failing_alloc_source(&f->source);
-    varve_options_init(&f->options);
-    f->options.allocator = &f->allocator;
-    f->options.environment = &f->env;
-    f->options.flags = VARVE_OPEN_NO_BACKGROUND;
-    f->options.memory_limit_bytes = UINT64_C(64) << 20;
-    f->options.log_file_bytes = 64 * 1024;
-    f->options.write_timeout_ms = 2000;
-    check_ok(varve_open("/db", &f->options, &f->db, &err), &err);
-    check_ok(set_shape(f->db, 10, 3, &err), &err);
-    check_ok(put(f->db, 100, 1, &err), &err);
-    check_ok(put(f->db, 110, 2, &err), &err);
-    check_ok(varve_flush(f->db, NULL, &err), &err);
-    check_ok(put(f->db, 120, 3, &err), &err);
+    engine_fixture_prepare(&f->at);
+    f->at.options.min_free_bytes = 0; /* the defaults */
+    f->at.options.reserve_bytes = 0;
+    f->at.options.write_timeout_ms = 2000;
+    check_ok(varve_open("/db", &f->at.options, &f->at.db, &err), &err);
+    check_ok(set_shape(f->at.db, 10, 3, &err), &err);
+    check_ok(put(f->at.db, 100, 1, &err), &err);
+    check_ok(put(f->at.db, 110, 2, &err), &err);
+    check_ok(varve_flush(f->at.db, NULL, &err), &err);
+    check_ok(put(f->at.db, 120, 3, &err), &err);
 }
 
 static void try_all(failures *f)
 {
     varve_error err;
     f->may_row = true;
-    f->has_row = put(f->db, 130, 4, &err) == VARVE_OK; /* over 100 */
-    (void)varve_flush(f->db, NULL, &err);
+    f->has_row = put(f->at.db, 130, 4, &err) == VARVE_OK; /* over 100 */
+    (void)varve_flush(f->at.db, NULL, &err);
     f->may_shape = true;
-    f->has_shape = set_shape(f->db, 20, 3, &err) == VARVE_OK;
-    (void)varve_snapshot(f->db, "/copy", NULL, NULL, &err);
-    if (varve_close(f->db, &err) != VARVE_OK) {
-        varve_abandon(f->db);
+    f->has_shape = set_shape(f->at.db, 20, 3, &err) == VARVE_OK;
+    (void)varve_snapshot(f->at.db, "/copy", NULL, NULL, &err);
+    if (varve_close(f->at.db, &err) != VARVE_OK) {
+        varve_abandon(f->at.db);
     }
-    f->db = NULL;
+    f->at.db = NULL;
 }
 
 /* What must be there, by what was answered. */
@@ -119,32 +99,32 @@ static void failures_end(failures *f, uint64_t number)
 {
     varve_error err;
     varve_verified verified;
-    vv_fault_clear(f->fault);
-    failing_alloc_plan(&f->source, 0, false);
-    if (atomic_load(&f->source.live) != 0 || vv_fault_open_files(f->fault) != 0) {
+    vv_fault_clear(f->at.fault);
+    failing_alloc_plan(&f->at.source, 0, false);
+    if (atomic_load(&f->at.source.live) != 0 || vv_fault_open_files(f->at.fault) != 0) {
         fail_msg("failure %llu: memory or files were left", (unsigned long long)number);
     }
-    check_ok(varve_open("/db", &f->options, &f->db, &err), &err);
-    check_text(f, dump_query(f->db, NULL), number);
+    check_ok(varve_open("/db", &f->at.options, &f->at.db, &err), &err);
+    check_text(f, dump_query(f->at.db, NULL), number);
     varve_verified_init(&verified);
-    check_ok(varve_verify(f->db, NULL, &verified, &err), &err);
-    check_ok(put(f->db, 160, 5, &err), &err);
-    check_ok(varve_flush(f->db, NULL, &err), &err);
-    check_ok(varve_close(f->db, &err), &err);
-    check_ok(varve_open("/db", &f->options, &f->db, &err), &err);
-    assert_non_null(strstr(dump_query(f->db, NULL), "r 160 value=5\n"));
-    check_ok(varve_close(f->db, &err), &err);
+    check_ok(varve_verify(f->at.db, NULL, &verified, &err), &err);
+    check_ok(put(f->at.db, 160, 5, &err), &err);
+    check_ok(varve_flush(f->at.db, NULL, &err), &err);
+    check_ok(varve_close(f->at.db, &err), &err);
+    check_ok(varve_open("/db", &f->at.options, &f->at.db, &err), &err);
+    assert_non_null(strstr(dump_query(f->at.db, NULL), "r 160 value=5\n"));
+    check_ok(varve_close(f->at.db, &err), &err);
     bool exists;
-    check_ok(vv_vfs_exists(f->files, "/copy", &exists, &err), &err);
+    check_ok(vv_vfs_exists(f->at.files, "/copy", &exists, &err), &err);
     if (exists) {
-        varve_options options = f->options;
+        varve_options options = f->at.options;
         options.flags = VARVE_OPEN_READONLY;
-        check_ok(varve_open("/copy", &options, &f->db, &err), &err);
-        check_text(f, dump_query(f->db, NULL), number);
-        check_ok(varve_close(f->db, &err), &err);
+        check_ok(varve_open("/copy", &options, &f->at.db, &err), &err);
+        check_text(f, dump_query(f->at.db, NULL), number);
+        check_ok(varve_close(f->at.db, &err), &err);
     }
-    vv_fault_free(f->fault);
-    vv_vfs_memory_free(f->files);
+    f->at.db = NULL;
+    engine_fixture_free(&f->at);
 }
 
 static void run_calls(uint64_t count, int os_errno)
@@ -160,9 +140,9 @@ static void run_calls(uint64_t count, int os_errno)
             .kind = VV_FAULT_ERRNO,
             .os_errno = os_errno,
         };
-        size_t index = vv_fault_add(f.fault, &rule);
+        size_t index = vv_fault_add(f.at.fault, &rule);
         try_all(&f);
-        is_end = vv_fault_fired(f.fault, index) == 0;
+        is_end = vv_fault_fired(f.at.fault, index) == 0;
         failures_end(&f, number);
     }
 }
@@ -188,9 +168,9 @@ static void failed_allocations_leave_the_old_ring_or_the_new_one(void **state)
     for (uint64_t number = 1; !is_end; number += setting_number("VARVE_CALL_STRIDE", 3)) {
         failures f;
         failures_begin(&f);
-        failing_alloc_plan(&f.source, number, /* fails_once */ number % 2 == 0);
+        failing_alloc_plan(&f.at.source, number, /* fails_once */ number % 2 == 0);
         try_all(&f);
-        is_end = atomic_load(&f.source.failures) == 0;
+        is_end = atomic_load(&f.at.source.failures) == 0;
         failures_end(&f, number);
     }
 }
