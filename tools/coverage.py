@@ -4,7 +4,7 @@
 
   tools/coverage.py                all rooms
   tools/coverage.py wal segment    these rooms, with each file and the lines no test reached
-  tools/coverage.py --gate         the crash programme too; fails below the gates
+  tools/coverage.py --gate         fails below the gates
 
 Aims: 90 % of lines and 80 % of branches in every room; that is reported. Gates: all lines and branches of what
 decides about stored data (log, manifest, recovery, publishing, locks), 95 % and 90 % of the engine. Where a file has
@@ -59,7 +59,7 @@ FLOORS = {
     "src/wal/wal_group.c": (98, 88),
     "src/wal/wal_service.c": (100, 94),
 }
-ENGINE_LINES, ENGINE_BRANCHES = 95, 88  # the bar: 95, 90
+ENGINE_LINES, ENGINE_BRANCHES = 95, 90
 
 
 def build_and_test(labels):
@@ -75,7 +75,7 @@ def build_and_test(labels):
                           env={**os.environ, "VARVE_ALLOC_STRIDE": "2", "VARVE_CALL_STRIDE": "1"},
                           stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        print(done.stdout[-3000:])
+        print(done.stdout)
         sys.exit("coverage: tests failed")
 
 
