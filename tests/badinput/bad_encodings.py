@@ -74,7 +74,7 @@ def made_up():
     yield "an encoding of no name", PLAIN, ("Content-Encoding: ,",), (4,)
     yield "no such encoding", PLAIN, ("Content-Encoding: br",), (415,)
     yield "compress", PLAIN, ("Content-Encoding: compress",), (415,)
-    yield "a stored block that lies", whole[:10] + b"\x01\x05\x00\x00\x00xxxxx" + trailer, GZIP, (400,)
+    yield "a stored block that lies", whole[:10] + b"\x01\x05\x00\x00\x00aaaaa" + trailer, GZIP, (400,)
     yield "a reserved block type", whole[:10] + b"\x07" + trailer, GZIP, (400,)
     yield "a distance before the start", whole[:10] + b"\x4b\x04\x42\x00" + trailer, GZIP, (400,)
     yield "a preset dictionary", b"\x78\xbb" + b"\0\0\0\1" + deflated, DEFLATE, (400,)

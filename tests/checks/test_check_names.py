@@ -46,7 +46,8 @@ class Names(checktree.CheckCase):
             "#endif")}))
 
     def test_unfinished_work_is_seen(self):
-        for text in ("TODO: more", "FIXME", "XXX", "not yet implemented", "a placeholder"):
+        # In two pieces, so that who searches the tree for such words finds what is left open and nothing else.
+        for text in ("TO" "DO: more", "FIX" "ME", "X" "XX", "not yet " "implemented", "a place" "holder"):
             with self.subTest(text):
                 self.assert_found(check, {"docs/page.md": checktree.GOOD["docs/page.md"] + text}, "left open")
 

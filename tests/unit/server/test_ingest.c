@@ -191,7 +191,7 @@ static void ingest_keeps_whole_characters_of_long_lines(void **state)
     text_begin(&w, VV_FORMAT_LP, VV_INGEST_PARTS, 100);
     for (int blanks = 0; blanks < 3; blanks++) {
         char line[300];
-        int size = snprintf(line, sizeof line, "%.*s", blanks, "xxx");
+        int size = snprintf(line, sizeof line, "%.*s", blanks, "abc");
         while (size < 200) {
             memcpy(line + size, "\xe2\x82\xac", 4);
             size += 3;
