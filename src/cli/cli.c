@@ -110,14 +110,22 @@ int vv_cli_report_at(const char *verb, varve_status status, const varve_error *e
     return exit_code;
 }
 
+varve_status vv_cli_write(varve_text text, varve_error *out_err)
+{
+    errno = 0;
+    bool is_written = fwrite(text.data, 1, text.size, stdout) == text.size;
+    int number = errno; /* a flush that has nothing left to write would not say it again */
+    if (fflush(stdout) != 0 || !is_written) {
+        return vv_os_fail(out_err, is_written ? errno : number, "write", "standard output");
+    }
+    return VARVE_OK;
+}
+
 int vv_cli_print(const char *verb, varve_text text)
 {
-    bool is_written = fwrite(text.data, 1, text.size, stdout) == text.size;
-    if (fflush(stdout) != 0 || !is_written) {
-        varve_error error;
-        return vv_cli_report(verb, vv_os_fail(&error, errno, "write", "standard output"), &error);
-    }
-    return VV_EXIT_OK;
+    varve_error error;
+    varve_status status = vv_cli_write(text, &error);
+    return vv_cli_report(verb, status, &error);
 }
 
 /* ---- options -------------------------------------------------------------------------------- */

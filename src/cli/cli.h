@@ -45,7 +45,10 @@ typedef struct vv_command {
 #include "cli/commands.def"
 #undef VV_COMMAND
 
-/** Text to standard output, all of it; the exit code, after saying why it could not be written. */
+/** Text to standard output, all of it, now. What is longer than a buffer goes this way: of a piece
+ *  that stdio could not write before the end of the command nobody knows why any more. */
+VV_MUST_CHECK varve_status vv_cli_write(varve_text text, varve_error *out_err);
+/** The same; the exit code, after saying why it could not be written. */
 int vv_cli_print(const char *verb, varve_text text);
 
 /** "varve VERB: MESSAGE" on standard error, fit for a terminal; verb NULL: "varve: MESSAGE". */

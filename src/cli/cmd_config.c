@@ -5,7 +5,6 @@
  * where each value comes from; or whether a file is one that it takes.
  */
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/json_writer.h"
@@ -37,7 +36,7 @@ static int config_show(const vv_config *config, const config_options *options)
     }
     varve_status status = vv_buf_check(&buf, &error);
     if (status == VARVE_OK) {
-        VV_IGNORE(fwrite(buf.data, 1, buf.size, stdout)); /* a reader that left wants no more */
+        status = vv_cli_write(vv_buf_text(&buf), &error);
     }
     vv_buf_deinit(&buf);
     return vv_cli_report("config", status, &error);

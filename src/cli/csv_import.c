@@ -388,7 +388,9 @@ varve_status vv_csv_plan_print(const vv_csv_plan *plan, vv_input *input, varve_e
     }
     status = dry.rows == CSV_IMPORT_DRY_ROWS && status == VARVE_E_CANCELLED ? VARVE_OK : status;
     if (dry.text.size > 0) {
-        fwrite(dry.text.data, 1, dry.text.size, stdout);
+        varve_error *error = status == VARVE_OK ? out_err : NULL; /* the first failure counts */
+        varve_status written = vv_cli_write(vv_buf_text(&dry.text), error);
+        status = status == VARVE_OK ? written : status;
     }
     vv_buf_deinit(&dry.text);
     vv_arena_deinit(&dry.arena);

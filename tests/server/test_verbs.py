@@ -128,7 +128,9 @@ class Verbs(Commands):
 
     def test_answers_that_cannot_be_written_are_failures(self):
         for words in (["version"], ["--version"], ["help"], ["--help"], ["query", "--help"], ["config", "show"],
-                      ["verify", "--data", self.data], ["series", "--data", self.data]):
+                      ["config", "show", "--json"], ["config", "show", "--origin"], ["completion", "fish"],
+                      ["verify", "--data", self.data], ["series", "--data", self.data],
+                      ["stats", "--data", self.data, "--json"]):
             with open("/dev/full", "w", encoding="utf-8") as full:
                 done = subprocess.run([PROGRAM, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
                                       check=False, cwd=self.place.name, env=self.environment)
