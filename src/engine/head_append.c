@@ -3,13 +3,14 @@
 /*
  * Appending, in two passes over the rows of a batch:
  *
- *   reserve   finds or makes the series, makes room (sealing what is visible), writes values and
- *             times behind the last row. Everything that can fail is here; nobody sees it.
- *   append    stamps the sequence and counts the row. Cannot fail.
+ *   reserve   finds or makes the series, makes room (head_room.c), writes values and times behind
+ *             the last row. Everything that can fail is here; nobody sees it.
+ *   append    stamps the sequence and counts the row. Cannot fail. (head_stamp.c)
  *
  * The fast forms of both (numbers only, every row has every field, the tail has room and the
  * layout of the run) touch two cache lines of a series: its head and its record. They are walked
- * with prefetches ahead, because a scrape visits every series once and none is in the cache.
+ * with prefetches ahead (head_run_priv.h), because a scrape visits every series once and none is in
+ * the cache.
  */
 
 #include <string.h>
@@ -19,23 +20,9 @@
 #include "base/status.h"
 #include "codec/vector.h"
 #include "engine/head_priv.h"
+#include "engine/head_run_priv.h"
 #include "index/catalogue.h"
 #include "index/schemas.h"
-
-enum {
-    /* Rows ahead: the slot, then what hangs off it, then off that. Measured on a two-core server
-     * with 20 000 series: flat between 8 and 16 a stage. */
-    APPEND_AHEAD_SLOT = 36,
-    APPEND_AHEAD_SERIES = 24,
-    APPEND_AHEAD_RECORD = 12,
-    APPEND_FIRST_ROWS = 4,   /* capacity of a new tail */
-    APPEND_SEALED_ROWS = 16, /* capacity of a tail that was sealed: the series is alive */
-    APPEND_BLOB_UNITS_MAX = VV_HEAD_RAW_BYTES_MAX / 64
-};
-
-/* A delta of more than this to the visible sequence seals (H6); the rest is for rows on their way.
- */
-#define APPEND_DELTA_MAX (UINT64_C(1) << 31)
 
 /** Fields of the row at hand, where rows differ. Apart, so that a run of one dense row does not pay
  * for clearing it. */
@@ -61,51 +48,6 @@ typedef struct append_run {
     const vv_head_layout *layouts[VV_SHARD_COUNT]; /* dense; NULL: not looked up yet */
     append_row_shape *row;                         /* not dense, vectors; else NULL */
 } append_run;
-
-static inline uint32_t append_series_of(const vv_run *run, size_t row)
-{
-    return run->series[run->series_count == 1 ? 0 : row];
-}
-
-static inline int64_t append_time_of(const vv_run *run, size_t row)
-{
-    return run->times[run->time_count == 1 ? 0 : row];
-}
-
-/** Whether a row belongs to one of some shards. */
-static inline bool append_is_in(const vv_run *run, size_t row, uint64_t shards)
-{
-    return (shards >> (append_series_of(run, row) & (VV_SHARD_COUNT - 1)) & 1) != 0;
-}
-
-/** Only of some shards: another thread may be making slots of the others. */
-static inline void append_prefetch(vv_head *head, const vv_run *run, size_t row, uint64_t shards)
-{
-    if (run->series_count == 1) {
-        return;
-    }
-    if (row + APPEND_AHEAD_SLOT < run->count &&
-        append_is_in(run, row + APPEND_AHEAD_SLOT, shards)) {
-        uint32_t id = run->series[row + APPEND_AHEAD_SLOT];
-        VV_PREFETCH(vv_head_slot(vv_head_shard_of(head, id), id));
-    }
-    if (row + APPEND_AHEAD_SERIES < run->count &&
-        append_is_in(run, row + APPEND_AHEAD_SERIES, shards)) {
-        uint32_t id = run->series[row + APPEND_AHEAD_SERIES];
-        const vv_head_series *series = vv_head_find(vv_head_shard_of(head, id), id);
-        VV_PREFETCH_WRITE(series);
-        VV_PREFETCH_WRITE(series == NULL ? NULL : &series->newest_limit);
-    }
-    if (row + APPEND_AHEAD_RECORD < run->count &&
-        append_is_in(run, row + APPEND_AHEAD_RECORD, shards)) {
-        uint32_t id = run->series[row + APPEND_AHEAD_RECORD];
-        const vv_head_series *series = vv_head_find(vv_head_shard_of(head, id), id);
-        if (series != NULL && series->tail.piece != NULL) {
-            VV_PREFETCH_WRITE(
-                vv_head_record(&series->tail, series->tail.count + series->tail.pending));
-        }
-    }
-}
 
 /* ---- types ---- */
 
@@ -188,128 +130,6 @@ static varve_status append_claim_types(append_run *ctx, vv_head_shard *shard,
     }
     return is_changed ? append_change_types(ctx, shard, series, shape, is_retyped, out_err)
                       : VARVE_OK;
-}
-
-/* ---- room ---- */
-
-static uint32_t append_next_capacity(const vv_head_buffer *buffer, const vv_head_layout *layout,
-                                     uint32_t needed)
-{
-    uint32_t capacity = buffer->capacity;
-    while (capacity < needed) {
-        if (capacity < VV_HEAD_TAIL_ROWS) {
-            capacity = capacity < APPEND_FIRST_ROWS ? (uint32_t)APPEND_FIRST_ROWS
-                       : capacity < 16              ? 16
-                       : capacity < 64              ? 64
-                                                    : (uint32_t)VV_HEAD_TAIL_ROWS;
-            if (capacity > layout->seal_rows && needed <= layout->seal_rows) {
-                capacity = layout->seal_rows;
-            }
-        } else {
-            capacity *= 2;
-        }
-    }
-    return capacity;
-}
-
-/** Seal what a full buffer may: a vector's worth of visible rows, or whatever is visible before the
- * buffer grows beyond bounds. */
-static varve_status append_seal(append_run *ctx, vv_head_shard *shard, vv_head_buffer *buffer,
-                                vv_head_list *list, const vv_head_late *late, varve_error *out_err)
-{
-    uint32_t wanted = late != NULL ? buffer->layout->late_rows : buffer->layout->seal_rows;
-    bool is_heavy = buffer->blob_units > APPEND_BLOB_UNITS_MAX;
-    bool is_old = ctx->options->visible > buffer->base_sequence &&
-                  ctx->options->visible - buffer->base_sequence >= APPEND_DELTA_MAX;
-    if (buffer->count == 0 || (buffer->count < wanted && !is_heavy && !is_old)) {
-        return VARVE_OK;
-    }
-    uint32_t visible = vv_head_buffer_visible(buffer, ctx->options->visible);
-    bool is_long = buffer->count >= VV_HEAD_ROWS_SOFT_MAX;
-    if (visible < wanted && !is_heavy && !is_old && !is_long) {
-        return VARVE_OK;
-    }
-    VV_TRY(vv_head_seal(shard, buffer, list, visible, late, out_err));
-    size_t piece_bytes = (size_t)buffer->capacity * buffer->record_bytes;
-    if (buffer->count + buffer->pending == 0 && piece_bytes <= VV_SLAB_PIECE_BYTES_MAX) {
-        /* Begin small again; pieces beyond the slab are kept, asking for them anew costs more. */
-        vv_head_form form = {.layout = buffer->layout, .capacity = APPEND_SEALED_ROWS};
-        if (form.capacity > buffer->capacity) {
-            form.capacity = buffer->capacity;
-        }
-        VV_TRY(vv_head_buffer_reform(shard, buffer, form, out_err));
-    }
-    return VARVE_OK;
-}
-
-/** How a row fits a buffer. One that it would make thin, or wide when it has a vector's worth of
- * rows, is in conflict with it (R5): such a buffer is closed, the next one begins narrow. */
-static vv_head_fit append_fit(const vv_head_buffer *buffer, vv_head_shape shape, bool is_late)
-{
-    if (buffer->layout == NULL) {
-        return VV_HEAD_FIT_CONFLICT;
-    }
-    uint32_t missing;
-    vv_head_fit fit = vv_head_layout_fit(buffer->layout, shape, &missing);
-    size_t rows = (size_t)buffer->count + buffer->pending;
-    bool widens = fit == VV_HEAD_FIT_WIDENS;
-    if (rows == 0 || !(widens || (fit == VV_HEAD_FIT_INSIDE && rows == buffer->capacity))) {
-        return fit;
-    }
-    if (widens && rows >= (is_late ? buffer->layout->late_rows : buffer->layout->seal_rows)) {
-        return VV_HEAD_FIT_CONFLICT;
-    }
-    size_t fields = (size_t)buffer->layout->count + missing;
-    bool is_thin =
-        fields > VV_HEAD_THIN_FIELDS &&
-        (rows + 1) * fields > VV_HEAD_THIN_CELLS * (vv_head_buffer_values(buffer) + shape.count);
-    return is_thin ? VV_HEAD_FIT_CONFLICT : fit;
-}
-
-/** Bring the tail or side buffer of a series into a form that takes one more row of this shape and
- * time. */
-static varve_status append_make_room(append_run *ctx, vv_head_shard *shard, vv_head_series *series,
-                                     bool is_late, vv_head_shape shape, int64_t time,
-                                     varve_error *out_err)
-{
-    vv_head_buffer *buffer = is_late ? &series->late->side : &series->tail;
-    vv_head_list *list = is_late ? &series->late->blocks : &series->blocks;
-    if (buffer->layout != NULL) {
-        VV_TRY(append_seal(ctx, shard, buffer, list, is_late ? series->late : NULL, out_err));
-    }
-    vv_head_fit fit = append_fit(buffer, shape, is_late);
-    if (fit == VV_HEAD_FIT_CONFLICT && buffer->layout != NULL) {
-        series->has_staged = true; /* reserved rows of the buffer are in a closed block now */
-        VV_TRY(is_late ? vv_head_close_late(shard, series->late, ctx->options->visible, out_err)
-                       : vv_head_close(shard, series, ctx->options->visible, out_err));
-    }
-    uint32_t rows = buffer->count + buffer->pending;
-    vv_head_form form = {
-        .layout = buffer->layout,
-        .time_bytes = buffer->time_bytes,
-        .is_sparse = buffer->is_sparse,
-    };
-    if (fit == VV_HEAD_FIT_CONFLICT || (rows == 0 && fit != VV_HEAD_FIT_EQUAL)) {
-        VV_TRY(vv_head_layout_of(shard, shape, &form.layout, out_err));
-        form.is_sparse = false;
-    } else if (fit == VV_HEAD_FIT_WIDENS) {
-        VV_TRY(vv_head_layout_unite(shard, buffer->layout, shape, &form.layout, out_err));
-        form.is_sparse = true;
-    } else if (fit == VV_HEAD_FIT_INSIDE) {
-        form.is_sparse = true;
-    }
-    if (rows == 0) {
-        buffer->base_sequence = ctx->options->visible; /* until the first row has its own */
-    }
-    uint8_t time_bytes = vv_head_buffer_time_bytes(buffer, rows, time);
-    if (is_late) {
-        time_bytes = 8; /* late rows keep no step */
-    }
-    form.time_bytes = time_bytes > form.time_bytes ? time_bytes : form.time_bytes;
-    form.capacity = append_next_capacity(buffer, form.layout, rows + 1);
-    bool is_same = buffer->layout == form.layout && buffer->capacity == form.capacity &&
-                   buffer->time_bytes == form.time_bytes && buffer->is_sparse == form.is_sparse;
-    return is_same ? VARVE_OK : vv_head_buffer_reform(shard, buffer, form, out_err);
 }
 
 /* ---- one row, in general ---- */
@@ -447,8 +267,8 @@ static varve_status append_late_for(vv_head_shard *shard, vv_head_series *series
 /** Reserve one row: the general form. */
 static varve_status append_place(append_run *ctx, size_t row, varve_error *out_err)
 {
-    uint32_t id = append_series_of(ctx->run, row);
-    int64_t time = append_time_of(ctx->run, row);
+    uint32_t id = vv_head_run_series(ctx->run, row);
+    int64_t time = vv_head_run_time(ctx->run, row);
     vv_head_shard *shard = vv_head_shard_of(ctx->head, id);
     vv_head_shape shape = append_shape(ctx, row);
     VV_ASSERT(shape.count > 0);
@@ -469,7 +289,9 @@ static varve_status append_place(append_run *ctx, size_t row, varve_error *out_e
     if (!ctx->is_dense || known == NULL || buffer->layout != known) {
         VV_TRY(append_claim_types(ctx, shard, series, shape, row, out_err));
     }
-    VV_TRY(append_make_room(ctx, shard, series, is_late, shape, time, out_err));
+    vv_head_row wanted = {
+        .shape = shape, .time = time, .visible = ctx->options->visible, .is_late = is_late};
+    VV_TRY(vv_head_make_room(shard, series, &wanted, out_err));
     VV_TRY(append_write(ctx, shard, buffer, shape, row, out_err));
     vv_head_buffer_put_time(buffer, buffer->count + buffer->pending, time);
     buffer->pending++;
@@ -490,8 +312,8 @@ static varve_status append_place(append_run *ctx, size_t row, varve_error *out_e
 /** Reserve one row of numbers in a tail that has room; false: take the general form. */
 static inline bool append_place_fast(append_run *ctx, size_t row)
 {
-    uint32_t id = append_series_of(ctx->run, row);
-    int64_t time = append_time_of(ctx->run, row);
+    uint32_t id = vv_head_run_series(ctx->run, row);
+    int64_t time = vv_head_run_time(ctx->run, row);
     vv_head_series *series = vv_head_find(vv_head_shard_of(ctx->head, id), id);
     if (VV_UNLIKELY(series == NULL)) {
         return false;
@@ -501,7 +323,7 @@ static inline bool append_place_fast(append_run *ctx, size_t row)
     if (VV_UNLIKELY(tail->layout == NULL || tail->layout != ctx->layouts[id % VV_SHARD_COUNT] ||
                     at >= tail->capacity || at < 2 || time <= series->newest_limit ||
                     tail->is_sparse || !series->is_defined ||
-                    ctx->options->visible >= tail->base_sequence + APPEND_DELTA_MAX)) {
+                    ctx->options->visible >= tail->base_sequence + VV_HEAD_DELTA_MAX)) {
         return false;
     }
     uint64_t rest = (uint64_t)time - ((uint64_t)tail->base_time + at * tail->step);
@@ -629,8 +451,8 @@ static VV_NOINLINE varve_status append_reserve_wide(append_run *ctx, varve_error
         status = append_place_vector(ctx, out_err);
     }
     for (size_t i = 0; ctx->run->vector == NULL && i < ctx->run->count && status == VARVE_OK; i++) {
-        append_prefetch(ctx->head, ctx->run, i, ctx->shards);
-        if (append_is_in(ctx->run, i, ctx->shards)) {
+        vv_head_run_prefetch(ctx->head, ctx->run, i, ctx->shards);
+        if (vv_head_run_is_in(ctx->run, i, ctx->shards)) {
             status = append_place(ctx, i, out_err);
         }
     }
@@ -643,8 +465,8 @@ static inline varve_status append_reserve_dense(append_run *ctx, uint64_t shards
                                                 varve_error *out_err)
 {
     for (size_t row = 0; row < ctx->run->count; row++) {
-        append_prefetch(ctx->head, ctx->run, row, shards);
-        if (append_is_in(ctx->run, row, shards) &&
+        vv_head_run_prefetch(ctx->head, ctx->run, row, shards);
+        if (vv_head_run_is_in(ctx->run, row, shards) &&
             (!ctx->is_cells || !append_place_fast(ctx, row))) {
             VV_TRY(append_place(ctx, row, out_err));
         }
@@ -702,7 +524,7 @@ static void append_renew_newest(vv_head_series *series)
 void vv_head_unreserve(vv_head *head, const vv_run *run)
 {
     for (size_t row = 0; row < run->count; row++) {
-        uint32_t id = append_series_of(run, row);
+        uint32_t id = vv_head_run_series(run, row);
         vv_head_shard *shard = vv_head_shard_of(head, id);
         vv_head_series *series = vv_head_find(shard, id);
         if (series == NULL || (series->tail.pending == 0 && !series->has_staged)) {
@@ -756,151 +578,4 @@ void vv_head_renew_series(vv_head *head, uint32_t series)
     found->is_last =
         policy.duplicates == VARVE_DUPLICATES_LAST && !vv_catalogue_is_ring(catalogue, series);
     append_renew_newest(found);
-}
-
-/* ---- append ---- */
-
-static inline void append_stamp(vv_head_buffer *buffer, uint64_t sequence)
-{
-    VV_DEBUG_ASSERT(buffer->pending > 0);
-    if (buffer->count == 0) {
-        buffer->base_sequence = sequence;
-    }
-    VV_DEBUG_ASSERT(sequence - buffer->base_sequence <= UINT32_MAX); /* H6 */
-    uint32_t delta = (uint32_t)(sequence - buffer->base_sequence);
-    memcpy(vv_head_record(buffer, buffer->count) + buffer->sequence_offset, &delta, sizeof delta);
-    buffer->count++;
-    buffer->pending--;
-}
-
-/** Move the mark of a list behind what is appended. */
-static void append_advance(vv_head_list *list)
-{
-    while (list->staged != NULL && !vv_head_block_is_reserved(list->staged)) {
-        list->staged = list->staged->next;
-    }
-}
-
-/** Nothing is reserved outside of the tail any more? */
-static void append_settle(vv_head_series *series)
-{
-    series->has_staged = series->blocks.staged != NULL ||
-                         (series->late != NULL &&
-                          (series->late->side.pending > 0 || series->late->blocks.staged != NULL));
-}
-
-/** Stamp the next reserved late row. */
-static void append_late_row(vv_head_series *series, uint64_t sequence)
-{
-    VV_ASSERT(series->late != NULL);
-    vv_head_block *block = series->late->blocks.staged;
-    VV_ASSERT(block == NULL || block->kind == VV_HEAD_PLAIN);
-    append_stamp(block != NULL ? &block->buffer : &series->late->side, sequence);
-    append_advance(&series->late->blocks);
-}
-
-/** Stamp one row where rows of its series are reserved in several places. A row is the next one in
- *  order when it has that one's time: reserved late rows are older than it (head.h, H1). */
-static void append_row(vv_head *head, const vv_run *run, size_t row, uint64_t sequence)
-{
-    uint32_t id = append_series_of(run, row);
-    int64_t time = append_time_of(run, row);
-    vv_head_series *series = vv_head_find(vv_head_shard_of(head, id), id);
-    VV_ASSERT(series != NULL);
-    vv_head_block *closed = series->blocks.staged;
-    vv_head_buffer *next = closed != NULL && closed->kind == VV_HEAD_PLAIN ? &closed->buffer
-                           : closed == NULL && series->tail.pending > 0    ? &series->tail
-                                                                           : NULL;
-    if (run->row_ids != NULL) {
-        append_late_row(series, sequence);
-        vv_head_put_row_id(series->late, sequence, run->row_ids[row]);
-    } else if (next != NULL && vv_head_buffer_time(next, next->count) == time) {
-        append_stamp(next, sequence);
-        append_advance(&series->blocks);
-    } else {
-        append_late_row(series, sequence);
-    }
-    append_settle(series);
-}
-
-static void append_vector(vv_head *head, const vv_run *run, uint64_t first_sequence)
-{
-    vv_head_series *series = vv_head_find(vv_head_shard_of(head, run->series[0]), run->series[0]);
-    VV_ASSERT(series != NULL);
-    vv_head_list *list = &series->blocks;
-    vv_head_block *block = list->staged;
-    if (block == NULL || block->kind == VV_HEAD_PLAIN || block->vector_size != run->vector_size ||
-        memcmp(vv_head_block_bytes(block), run->vector, run->vector_size) != 0) {
-        VV_ASSERT(series->late != NULL);
-        list = &series->late->blocks;
-        block = list->staged;
-        VV_ASSERT(block != NULL && block->kind == VV_HEAD_ENCODED);
-    }
-    block->first_sequence = first_sequence;
-    block->last_sequence = first_sequence + run->count - 1;
-    block->is_staged = false;
-    append_advance(list);
-    append_settle(series);
-}
-
-/** Rows, time and sequences of the generation; relaxed: each is read alone. */
-static void append_count(vv_head *head, const vv_run *run, uint64_t first_sequence, size_t rows)
-{
-    uint64_t last = first_sequence + run->count - 1;
-    atomic_fetch_add_explicit(&head->rows, rows, memory_order_relaxed);
-    if (vv_head_first_write_ns(head) == 0) {
-        atomic_store_explicit(&head->first_write_ns, vv_env_mono_ns(&head->db->env),
-                              memory_order_relaxed);
-    }
-    uint_fast64_t seen = atomic_load_explicit(&head->first_sequence, memory_order_relaxed);
-    while ((seen == 0 || first_sequence < seen) &&
-           !atomic_compare_exchange_weak_explicit(&head->first_sequence, &seen, first_sequence,
-                                                  memory_order_relaxed, memory_order_relaxed)) {
-    }
-    seen = atomic_load_explicit(&head->last_sequence, memory_order_relaxed);
-    while (last > seen &&
-           !atomic_compare_exchange_weak_explicit(&head->last_sequence, &seen, last,
-                                                  memory_order_relaxed, memory_order_relaxed)) {
-    }
-}
-
-/** Stamp the rows of some shards; returns how many. */
-static inline size_t append_rows(vv_head *head, const vv_run *run, uint64_t first_sequence,
-                                 uint64_t late_rows, uint64_t shards)
-{
-    size_t rows = 0;
-    for (size_t row = 0; row < run->count; row++) {
-        append_prefetch(head, run, row, shards);
-        if (!append_is_in(run, row, shards)) {
-            continue;
-        }
-        uint32_t id = append_series_of(run, row);
-        vv_head_series *series = vv_head_find(vv_head_shard_of(head, id), id);
-        VV_ASSERT(series != NULL); /* it was reserved */
-        if (VV_LIKELY(late_rows == 0 && !series->has_staged)) {
-            append_stamp(&series->tail, first_sequence + row);
-        } else {
-            append_row(head, run, row, first_sequence + row);
-        }
-        rows++;
-    }
-    return rows;
-}
-
-void vv_head_append(vv_head *head, const vv_run *run, uint64_t first_sequence, uint64_t late_rows)
-{
-    append_count(head, run, first_sequence, run->count);
-    if (run->vector != NULL) {
-        append_vector(head, run, first_sequence);
-    } else {
-        (void)append_rows(head, run, first_sequence, late_rows, UINT64_MAX);
-    }
-}
-
-void vv_head_append_part(vv_head *head, const vv_run *run, uint64_t first_sequence,
-                         uint64_t late_rows, uint64_t shards)
-{
-    VV_ASSERT(run->vector == NULL);
-    size_t rows = append_rows(head, run, first_sequence, late_rows, shards);
-    append_count(head, run, first_sequence, rows);
 }

@@ -222,6 +222,10 @@ bool vv_head_series_has_rows(const vv_head_series *series);
 
 void vv_head_layouts_init(vv_head_shard *shard, vv_alloc *alloc);
 
+/* A delta of more than this to the visible sequence seals (H6); the rest is for rows on their way.
+ */
+#define VV_HEAD_DELTA_MAX (UINT64_C(1) << 31)
+
 /** Fields and types of something to be stored; types are those of columns, ascending fields. */
 typedef struct vv_head_shape {
     uint32_t count;
@@ -309,6 +313,20 @@ VV_MUST_CHECK varve_status vv_head_buffer_gather(const vv_head_buffer *buffer,
                                                  const vv_head_gather *what, vv_arena *arena,
                                                  vv_rows *out_rows, uint64_t **out_sequences,
                                                  varve_error *out_err);
+
+/* ---- head_room.c ---- */
+
+/** A row to be put into a series. */
+typedef struct vv_head_row {
+    vv_head_shape shape;
+    int64_t time;
+    uint64_t visible; /* rows up to here may be sealed */
+    bool is_late;     /* into the side buffer, which is there */
+} vv_head_row;
+
+/** Bring the tail or side buffer of a series into a form that takes one more row. */
+VV_MUST_CHECK varve_status vv_head_make_room(vv_head_shard *shard, vv_head_series *series,
+                                             const vv_head_row *wanted, varve_error *out_err);
 
 /* ---- head_seal.c ---- */
 
