@@ -77,9 +77,7 @@ static VV_NOINLINE varve_status append_change_types(append_run *ctx, vv_head_sha
     size_t added = 0;
     uint32_t at = 0;
     for (uint32_t i = 0; i < shape.count; i++) {
-        while (at < schema->count && schema->fields[at].field < shape.fields[i]) {
-            at++;
-        }
+        at = vv_schema_place(schema, at, shape.fields[i]);
         bool is_known = at < schema->count && schema->fields[at].field == shape.fields[i];
         added += is_known ? 0 : 1;
         if (!is_known || schema->fields[at].type != shape.types[i]) {
@@ -110,9 +108,7 @@ static varve_status append_claim_types(append_run *ctx, vv_head_shard *shard,
     bool is_retyped = false;
     uint32_t at = 0;
     for (uint32_t i = 0; i < shape.count; i++) {
-        while (at < schema->count && schema->fields[at].field < shape.fields[i]) {
-            at++;
-        }
+        at = vv_schema_place(schema, at, shape.fields[i]);
         bool is_known = at < schema->count && schema->fields[at].field == shape.fields[i];
         if (is_known && schema->fields[at].type == shape.types[i]) {
             continue;

@@ -48,6 +48,10 @@ enum {
     VV_HEAD_FIELD_FLAG_CHUNKS = 512      /* fields beyond are defined again with each batch */
 };
 
+/* A delta of more than this to the visible sequence seals (H6); the rest is for rows on their way.
+ */
+#define VV_HEAD_DELTA_MAX (UINT64_C(1) << 31)
+
 /** A set of typed columns; interned in its shard, so that equal sets are equal pointers. */
 typedef struct vv_head_layout {
     uint32_t count; /* fields, ascending */
@@ -221,10 +225,6 @@ bool vv_head_series_has_rows(const vv_head_series *series);
 /* ---- head_layout.c ---- */
 
 void vv_head_layouts_init(vv_head_shard *shard, vv_alloc *alloc);
-
-/* A delta of more than this to the visible sequence seals (H6); the rest is for rows on their way.
- */
-#define VV_HEAD_DELTA_MAX (UINT64_C(1) << 31)
 
 /** Fields and types of something to be stored; types are those of columns, ascending fields. */
 typedef struct vv_head_shape {

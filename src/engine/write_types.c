@@ -206,18 +206,9 @@ static uint32_t types_held(const types_state *state, const vv_schema *schema, ui
     if (vv_map_find(&state->by_key, vv_hash_mix2(series, field), &key, &index)) {
         return VV_VEC_AT(&state->claims, types_claim, (size_t)index)->type;
     }
-    uint32_t begin = 0;
-    uint32_t end = schema->count;
-    while (begin < end) {
-        uint32_t middle = begin + (end - begin) / 2;
-        if (schema->fields[middle].field < field) {
-            begin = middle + 1;
-        } else {
-            end = middle;
-        }
-    }
-    bool is_known = begin < schema->count && schema->fields[begin].field == field;
-    return is_known ? schema->fields[begin].type : (uint32_t)VARVE_TYPE_NONE;
+    uint32_t at = vv_schema_place(schema, 0, field);
+    bool is_known = at < schema->count && schema->fields[at].field == field;
+    return is_known ? schema->fields[at].type : (uint32_t)VARVE_TYPE_NONE;
 }
 
 /** Add to a list and its map; the latest of a key counts. */

@@ -98,27 +98,29 @@ static varve_status schemas_intern(vv_schemas *schemas, const vv_schema *wanted,
     return status;
 }
 
-/* Index of a field in a sorted array, or where it belongs. */
-static size_t schemas_place(const vv_schema_field *fields, size_t count, uint32_t field)
+uint32_t vv_schema_place(const vv_schema *schema, uint32_t begin, uint32_t field)
 {
-    size_t first = 0;
-    size_t end = count;
-    while (first < end) {
-        size_t middle = first + (end - first) / 2;
-        if (fields[middle].field < field) {
-            first = middle + 1;
+    uint32_t end = begin;
+    for (uint32_t step = 1; end < schema->count && schema->fields[end].field < field; step *= 2) {
+        begin = end + 1;
+        end = step < schema->count - end ? end + step : schema->count;
+    }
+    while (begin < end) {
+        uint32_t middle = begin + (end - begin) / 2;
+        if (schema->fields[middle].field < field) {
+            begin = middle + 1;
         } else {
             end = middle;
         }
     }
-    return first;
+    return begin;
 }
 
 /* Whether a set holds all the changes already. */
 static bool schemas_has_all(const vv_schema *schema, const vv_schema_field *changes, size_t count)
 {
     for (size_t index = 0; index < count; index++) {
-        size_t place = schemas_place(schema->fields, schema->count, changes[index].field);
+        uint32_t place = vv_schema_place(schema, 0, changes[index].field);
         if (place == schema->count || schema->fields[place].field != changes[index].field ||
             schema->fields[place].type != changes[index].type) {
             return false;
@@ -130,7 +132,8 @@ static bool schemas_has_all(const vv_schema *schema, const vv_schema_field *chan
 /* Put a change into a sorted array with room for one more; returns the new count. */
 static size_t schemas_put(vv_schema_field *fields, size_t count, vv_schema_field change)
 {
-    size_t place = schemas_place(fields, count, change.field);
+    const vv_schema set = {.count = (uint32_t)count, .fields = fields};
+    size_t place = vv_schema_place(&set, 0, change.field);
     if (place < count && fields[place].field == change.field) {
         fields[place].type = change.type;
         return count;

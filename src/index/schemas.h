@@ -33,6 +33,10 @@ VV_MUST_CHECK varve_status vv_schemas_init(vv_schemas *schemas, vv_alloc *alloc,
                                            varve_error *out_err);
 void vv_schemas_deinit(vv_schemas *schemas, bool with_lock);
 
+/** Where a field stands in a set, or would, when it stands at `begin` or behind: in steps that
+ *  double, so that a row of few fields does not cost what a series has of them. */
+uint32_t vv_schema_place(const vv_schema *schema, uint32_t begin, uint32_t field);
+
 /** The set `from` with `changes` (any order, the last one of a field wins) in it. */
 VV_MUST_CHECK varve_status vv_schemas_change(vv_schemas *schemas, const vv_schema *from,
                                              const vv_schema_field *changes, size_t change_count,

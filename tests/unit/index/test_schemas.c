@@ -102,12 +102,31 @@ static void a_failed_change_leaves_no_set(void **state)
     }
 }
 
+static void a_field_is_found_from_any_place_before_it(void **state)
+{
+    (void)state;
+    vv_schema_field fields[70];
+    for (uint32_t count = 0; count <= 70; count++) {
+        vv_schema schema = {.count = count, .fields = fields};
+        for (uint32_t i = 0; i < count; i++) {
+            fields[i] = (vv_schema_field){.field = 2 * i + 2};
+        }
+        for (uint32_t field = 1; field <= 2 * count + 3; field++) {
+            uint32_t place = (field - 1) / 2 < count ? (field - 1) / 2 : count;
+            for (uint32_t begin = 0; begin <= place; begin++) {
+                assert_int_equal(vv_schema_place(&schema, begin, field), place);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_sets_are_one),
         cmocka_unit_test(the_number_of_fields_has_a_limit),
         cmocka_unit_test(a_failed_change_leaves_no_set),
+        cmocka_unit_test(a_field_is_found_from_any_place_before_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
