@@ -1,36 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Threads, locks and conditions over POSIX threads. The check of lock ranks is in lock_ranks.c. */
+/* Threads, locks and conditions over POSIX threads. The check of lock ranks is in lock_ranks.c, the
+ * making of locks and conditions in thread_native.c. */
 #include "sys/thread.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "sys/clock.h"
 #include "sys/lock_ranks_priv.h"
+#include "sys/thread_native_priv.h"
 
 /* ---- mutex ---------------------------------------------------------------------------------- */
-
-varve_status vv_mutex_init(vv_mutex *mutex, vv_lock_rank rank, uint32_t order, varve_error *out_err)
-{
-    int result = pthread_mutex_init(&mutex->native, NULL);
-    if (result != 0) {
-        return vv_fail_errno(out_err, VARVE_E_NOMEM, result, "a lock could not be made");
-    }
-    mutex->rank = rank;
-    mutex->order = order;
-    return VARVE_OK;
-}
-
-void vv_mutex_deinit(vv_mutex *mutex)
-{
-    int result = pthread_mutex_destroy(&mutex->native);
-    VV_ASSERT(result == 0);
-}
 
 void vv_mutex_lock(vv_mutex *mutex)
 {
@@ -60,46 +43,11 @@ void vv_mutex_unlock(vv_mutex *mutex)
 
 /* ---- condition ------------------------------------------------------------------------------ */
 
-varve_status vv_cond_init(vv_cond *cond, varve_error *out_err)
-{
-    pthread_condattr_t attributes;
-    int result = pthread_condattr_init(&attributes);
-    if (result == 0) {
-        result = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-        if (result == 0) {
-            result = pthread_cond_init(&cond->native, &attributes);
-        }
-        (void)pthread_condattr_destroy(&attributes);
-    }
-    if (result != 0) {
-        return vv_fail_errno(out_err, VARVE_E_NOMEM, result, "a condition could not be made");
-    }
-    return VARVE_OK;
-}
-
-void vv_cond_deinit(vv_cond *cond)
-{
-    int result = pthread_cond_destroy(&cond->native);
-    VV_ASSERT(result == 0);
-}
-
 bool vv_cond_wait_until(vv_cond *cond, vv_mutex *mutex, int64_t deadline_mono_ns)
 {
     vv_mutex_assert_held(mutex);
     vv_lock_check_wait(mutex);
-    if (deadline_mono_ns == VV_NO_DEADLINE) {
-        int result = pthread_cond_wait(&cond->native, &mutex->native);
-        VV_ASSERT(result == 0);
-        return true;
-    }
-    int64_t deadline_ns = deadline_mono_ns < 0 ? 0 : deadline_mono_ns;
-    struct timespec deadline = {
-        .tv_sec = (time_t)(deadline_ns / VV_NS_PER_S),
-        .tv_nsec = (long)(deadline_ns % VV_NS_PER_S),
-    };
-    int result = pthread_cond_timedwait(&cond->native, &mutex->native, &deadline);
-    VV_ASSERT(result == 0 || result == ETIMEDOUT);
-    return result == 0;
+    return vv_cond_wait_native(cond, mutex, deadline_mono_ns);
 }
 
 void vv_cond_signal(vv_cond *cond)

@@ -2,7 +2,7 @@
 /*
  * A deterministic scheduler: threads that take turns as a seed says.
  *
- * This library defines all of sys/thread.h and of sys/clock.h itself. Programs that link it before
+ * This library defines all of sys/thread.c and of sys/clock.c itself. Programs that link it before
  * libvarve never get the files of the product, so no lock of the product knows about tests:
  *
  *      engine --> vv_mutex_lock, vv_cond_wait_until, vv_mono_now_ns ...

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All functions of sys/thread.h and sys/clock.h, for programs that run under the scheduler. A lock
- * is the native one in both worlds, but in a run it is only ever tried: who does not get it waits
- * for the baton instead. So locks may be taken outside of a run and given back in it.
+ * All functions of sys/thread.c and sys/clock.c, for programs that run under the scheduler. A lock
+ * is the native one in both worlds (sys/thread_native.c), but in a run it is only ever tried: who
+ * does not get it waits for the baton instead. So locks may be taken outside of a run and given
+ * back in it.
  */
 #include <errno.h>
 #include <sched.h>
@@ -15,26 +16,9 @@
 #include "support/sched/scheduler_priv.h"
 #include "sys/clock.h"
 #include "sys/lock_ranks_priv.h"
-#include "sys/thread.h"
+#include "sys/thread_native_priv.h"
 
 /* ---- mutex ---------------------------------------------------------------------------------- */
-
-varve_status vv_mutex_init(vv_mutex *mutex, vv_lock_rank rank, uint32_t order, varve_error *out_err)
-{
-    int result = pthread_mutex_init(&mutex->native, NULL);
-    if (result != 0) {
-        return vv_fail_errno(out_err, VARVE_E_NOMEM, result, "a lock could not be made");
-    }
-    mutex->rank = rank;
-    mutex->order = order;
-    return VARVE_OK;
-}
-
-void vv_mutex_deinit(vv_mutex *mutex)
-{
-    int result = pthread_mutex_destroy(&mutex->native);
-    VV_ASSERT(result == 0);
-}
 
 static bool scheduler_sys_try(vv_mutex *mutex)
 {
@@ -106,53 +90,13 @@ void vv_mutex_unlock(vv_mutex *mutex)
 
 /* ---- condition ------------------------------------------------------------------------------ */
 
-varve_status vv_cond_init(vv_cond *cond, varve_error *out_err)
-{
-    pthread_condattr_t attributes;
-    int result = pthread_condattr_init(&attributes);
-    if (result == 0) {
-        result = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-        if (result == 0) {
-            result = pthread_cond_init(&cond->native, &attributes);
-        }
-        (void)pthread_condattr_destroy(&attributes);
-    }
-    if (result != 0) {
-        return vv_fail_errno(out_err, VARVE_E_NOMEM, result, "a condition could not be made");
-    }
-    return VARVE_OK;
-}
-
-void vv_cond_deinit(vv_cond *cond)
-{
-    int result = pthread_cond_destroy(&cond->native);
-    VV_ASSERT(result == 0);
-}
-
-static bool scheduler_sys_wait(vv_cond *cond, vv_mutex *mutex, int64_t deadline_mono_ns)
-{
-    if (deadline_mono_ns == VV_NO_DEADLINE) {
-        int result = pthread_cond_wait(&cond->native, &mutex->native);
-        VV_ASSERT(result == 0);
-        return true;
-    }
-    int64_t deadline_ns = deadline_mono_ns < 0 ? 0 : deadline_mono_ns;
-    struct timespec deadline = {
-        .tv_sec = (time_t)(deadline_ns / VV_NS_PER_S),
-        .tv_nsec = (long)(deadline_ns % VV_NS_PER_S),
-    };
-    int result = pthread_cond_timedwait(&cond->native, &mutex->native, &deadline);
-    VV_ASSERT(result == 0 || result == ETIMEDOUT);
-    return result == 0;
-}
-
 bool vv_cond_wait_until(vv_cond *cond, vv_mutex *mutex, int64_t deadline_mono_ns)
 {
     scheduler_thread *me = scheduler_mine();
     vv_mutex_assert_held(mutex);
     vv_lock_check_wait(mutex);
     if (me == NULL) {
-        return scheduler_sys_wait(cond, mutex, deadline_mono_ns);
+        return vv_cond_wait_native(cond, mutex, deadline_mono_ns);
     }
     scheduler_sys_give(me, mutex);
     me->lock = mutex;
