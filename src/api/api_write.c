@@ -158,7 +158,7 @@ static varve_status api_add_named(varve_db *db, varve_batch *batch, const varve_
         return vv_fail(out_err, VARVE_E_INVALID, "a row has %zu fields; it must have 1..%d",
                        named->count, VV_ROW_FIELDS_MAX);
     }
-    varve_field fields[VV_ROW_FIELDS_MAX];
+    VV_NOT_CLEARED varve_field fields[VV_ROW_FIELDS_MAX];
     varve_row row = {
         .timestamp = named->timestamp,
         .fields = fields,
@@ -178,7 +178,7 @@ static varve_status api_add_named(varve_db *db, varve_batch *batch, const varve_
 static varve_status api_check_series(varve_db *db, const varve_named_row *rows, size_t count,
                                      varve_error *out_err)
 {
-    varve_error limit;
+    VV_NOT_CLEARED varve_error limit;
     varve_status status = vv_catalogue_check_rows(db->catalogue, rows, count, &limit);
     for (size_t i = 0; i < count && status == VARVE_E_LIMIT; i++) {
         uint32_t series;
@@ -212,7 +212,7 @@ varve_status varve_write(varve_db *db, const varve_named_row *rows, size_t count
     VV_TRY(vv_batch_create(db, &batch, out_err));
     varve_status status = VARVE_OK;
     for (size_t i = 0; i < count && status == VARVE_OK; i++) {
-        varve_error reason;
+        VV_NOT_CLEARED varve_error reason;
         status = api_add_named(db, batch, &rows[i], &reason);
         if (status == VARVE_E_INVALID || status == VARVE_E_LIMIT) {
             /* The commit decides: it fails with this reason, or leaves the row out. */

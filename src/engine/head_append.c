@@ -72,7 +72,7 @@ static VV_NOINLINE varve_status append_change_types(append_run *ctx, vv_head_sha
                                                     bool is_retyped, varve_error *out_err)
 {
     const vv_schema *schema = vv_catalogue_schema(ctx->head->db->catalogue, series->id);
-    vv_schema_field changes[VV_ROW_FIELDS_MAX];
+    VV_NOT_CLEARED vv_schema_field changes[VV_ROW_FIELDS_MAX];
     size_t count = 0;
     size_t added = 0;
     uint32_t at = 0;

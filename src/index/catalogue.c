@@ -326,8 +326,8 @@ static varve_status catalogue_create_locked(vv_catalogue *catalogue, const catal
                                             uint32_t *out_series, varve_error *out_err)
 {
     vv_rwlock_assert_written(&catalogue->lock);
-    uint32_t names[VV_LABELS_MAX];
-    uint32_t terms[VV_LABELS_MAX];
+    VV_NOT_CLEARED uint32_t names[VV_LABELS_MAX];
+    VV_NOT_CLEARED uint32_t terms[VV_LABELS_MAX];
     vv_postings_place place = {
         .is_internal = vv_metric_is_internal(key->metric),
         .names = names,

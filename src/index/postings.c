@@ -64,7 +64,7 @@ static size_t postings_collect(vv_postings *postings, const vv_postings_place *p
 varve_status vv_postings_add(vv_postings *postings, uint32_t series, const vv_postings_place *place)
 {
     VV_ASSERT(place->label_count <= VV_LABELS_MAX);
-    vv_idset *sets[POSTINGS_SETS_MAX];
+    VV_NOT_CLEARED vv_idset *sets[POSTINGS_SETS_MAX];
     size_t count = postings_collect(postings, place, sets);
     for (size_t done = 0; done < count; done++) {
         if (vv_idset_add(sets[done], postings->alloc, series) == VARVE_OK) {

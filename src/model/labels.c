@@ -238,7 +238,7 @@ static void labels_hash_part(labels_hasher *hasher, varve_text text)
 uint64_t vv_series_identity_hash(varve_text metric, const varve_label *labels, size_t count,
                                  uint64_t seed)
 {
-    labels_hasher hasher;
+    VV_NOT_CLEARED labels_hasher hasher; /* larger than what it hashes */
     hasher.seed = seed;
     hasher.used = 0;
     hasher.is_streaming = false;
