@@ -191,6 +191,13 @@ double bench_child_stop(bench_child *child)
     return children_seconds(&used);
 }
 
+void bench_child_kill(bench_child *child)
+{
+    kill(-child->pid, SIGKILL);
+    waitpid(child->pid, NULL, 0);
+    children_forget(child);
+}
+
 /** The end of what a program said on standard error, on ours. */
 static void children_show_log(const char *path)
 {

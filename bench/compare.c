@@ -18,6 +18,8 @@ static const compare_entry compare_entries[] = {
      bench_versus_series},
     {"S1", "victoria-metrics", "size at rest, beside VictoriaMetrics", bench_versus_size},
     {"S1", "promtool", "size at rest, beside blocks of Prometheus", bench_versus_size},
+    {"S2", "prometheus", "opening after a kill, everything in the log, beside Prometheus",
+     bench_versus_replay},
     {"E1", "tstorage", "embedded: batches, single rows and selects, beside the Go library tstorage",
      bench_versus_embedded},
     {"E2", "tsink", "embedded: batches, selects and durable rows, beside the crate tsink",

@@ -145,25 +145,72 @@ static void servers_start_victoria(bench_server *server, const char *program, co
     }
 }
 
+void bench_server_start_prometheus(bench_server *server, const bench_options *options,
+                                   const bench_peer *engine, const char *data)
+{
+    char config[SERVERS_PATH_BYTES];
+    char path[SERVERS_PATH_BYTES];
+    char listen[96];
+    *server = (bench_server){.engine = engine->name};
+    snprintf(server->data, sizeof server->data, "%s", data);
+    snprintf(server->log, sizeof server->log, "%s.log", server->data);
+    unlink(server->log);
+    snprintf(config, sizeof config, "%s/prometheus.yml", bench_scratch(options));
+    FILE *file = fopen(config, "we");
+    if (file == NULL || fputs("global:\n  scrape_interval: 1h\n", file) < 0 || fclose(file) != 0) {
+        bench_die("%s cannot be written", config);
+    }
+    snprintf(config, sizeof config, "--config.file=%s/prometheus.yml", bench_scratch(options));
+    snprintf(path, sizeof path, "--storage.tsdb.path=%s", data);
+    snprintf(server->url, sizeof server->url, "http://127.0.0.1:%u", servers_free_port());
+    snprintf(listen, sizeof listen, "--web.listen-address=%s", server->url + strlen("http://"));
+    const char *const argv[] = {engine->path,
+                                config,
+                                path,
+                                listen,
+                                "--storage.tsdb.retention.time=100y",
+                                "--query.max-samples=1000000000",
+                                NULL};
+    server->child = bench_child_start(&(bench_command){.argv = argv, .log = server->log});
+    int64_t start = bench_now_ns();
+    while (servers_ask(server, "/-/ready", NULL) != 200) {
+        servers_pause(start, "the start of prometheus");
+    }
+}
+
+void bench_server_log(const bench_server *server, char *out_text, size_t capacity)
+{
+    FILE *file = fopen(server->log, "re");
+    size_t size = file == NULL ? 0 : fread(out_text, 1, capacity - 1, file);
+    out_text[size] = '\0';
+    if (file != NULL) {
+        fclose(file);
+    }
+}
+
 void bench_server_start(bench_server *server, const bench_options *options,
                         const bench_peer *engine)
 {
-    char log[SERVERS_PATH_BYTES];
     *server = (bench_server){.engine = engine->name};
     snprintf(server->data, sizeof server->data, "%.400s/%s-data", bench_scratch(options),
              engine->name);
-    snprintf(log, sizeof log, "%s.log", server->data);
+    snprintf(server->log, sizeof server->log, "%s.log", server->data);
     bench_tree_remove(server->data);
     if (servers_is_victoria(server)) {
-        servers_start_victoria(server, engine->path, log);
+        servers_start_victoria(server, engine->path, server->log);
     } else {
-        servers_start_varve(server, engine->path, log);
+        servers_start_varve(server, engine->path, server->log);
     }
 }
 
 double bench_server_stop(bench_server *server)
 {
     return bench_child_stop(&server->child);
+}
+
+void bench_server_kill(bench_server *server)
+{
+    bench_child_kill(&server->child);
 }
 
 /* ---- what it has ---- */
@@ -186,17 +233,27 @@ static double servers_number(const bench_server *server, const char *answer, con
     return strtod(at + (*at == '"'), NULL);
 }
 
-static double servers_victoria(const bench_server *server, const bench_rows *rows,
-                               const char *function)
+double bench_server_promql(const bench_server *server, const char *query, long long time_s)
 {
     char path[SERVERS_PATH_BYTES];
     char title[64];
+    char *escaped = curl_easy_escape(NULL, query, 0);
+    snprintf(path, sizeof path, "/api/v1/query?nocache=1&time=%lld&query=%s", time_s,
+             escaped == NULL ? "" : escaped);
+    curl_free(escaped);
+    snprintf(title, sizeof title, "\"value\":[%lld,", time_s);
+    return servers_number(server, servers_must(server, path, NULL), title);
+}
+
+static double servers_victoria(const bench_server *server, const bench_rows *rows,
+                               const char *function)
+{
+    char query[SERVERS_PATH_BYTES];
     /* Ranges leave their first moment out: half a step later, all steps lie inside. */
     long long end = bench_rows_time_ns(rows->steps - 1) / INT64_C(1000000000) + 5;
-    snprintf(path, sizeof path, "/api/v1/query?nocache=1&time=%lld&query=%s(%s%zus%s)", end,
-             function, "%7B__name__=~%22cpu_.*%22%7D%5B", rows->steps * 10, "%5D)");
-    snprintf(title, sizeof title, "\"value\":[%lld,", end);
-    return servers_number(server, servers_must(server, path, NULL), title);
+    snprintf(query, sizeof query, "sum(%s({__name__=~\"cpu_.*\"}[%zus]))", function,
+             rows->steps * 10);
+    return bench_server_promql(server, query, end);
 }
 
 /** Sum and count of one field of all series, with a query of rows. */
@@ -218,8 +275,8 @@ static bench_sum servers_varve(const bench_server *server, const char *field)
 bench_sum bench_server_sum(const bench_server *server, const bench_rows *rows)
 {
     if (servers_is_victoria(server)) {
-        return (bench_sum){.sum = servers_victoria(server, rows, "sum(sum_over_time"),
-                           .rows = servers_victoria(server, rows, "sum(count_over_time")};
+        return (bench_sum){.sum = servers_victoria(server, rows, "sum_over_time"),
+                           .rows = servers_victoria(server, rows, "count_over_time")};
     }
     bench_sum all = {0};
     for (size_t i = 0; i < rows->fields; i++) {

@@ -16,6 +16,7 @@ typedef struct bench_server {
     bench_child child;
     char url[64];
     char data[512]; /* its directory */
+    char log[520];
     const char *engine;
 } bench_server;
 
@@ -23,6 +24,11 @@ typedef struct bench_server {
  * "victoria-metrics". */
 void bench_server_start(bench_server *server, const bench_options *options,
                         const bench_peer *engine);
+/** Prometheus on a directory that has data; returns when it is ready, all of its log replayed. */
+void bench_server_start_prometheus(bench_server *server, const bench_options *options,
+                                   const bench_peer *engine, const char *data);
+/** What it has said on standard error, terminated. */
+void bench_server_log(const bench_server *server, char *out_text, size_t capacity);
 /** Ends it cleanly; its files stay. The CPU seconds of its whole life. */
 double bench_server_stop(bench_server *server);
 /** Wait until everything that was taken can be asked for. */
@@ -31,6 +37,10 @@ void bench_server_settle(const bench_server *server);
  * logs (which are empty) and saved caches. */
 uint64_t bench_server_rest_bytes(bench_server *server, const bench_options *options,
                                  const bench_peer *engine);
+/** Ends it at once. */
+void bench_server_kill(bench_server *server);
+/** What a query of PromQL answers with one number, at a time in seconds. */
+double bench_server_promql(const bench_server *server, const char *query, long long time_s);
 /** Count and sum of all values it has of the set. */
 bench_sum bench_server_sum(const bench_server *server, const bench_rows *rows);
 

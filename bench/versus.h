@@ -43,6 +43,8 @@ bench_child bench_child_start(const bench_command *command);
 /** Ask it to end, wait; kills what does not end within ten seconds. The seconds of CPU time of its
  * whole life. */
 double bench_child_stop(bench_child *child);
+/** End it at once. */
+void bench_child_kill(bench_child *child);
 /** Run to the end; its standard output, terminated, and the seconds of CPU time that it took. A
  * status other than 0 ends the program. */
 double bench_child_run(const bench_command *command, char *out_text, size_t capacity);
@@ -111,5 +113,6 @@ void bench_versus_series(const bench_options *options, const bench_peer *peer);
 void bench_versus_size(const bench_options *options, const bench_peer *peer);
 void bench_versus_embedded(const bench_options *options, const bench_peer *peer);
 void bench_versus_append(const bench_options *options, const bench_peer *peer);
+void bench_versus_replay(const bench_options *options, const bench_peer *peer);
 
 #endif

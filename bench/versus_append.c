@@ -7,13 +7,16 @@
  * thread; promtool stops its clock when the last scrape is in memory and in the log, so
  * append_rows_per_s is what compares. rows_per_s of varve goes on until everything is in a segment.
  * CPU time is that of the whole of promtool, and of varve until then.
+ *
+ * S2 beside Prometheus: the same samples are left in the log of each, as after a kill; varve_open
+ * is timed, and what the log of Prometheus says that its replay took. Verified is the number of
+ * samples.
  */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "hosts.h"
-#include "versus.h"
+#include "servers.h"
 
 enum { APPEND_PATH_BYTES = 512, APPEND_TEXT_BYTES = 1 << 16, APPEND_THREADS_MAX = 2 };
 
@@ -23,9 +26,11 @@ static const int64_t append_step_ns = INT64_C(30000000000);
 typedef struct append_job {
     const bench_options *options;
     const bench_peer *peer;
+    const bench_peer *promtool; /* S2: who makes the log; I1: the peer */
     size_t series, scrapes, threads;
     bool is_verifying;
     char names[APPEND_PATH_BYTES]; /* the file of label sets */
+    char out[APPEND_PATH_BYTES];   /* what promtool makes; its database is `storage` in it */
 } append_job;
 
 /** The value of scrape k, as promtool makes it. */
@@ -68,34 +73,42 @@ static double append_find(const char *text, const char *title)
     return strtod(at + strlen(title), NULL);
 }
 
-static void append_theirs(void *context, double *figures)
+/** Run promtool; what it says lives until the next run. */
+static const char *append_run_promtool(append_job *job, double *out_cpu_s)
 {
-    append_job *job = context;
     char log[APPEND_PATH_BYTES];
-    char out[APPEND_PATH_BYTES];
     char series[24];
     char scrapes[24];
     char threads[32];
     static char text[APPEND_TEXT_BYTES];
     snprintf(log, sizeof log, "%s/promtool.log", bench_scratch(job->options));
-    snprintf(out, sizeof out, "%s/promtool", bench_scratch(job->options));
+    snprintf(job->out, sizeof job->out, "%s/promtool", bench_scratch(job->options));
     snprintf(series, sizeof series, "--metrics=%zu", job->series);
     snprintf(scrapes, sizeof scrapes, "--scrapes=%zu", job->scrapes);
     snprintf(threads, sizeof threads, "GOMAXPROCS=%zu", job->threads);
     char directory[APPEND_PATH_BYTES + 8];
-    snprintf(directory, sizeof directory, "--out=%s", out);
-    const char *const argv[] = {job->peer->path, "tsdb",  "bench",    "write", directory,
-                                series,          scrapes, job->names, NULL};
+    snprintf(directory, sizeof directory, "--out=%s", job->out);
+    const char *const argv[] = {
+        job->promtool->path, "tsdb", "bench", "write", directory, series, scrapes,
+        job->names,          NULL};
     const char *const environment[] = {threads, NULL};
-    double cpu = bench_child_run(
+    *out_cpu_s = bench_child_run(
         &(bench_command){.argv = argv, .environment = environment, .log = log}, text, sizeof text);
     double rows = (double)(job->series * job->scrapes);
     if (append_find(text, "total samples: ") != rows) {
         bench_die("promtool does not verify: %s", text);
     }
+    return text;
+}
+
+static void append_theirs(void *context, double *figures)
+{
+    append_job *job = context;
+    double cpu;
+    const char *text = append_run_promtool(job, &cpu);
     figures[0] = append_find(text, "samples/sec: ");
-    figures[1] = rows / cpu;
-    bench_tree_remove(out);
+    figures[1] = (double)(job->series * job->scrapes) / cpu;
+    bench_tree_remove(job->out);
 }
 
 /* ---- varve ---- */
@@ -189,6 +202,7 @@ void bench_versus_append(const bench_options *options, const bench_peer *peer)
 {
     append_job job = {.options = options,
                       .peer = peer,
+                      .promtool = peer,
                       .series = bench_pick(options, 2000, 20000),
                       .scrapes = bench_pick(options, 100, 1000),
                       .threads = 2};
@@ -218,4 +232,124 @@ void bench_versus_append(const bench_options *options, const bench_peer *peer)
                                  .count = 3,
                              });
     }
+}
+
+/* ---- S2 ---- */
+
+static void append_own_replay(void *context, double *figures)
+{
+    append_job *job = context;
+    bench_store store;
+    bench_store_open(&store, job->options, VARVE_OPEN_NO_BACKGROUND, VARVE_SYNC_NONE, NULL,
+                     job->series);
+    int64_t start;
+    int64_t cpu_start;
+    append_all(job, &store, &start, &cpu_start);
+    bench_store_kill(&store);
+    start = bench_now_ns();
+    cpu_start = bench_cpu_ns();
+    bench_store_reopen(&store);
+    double rows = (double)(job->series * job->scrapes);
+    figures[0] = rows / ((double)(bench_now_ns() - start) * 1e-9);
+    figures[1] = rows / ((double)(bench_cpu_ns() - cpu_start) * 1e-9);
+    if (job->is_verifying) {
+        append_verify(job, &store);
+    }
+    bench_store_drop(&store);
+}
+
+/** Seconds of a duration as Go prints it: 1m2.5s, 835.4ms. */
+static double append_duration(const char *text)
+{
+    double seconds = 0;
+    while (*text >= '0' && *text <= '9') {
+        char *end;
+        double number = strtod(text, &end);
+        if (strncmp(end, "ms", 2) == 0) {
+            return seconds + number / 1000;
+        }
+        if (*end != 's' && *end != 'm') {
+            return 0; /* microseconds: too few samples to time */
+        }
+        seconds += *end == 'm' ? number * 60 : number;
+        text = end + 1;
+    }
+    return seconds;
+}
+
+/** The samples of the ten metrics. */
+static double append_their_count(const append_job *job, const bench_server *server)
+{
+    bench_rows rows = bench_rows_of(BENCH_TSBS_CPU, BENCH_STD);
+    long long end = (long long)job->scrapes * append_step_ns / INT64_C(1000000000) + 5;
+    double count = 0;
+    for (size_t i = 0; i < rows.fields; i++) {
+        char query[128];
+        snprintf(query, sizeof query, "sum(count_over_time(cpu_%s[%llds]))",
+                 bench_rows_field(&rows, i), end);
+        count += bench_server_promql(server, query, end);
+    }
+    return count;
+}
+
+static void append_their_replay(void *context, double *figures)
+{
+    append_job *job = context;
+    static char log[APPEND_TEXT_BYTES];
+    static const char title[] = "total_replay_duration=";
+    double cpu;
+    bench_server server;
+    char data[APPEND_PATH_BYTES + 16];
+    append_run_promtool(job, &cpu);
+    snprintf(data, sizeof data, "%s/storage", job->out);
+    bench_server_start_prometheus(&server, job->options, job->peer, data);
+    bench_server_log(&server, log, sizeof log);
+    const char *at = strstr(log, title);
+    double seconds = at == NULL ? 0 : append_duration(at + sizeof title - 1);
+    if (seconds <= 0) {
+        bench_die("prometheus does not say how long its replay took: %s", log);
+    }
+    double rows = (double)(job->series * job->scrapes);
+    figures[0] = rows / seconds;
+    if (job->is_verifying && append_their_count(job, &server) != rows) {
+        bench_die("prometheus does not verify: its log has another number of samples");
+    }
+    bench_server_kill(&server);
+    bench_tree_remove(job->out);
+}
+
+void bench_versus_replay(const bench_options *options, const bench_peer *peer)
+{
+    bench_peer promtool;
+    if (!bench_peer_find("promtool", "S2", options, &promtool)) {
+        return;
+    }
+    append_job job = {.options = options,
+                      .peer = peer,
+                      .promtool = &promtool,
+                      .series = bench_pick(options, 2000, 20000),
+                      .scrapes = bench_pick(options, 100, 1000),
+                      .threads = 2};
+    append_write_names(&job);
+    double figures[BENCH_FIGURES_MAX];
+    job.is_verifying = true;
+    append_own_replay(&job, figures);
+    append_their_replay(&job, figures);
+    job.is_verifying = false;
+    char params[128];
+    snprintf(params, sizeof params, "\"series\":%zu,\"scrapes\":%zu", job.series, job.scrapes);
+    bench_pairs(options, &(bench_pairing){
+                             .result = {.workload = "S2",
+                                        .set = "promtool",
+                                        .params = params,
+                                        .durability = "none",
+                                        .threads = 2},
+                             .peer = peer,
+                             .context = &job,
+                             .varve = append_own_replay,
+                             .other = append_their_replay,
+                             .metrics = {"rows_per_s", "rows_per_cpu_s"},
+                             .units = {"1/s", "1/s"},
+                             .count = 2,
+                         });
 }
