@@ -21,7 +21,7 @@ enum {
     EMBEDDED_PATH_BYTES = 512,
     EMBEDDED_NAME_BYTES = 32,
     EMBEDDED_ANSWER_BYTES = 4096,
-    EMBEDDED_SPAN = 100,
+    EMBEDDED_SPAN = 100, /* rows of a short select */
     EMBEDDED_ARGUMENTS_MAX = 20,
 };
 
@@ -29,10 +29,10 @@ typedef struct embedded_job {
     const bench_options *options;
     const bench_peer *peer;
     bench_matrix matrix;
-    size_t call;    /* rows of an insert */
-    size_t selects; /* 0: every series from end to end */
-    size_t threads; /* of durable rows */
-    uint32_t sync;  /* of inserts: what is nearest to what the peer does */
+    size_t call;          /* rows of an insert */
+    size_t selects, span; /* how many selects of how many rows; 0: every series from end to end */
+    size_t threads;       /* of durable rows */
+    uint32_t sync;        /* of inserts: what is nearest to what the peer does */
     bool is_by_handle;
     varve_label *labels; /* of each series */
     char (*names)[EMBEDDED_NAME_BYTES];
@@ -93,7 +93,7 @@ static void embedded_ask(const embedded_job *job, const char *operation, char *o
     char numbers[6][24];
     snprintf(log, sizeof log, "%s/%s.log", bench_scratch(job->options), job->peer->name);
     const size_t values[6] = {job->matrix.series, job->matrix.scrapes, job->call,
-                              job->selects,       EMBEDDED_SPAN,       job->threads};
+                              job->selects,       job->span,           job->threads};
     for (size_t i = 0; i < VV_ARRAY_COUNT(values); i++) {
         snprintf(numbers[i], sizeof numbers[i], "%zu", values[i]);
     }
@@ -289,7 +289,7 @@ static void embedded_choose(const embedded_job *job, size_t i, size_t *out_serie
 {
     size_t steps = job->matrix.scrapes;
     *out_series = i * 7919 % job->matrix.series;
-    *out_span = job->selects > 0 ? EMBEDDED_SPAN : steps;
+    *out_span = job->selects > 0 ? job->span : steps;
     *out_first = *out_span < steps ? i * 104729 % (steps - *out_span) : 0;
 }
 
@@ -420,13 +420,15 @@ static void embedded_run_inserts(embedded_job *job, const char *workload)
 }
 
 /** Of the databases that the inserts have left. */
-static void embedded_run_selects(embedded_job *job, const char *workload, size_t selects)
+static void embedded_run_selects(embedded_job *job, const char *workload, size_t selects,
+                                 size_t span)
 {
     char params[128];
     job->selects = selects;
+    job->span = span;
     embedded_compare(job);
-    snprintf(params, sizeof params, "\"op\":\"select\",\"selects\":%zu,\"span\":%zu",
-             embedded_selects(job), selects > 0 ? (size_t)EMBEDDED_SPAN : job->matrix.scrapes);
+    snprintf(params, sizeof params, "\"op\":\"select\",\"selects\":%zu,\"span\":%zu", selects,
+             span);
     bench_pairing pairing = embedded_pairing(job, workload, params, "");
     pairing.varve = embedded_own_selects;
     pairing.other = embedded_their_selects;
@@ -464,14 +466,15 @@ void bench_versus_embedded(const bench_options *options, const bench_peer *peer)
     uint32_t sync = is_tsink ? VARVE_SYNC_NONE : VARVE_SYNC_BUFFERED;
     embedded_job job = {.options = options, .peer = peer, .sync = sync};
     embedded_job single = {.options = options, .peer = peer, .sync = sync, .call = 1};
-    embedded_prepare(&job, bench_pick(options, 50, 1000), bench_pick(options, 200, 4000));
+    size_t series = bench_pick(options, 50, 1000);
+    embedded_prepare(&job, series, bench_pick(options, 200, is_tsink ? 400 : 2000));
     job.call = job.matrix.series;
     embedded_run_inserts(&job, workload);
-    embedded_run_selects(&job, workload, 0);
-    embedded_run_selects(&job, workload, bench_pick(options, 100, 2000));
+    embedded_run_selects(&job, workload, bench_pick(options, 20, 200), job.matrix.scrapes);
+    embedded_run_selects(&job, workload, bench_pick(options, 100, 2000), EMBEDDED_SPAN);
     embedded_release(&job);
     if (!is_tsink) {
-        embedded_prepare(&single, bench_pick(options, 100, 1000), bench_pick(options, 40, 400));
+        embedded_prepare(&single, series, bench_pick(options, 20, 200));
         embedded_run_inserts(&single, workload);
         embedded_release(&single);
         return;
