@@ -134,7 +134,8 @@ static bool wal_group_advance_locked(vv_wal *wal)
     if (wal->is_failed) {
         return false;
     }
-    uint64_t visible = 0;
+    uint64_t visible = 0; /* also of a batch without rows that comes before all rows */
+    uint64_t first = wal->first_pending;
     while (wal->first_pending <= wal->last_ticket) {
         const vv_wal_batch *batch = &wal->ring[wal->first_pending & (wal->ring_capacity - 1)];
         if (!batch->is_applied || !wal_group_is_safe(wal, wal->first_pending, batch->sync)) {
@@ -143,7 +144,7 @@ static bool wal_group_advance_locked(vv_wal *wal)
         visible = batch->last_sequence;
         wal->first_pending += 1;
     }
-    if (visible == 0) {
+    if (wal->first_pending == first) {
         return false;
     }
     VV_ASSERT(visible >= atomic_load(&wal->visible_sequence));

@@ -568,6 +568,27 @@ static void a_visible_ticket_is_answered_without_the_lock(void **state)
     log_world_deinit(&world);
 }
 
+/* It moves no sequence: nothing but its ticket becomes visible. */
+static void a_batch_without_rows_before_all_rows_is_answered(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    uint8_t payload[16];
+    log_fill(payload, 1, sizeof payload);
+    vv_wal_record record = {.type = VV_WAL_POLICY,
+                            .payload = vv_bytes_make(payload, sizeof payload),
+                            .payload_crc = vv_crc32c(0, payload, sizeof payload)};
+    check_ok(vv_wal_reserve(world.wal, sizeof payload, 1, 0, &err), &err);
+    vv_wal_ticket ticket = vv_wal_append(world.wal, &record, 1, VARVE_SYNC_GROUP);
+    vv_wal_applied(world.wal, ticket);
+    assert_int_equal(VARVE_ACK_DURABLE, log_wait(&world, ticket));
+    assert_int_equal(0, vv_wal_visible(world.wal));
+    log_world_deinit(&world);
+}
+
 /* Q3 */
 static void a_written_ticket_waits_for_an_earlier_batch_to_be_applied(void **state)
 {
@@ -637,6 +658,7 @@ int main(void)
         log_test(a_failed_round_wakes_all_who_sleep),
         log_test(a_waiter_of_the_next_cohort_times_out),
         log_test(a_visible_ticket_is_answered_without_the_lock),
+        log_test(a_batch_without_rows_before_all_rows_is_answered),
         log_test(a_written_ticket_waits_for_an_earlier_batch_to_be_applied),
         log_test(a_group_delay_ends_when_somebody_asked_for_always),
     };
