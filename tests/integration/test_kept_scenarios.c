@@ -25,7 +25,6 @@
 #include "support/dump.h"
 #include "support/file_tree.h"
 #include "support/setting.h"
-#include "sys/vfs.h"
 
 enum { NOW_S = 100000, GRACE_S = 60, TEXT_BYTES = 1 << 18 };
 
