@@ -12,7 +12,7 @@ CONFIGURE := cmake --preset release --log-level=WARNING
 BUILD     := cmake --build build
 CAMPAIGNS := crash crash-long sched kill kill-long fuzz flips model mutants coverage
 
-.PHONY: default run test bench bench-peers roundtrip $(CAMPAIGNS) check install format clean
+.PHONY: default run test python bench bench-peers roundtrip $(CAMPAIGNS) check install format clean
 .NOTPARALLEL:
 
 # build/varve, build/libvarve.so, build/libvarve.a, build/varve-bench
@@ -28,6 +28,13 @@ run: default
 # Everything that is checked before a change lands; ends with a summary.
 test:
 	@start=$$(date +%s); tools/setup build test && exec tools/test --since $$start
+
+# .venv with the package varve (bindings/python) in it.
+python:
+	@tools/setup build python
+	@python3 -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check ./bindings/python
+	@echo "python: .venv/bin/python -c 'import varve'"
 
 # A smoke run; build/varve-bench --help lists the rest.
 bench: default

@@ -12,6 +12,7 @@ A room is a directory of src/. The rules, in the order of the code:
   own       x.c includes its x.h first
   pure      base, model, codec, promql and wire do not see sys
   tests     tests and bench see what their kind may see
+  bindings  a language's files see varve.h, each other and the system, not the rooms
   alone     every header compiles by itself
 """
 
@@ -164,6 +165,14 @@ def check_tests(tree, findings, table):
                     findings.add(name, line, f"a test of this kind may not include {path}")
 
 
+def check_bindings(tree, findings):
+    for name in tree.named("bindings/", ".c", ".h"):
+        for line, form, path in includes(tree.text(name)):
+            beside = f"{PurePosixPath(name).parent}/{path}"
+            if path != "varve.h" and (f"src/{path}" in tree.files or (form == '"' and beside not in tree.files)):
+                findings.add(name, line, f"a binding sees varve.h and its own files, not {path}")
+
+
 def check_headers_alone(tree, findings):
     def compile_alone(name):
         room = PurePosixPath(name).parts[1]
@@ -186,6 +195,7 @@ def check(tree, findings):
     table = read_table(tree, findings)
     check_sources(tree, findings, table)
     check_tests(tree, findings, table)
+    check_bindings(tree, findings)
     check_headers_alone(tree, findings)
 
 

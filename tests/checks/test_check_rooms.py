@@ -33,6 +33,13 @@ class Rooms(checktree.CheckCase):
         self.assert_found(check, {"src/base/up.c": source('#include "wal/frame.h"')},
                           "base may not include wal")
 
+    def test_a_binding_sees_varve_h_and_its_own_files(self):
+        good = source("#include <Python.h>", "#include <sys/time.h>", '#include <varve.h>', '#include "py_a.h"')
+        self.assertEqual([], self.findings(check, {"bindings/python/src/py_a.c": good, "bindings/python/src/py_a.h": SPDX}))
+        for wrong in ('#include "base/buf.h"', "#include <base/buf.h>", '#include "py_gone.h"'):
+            with self.subTest(wrong):
+                self.assert_found(check, {"bindings/python/src/py_b.c": source(wrong)}, "a binding sees varve.h")
+
     def test_a_relative_include_is_seen(self):
         self.assert_found(check, {"src/base/up.c": source('#include "buf.h"')}, 'not "room/file.h"')
         self.assert_found(check, {"src/wal/up.c": source('#include "../base/buf.h"')}, 'not "room/file.h"')
