@@ -34,7 +34,7 @@ WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wsig
             "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wcast-qual", "-Wcast-align",
             "-Wpointer-arith", "-Wundef", "-Wvla", "-Wformat=2",
             "-Wimplicit-fallthrough", "-Wswitch-enum", "-Wdouble-promotion",
-            "-Wno-maybe-uninitialized", "-Werror"]
+            "-Wno-maybe-uninitialized", "-Wno-unknown-warning-option", "-Werror"]
 
 
 def library_root():
