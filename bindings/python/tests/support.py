@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests share: directories of their own, libraries that may be absent, child processes."""
 
+import faulthandler
 import importlib
 import os
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import varve
 
 CHILD_SECONDS = 60  # a child that takes longer has hung
+TEST_SECONDS = 240  # so has a test: it ends the run, with the stacks of all threads
 
 
 def library(name):
@@ -38,6 +40,8 @@ class Case(unittest.TestCase):
     """A test with a directory of its own, and a database in memory."""
 
     def setUp(self):
+        faulthandler.dump_traceback_later(TEST_SECONDS, exit=True)
+        self.addCleanup(faulthandler.cancel_dump_traceback_later)
         self._directory = tempfile.TemporaryDirectory(prefix="varve-python-")
         self.addCleanup(self._directory.cleanup)
         self.directory = Path(self._directory.name)
