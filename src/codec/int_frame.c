@@ -71,43 +71,20 @@ static uint64_t frame_median(uint64_t *values, size_t count)
     return values[count / 2];
 }
 
-/* What one look at all values tells. */
-typedef struct frame_look {
-    uint32_t histogram[65]; /* of the bits of the distances from the centre */
-    uint32_t widest;
-    int64_t min, max;
-} frame_look;
-
-static void frame_look_at(const uint64_t *values, size_t count, uint64_t centre, frame_look *out)
+static uint32_t frame_widest(const vv_int_look *look)
 {
-    /* Neighbours count in different places: the same one again would wait for its own store. */
-    enum { HISTOGRAMS = 4 };
-    uint32_t histograms[HISTOGRAMS][65] = {{0}};
-    int64_t min = (int64_t)centre;
-    int64_t max = (int64_t)centre;
-    for (size_t i = 0; i < count; ++i) {
-        int64_t value = (int64_t)values[i];
-        histograms[i % HISTOGRAMS][vv_bits_for(frame_distance(values[i], centre))] += 1;
-        min = value < min ? value : min;
-        max = value > max ? value : max;
+    uint32_t widest = 64;
+    while (widest > 0 && look->histogram[widest] == 0) {
+        widest -= 1;
     }
-    *out = (frame_look){.min = min, .max = max};
-    for (size_t i = 0; i < HISTOGRAMS; ++i) {
-        for (uint32_t width = 0; width <= 64; ++width) {
-            out->histogram[width] += histograms[i][width];
-        }
-    }
-    out->widest = 64;
-    while (out->widest > 0 && out->histogram[out->widest] == 0) {
-        out->widest -= 1;
-    }
+    return widest;
 }
 
 /* The width around the centre (sign included) with the least bits for the `looked` values seen;
  * exceptions note their position among `count`. */
-static uint32_t frame_best_width(const frame_look *look, size_t looked, size_t count)
+static uint32_t frame_best_width(const vv_int_look *look, size_t looked, size_t count)
 {
-    uint32_t widest = look->widest;
+    uint32_t widest = frame_widest(look);
     uint32_t position_bits = vv_bits_for(count - 1);
     size_t outside = 0;
     size_t best_bits = SIZE_MAX;
@@ -127,8 +104,8 @@ static uint32_t frame_best_width(const frame_look *look, size_t looked, size_t c
  * it holds no outlier, or leaving its own out pays. */
 static bool frame_sample_pays(const uint64_t *sample, uint64_t middle, uint32_t width, size_t count)
 {
-    frame_look look;
-    frame_look_at(sample, FRAME_SAMPLE, middle, &look);
+    vv_int_look look;
+    vv_kernels_get()->look(sample, FRAME_SAMPLE, middle, &look);
     uint32_t gain = 1 + width / FRAME_GAIN_SHARE;
     return frame_best_width(&look, FRAME_SAMPLE, count) + gain <= width;
 }
@@ -162,25 +139,14 @@ static bool frame_sample(const uint64_t *values, size_t count, uint32_t width, u
 static vv_int_frame frame_around(const uint64_t *values, size_t count, uint64_t centre,
                                  uint32_t width)
 {
-    int64_t min = (int64_t)centre;
-    int64_t max = (int64_t)centre;
-    uint64_t inside = frame_reach(width);
-    for (size_t i = 0; i < count; ++i) {
-        /* Which one is outside nobody can predict: that one counts as the centre. */
-        uint64_t value = frame_distance(values[i], centre) <= inside ? values[i] : centre;
-        min = (int64_t)value < min ? (int64_t)value : min;
-        max = (int64_t)value > max ? (int64_t)value : max;
-    }
+    const vv_kernels *kernels = vv_kernels_get();
+    int64_t min;
+    int64_t max;
+    kernels->inside(values, count, centre, frame_reach(width), &min, &max);
     vv_int_frame frame = vv_int_frame_plain(count, min, max);
-    uint64_t reach = frame_reach(frame.width);
-    uint64_t all = 0;
-    for (size_t i = 0; i < count; ++i) {
-        uint64_t distance = values[i] - frame.base;
-        if (distance > reach) {
-            frame.exception_count += 1;
-            all |= vv_zigzag_encode((int64_t)distance);
-        }
-    }
+    uint64_t all;
+    frame.exception_count =
+        kernels->outside(values, count, frame.base, frame_reach(frame.width), &all);
     frame.exception_width = vv_bits_for(all);
     frame.size = frame_size(&frame, count);
     return frame;
@@ -193,12 +159,13 @@ vv_int_frame vv_int_frame_plan(const uint64_t *values, size_t count, int64_t min
     if (!frame_sample(values, count, plain.width, &centre)) {
         return plain;
     }
-    frame_look look;
-    frame_look_at(values, count, centre, &look);
+    vv_int_look look;
+    vv_kernels_get()->look(values, count, centre, &look);
     uint32_t width = frame_best_width(&look, count, count);
     /* The min and max given may lie further out than the values. */
-    vv_int_frame other = width == look.widest ? vv_int_frame_plain(count, look.min, look.max)
-                                              : frame_around(values, count, centre, width);
+    vv_int_frame other = width == frame_widest(&look)
+                             ? vv_int_frame_plain(count, look.min, look.max)
+                             : frame_around(values, count, centre, width);
     return other.size < plain.size ? other : plain;
 }
 

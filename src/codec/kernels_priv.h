@@ -27,6 +27,12 @@ typedef struct vv_int_range {
     size_t changes;               /* deltas that are not 0 */
 } vv_int_range;
 
+/** How far values are from one of them. */
+typedef struct vv_int_look {
+    uint32_t histogram[65]; /* of the bits of the distances from the centre, the sign included */
+    int64_t min, max;       /* the centre among them */
+} vv_int_look;
+
 /** A way to see doubles as integers: value = number(n) / scale, or number(n) * scale, where
  * number(n) is the double whose bits are n + 0x4338000000000000, less 0x1.8p52: exactly n for |n|
  * up to 2^51. */
@@ -86,6 +92,15 @@ typedef struct vv_kernels {
     /** Zero where values[i + 1] - values[i] is stride for all i. */
     uint64_t (*stride_breaks)(const uint64_t *values, size_t count, uint64_t stride);
     void (*range)(const int64_t *values, size_t count, vv_int_range *out_range);
+    void (*look)(const uint64_t *values, size_t count, uint64_t centre, vv_int_look *out_look);
+    /** Least and greatest, the centre among them, of those whose distance from it, the sign
+     * included (zigzag), is at most reach. */
+    void (*inside)(const uint64_t *values, size_t count, uint64_t centre, uint64_t reach,
+                   int64_t *out_min, int64_t *out_max);
+    /** How many values are more than reach above the base, modulo 2^64; the bits of their distances
+     * from it, as zigzag, that are set in any of them. */
+    size_t (*outside)(const uint64_t *values, size_t count, uint64_t base, uint64_t reach,
+                      uint64_t *out_bits);
 
     /** Integers of doubles; returns how many do not come back bit for bit (or exceed 2^51), whose
      * integers mean nothing. */

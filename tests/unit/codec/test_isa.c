@@ -67,6 +67,9 @@ typedef struct results {
     uint64_t missing;
     int64_t limits[2];
     uint64_t halves[2];
+    vv_int_look look;
+    int64_t inside[2];
+    uint64_t outside[2];
 } results;
 
 static void run_decimals(const vv_kernels *kernels, size_t count, results *out)
@@ -128,6 +131,10 @@ static void run_ints(const vv_kernels *kernels, size_t count, results *out)
     out->limits[1] = scan.max;
     out->halves[0] = scan.sum_high;
     out->halves[1] = scan.sum_low;
+    kernels->look(source, count, source[count / 2], &out->look);
+    uint64_t reach = UINT64_MAX >> (count % 64);
+    kernels->inside(source, count, source[0], reach, &out->inside[0], &out->inside[1]);
+    out->outside[0] = kernels->outside(source, count, source[0], reach, &out->outside[1]);
     memcpy(out->added, source, count * sizeof *source);
     kernels->add_up(out->added, count, source[0]);
 }
