@@ -150,6 +150,14 @@ varve_status vv_fail_nomem(varve_error *out_err, const char *what, size_t bytes)
     return vv_fail(out_err, VARVE_E_NOMEM, "out of memory: %s needs %zu bytes", what, bytes);
 }
 
+varve_status vv_fail_again(varve_error *out_err, const varve_error *error)
+{
+    if (out_err != NULL) {
+        *out_err = *error;
+    }
+    return error->status;
+}
+
 void vv_error_prefix(varve_error *out_err, const char *format, ...)
 {
     if (out_err == NULL) {

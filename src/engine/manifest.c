@@ -264,10 +264,7 @@ static varve_status manifest_fail(vv_manifest *manifest, const varve_error *erro
     manifest->is_failed = true;
     manifest->failure = *error;
     manifest->failure.status = VARVE_E_IO;
-    if (out_err != NULL) {
-        *out_err = manifest->failure;
-    }
-    return VARVE_E_IO;
+    return vv_fail_again(out_err, &manifest->failure);
 }
 
 static varve_status manifest_refuse(const vv_manifest *manifest, varve_error *out_err)
@@ -294,13 +291,7 @@ varve_status vv_manifest_rotate(vv_manifest *manifest, varve_error *out_err)
     int64_t size = (int64_t)part.bytes.size;
     vv_buf_deinit(&part.bytes);
     if (status != VARVE_OK) {
-        if (is_fatal) {
-            return manifest_fail(manifest, &error, out_err);
-        }
-        if (out_err != NULL) {
-            *out_err = error;
-        }
-        return status;
+        return is_fatal ? manifest_fail(manifest, &error, out_err) : vv_fail_again(out_err, &error);
     }
     VV_IGNORE(vv_file_close(manifest->file, NULL)); /* what counts is in the new one */
     manifest->file = NULL;
@@ -376,10 +367,7 @@ static varve_status manifest_write(vv_manifest *manifest, vv_bytes payload, varv
         /* A torn end that was never synced; the next edit goes to a new file. */
         VV_IGNORE(vv_file_close(manifest->file, NULL));
         manifest->file = NULL;
-        if (out_err != NULL) {
-            *out_err = error;
-        }
-        return status;
+        return vv_fail_again(out_err, &error);
     }
     if (status != VARVE_OK) {
         return manifest_fail(manifest, &error, out_err);

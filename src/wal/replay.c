@@ -137,10 +137,22 @@ varve_status vv_replay_open_file(const vv_replay_walk *walk, size_t index, vv_fr
 
 /* ---- groups --------------------------------------------------------------------------------- */
 
+/* No record before this place waits for its COMMIT; behind a hole those that do count for none. */
+static bool replay_is_between_units(const vv_replay_walk *walk)
+{
+    return walk->items.count == 0 || walk->is_partial;
+}
+
+/* At the first record of a file that was made ahead of need: it is a MARK. */
+static bool replay_is_at_mark(const vv_replay_walk *walk)
+{
+    return walk->offset == VV_FRAME_FILE_HEADER_BYTES && walk->header.first_lsn == 0;
+}
+
 /* LSN of the first record that is dropped when the log ends here. */
 static uint64_t replay_cut_lsn(const vv_replay_walk *walk)
 {
-    if (walk->items.count > 0 && !walk->is_partial) {
+    if (!replay_is_between_units(walk)) {
         return VV_VEC_AT(&walk->items, vv_replay_item, 0)->lsn;
     }
     return walk->expected != 0 ? walk->expected : walk->options->flush_lsn + 1;
@@ -170,16 +182,23 @@ static bool replay_has_sequence(uint8_t type)
     return type == VV_WAL_ROWS || type == VV_WAL_TOMBSTONE;
 }
 
+/* Of a record of the group in progress; the window of the reader holds all of that. */
+static vv_bytes replay_payload(vv_replay_walk *walk, const vv_replay_item *item)
+{
+    vv_bytes payload;
+    varve_status status = vv_frame_reader_view(&walk->reader, item->offset + VV_FRAME_HEADER_BYTES,
+                                               item->payload_size, &payload, NULL);
+    VV_ASSERT(status == VARVE_OK && payload.size == item->payload_size);
+    return payload;
+}
+
 static varve_status replay_deliver(vv_replay_walk *walk, const vv_replay_item *item,
                                    varve_error *out_err)
 {
     if (item->lsn <= walk->options->flush_lsn && item->type != VV_WAL_SERIES) {
         return VARVE_OK;
     }
-    vv_bytes payload;
-    VV_TRY(vv_frame_reader_view(&walk->reader, item->offset + VV_FRAME_HEADER_BYTES,
-                                item->payload_size, &payload, out_err));
-    VV_ASSERT(payload.size == item->payload_size);
+    vv_bytes payload = replay_payload(walk, item);
     vv_replay_record record = {.type = (vv_wal_type)item->type,
                                .lsn = item->lsn,
                                .payload = payload,
@@ -204,11 +223,8 @@ static void replay_note_items(vv_replay_walk *walk)
     vv_replay_hole *hole = VV_VEC_AT(&walk->holes, vv_replay_hole, walk->holes.count - 1);
     for (size_t i = 0; i < walk->items.count; ++i) {
         const vv_replay_item *item = VV_VEC_AT(&walk->items, vv_replay_item, i);
-        vv_bytes payload;
-        if (item->type == VV_WAL_ROWS &&
-            vv_frame_reader_view(&walk->reader, item->offset + VV_FRAME_HEADER_BYTES,
-                                 item->payload_size, &payload, NULL) == VARVE_OK &&
-            payload.size == item->payload_size) {
+        if (item->type == VV_WAL_ROWS) {
+            vv_bytes payload = replay_payload(walk, item);
             payload.size -= VV_WAL_SEQUENCE_BYTES;
             vv_replay_note_lost(walk, hole, payload);
         }
@@ -257,10 +273,9 @@ static varve_status replay_mark(vv_replay_walk *walk, const vv_frame *frame, vv_
     vv_reader reader = vv_reader_of(payload.data, payload.size);
     vv_reader_skip(&reader, 8);
     uint64_t prev_last = vv_reader_u64(&reader);
-    bool is_first = walk->offset == VV_FRAME_FILE_HEADER_BYTES && walk->header.first_lsn == 0;
-    bool is_consistent = walk->is_partial || prev_last == (is_first ? frame->lsn - 1 : 0);
-    if (!vv_reader_is_done(&reader) || !is_consistent ||
-        (walk->items.count > 0 && !walk->is_partial)) {
+    uint64_t wanted = replay_is_at_mark(walk) ? frame->lsn - 1 : 0;
+    bool is_consistent = walk->is_partial || prev_last == wanted;
+    if (!vv_reader_is_done(&reader) || !is_consistent || !replay_is_between_units(walk)) {
         *out_verdict = VV_FRAME_BAD_GROUP;
         return VARVE_OK;
     }
@@ -278,7 +293,7 @@ static varve_status replay_seal(vv_replay_walk *walk, const vv_frame *frame, vv_
     uint64_t edit_seq = vv_reader_u64(&reader);
     uint8_t clean = vv_reader_u8(&reader);
     if (!vv_reader_is_done(&reader) || last_lsn != frame->lsn - 1 || clean > 1 ||
-        (walk->items.count > 0 && !walk->is_partial)) {
+        !replay_is_between_units(walk)) {
         *out_verdict = VV_FRAME_BAD_GROUP;
         return VARVE_OK;
     }
@@ -298,7 +313,7 @@ static varve_status replay_collect(vv_replay_walk *walk, const vv_frame *frame,
                                    vv_frame_verdict *out_verdict, varve_error *out_err)
 {
     int64_t end = walk->offset + (int64_t)vv_frame_bytes(frame->payload_size);
-    if (end - walk->group_offset > VV_REPLAY_GROUP_BYTES_MAX ||
+    if (end - walk->group_offset > walk->group_bytes_max ||
         (replay_has_sequence(frame->type) && frame->payload_size < VV_WAL_SEQUENCE_BYTES)) {
         *out_verdict = VV_FRAME_BAD_GROUP;
         return VARVE_OK;
@@ -367,7 +382,7 @@ static varve_status replay_note_damage(vv_replay_walk *walk, const char *reason,
                                        const vv_replay_probe *probe, varve_error *out_err)
 {
     varve_error error;
-    varve_status status = replay_corrupt(reason, first_lsn, probe, &error);
+    VV_IGNORE(replay_corrupt(reason, first_lsn, probe, &error)); /* told below, as the mode says */
     if (walk->result->end != VV_END_DAMAGED) {
         walk->result->end = VV_END_DAMAGED;
         walk->result->damage = error;
@@ -375,10 +390,7 @@ static varve_status replay_note_damage(vv_replay_walk *walk, const char *reason,
     switch (walk->options->mode) {
     case VV_REPLAY_STRICT:
     case VV_REPLAY_FOLLOW:
-        if (out_err != NULL) {
-            *out_err = error;
-        }
-        return status;
+        return vv_fail_again(out_err, &error);
     case VV_REPLAY_INTACT:
         walk->is_at_end = true;
         return VARVE_OK;
@@ -451,10 +463,7 @@ static varve_status replay_open_current(vv_replay_walk *walk, varve_error *out_e
     varve_status status = vv_replay_open_file(walk, walk->file, &walk->reader, &walk->header,
                                               &walk->header_is_bad, &error);
     if (status != VARVE_OK) {
-        if (out_err != NULL) {
-            *out_err = error;
-        }
-        return status;
+        return vv_fail_again(out_err, &error);
     }
     walk->is_open = true;
     if (walk->header_is_bad) {
@@ -488,8 +497,7 @@ static varve_status replay_take(vv_replay_walk *walk, const vv_frame *frame, vv_
                        (unsigned long long)replay_file_seq(walk, walk->file),
                        (long long)walk->offset, (unsigned)frame->type, (unsigned)frame->flags);
     }
-    bool is_first = walk->offset == VV_FRAME_FILE_HEADER_BYTES && walk->header.first_lsn == 0;
-    if (is_first && frame->type != VV_WAL_MARK && !walk->is_partial) {
+    if (replay_is_at_mark(walk) && frame->type != VV_WAL_MARK && !walk->is_partial) {
         *out_verdict = VV_FRAME_BAD_GROUP;
         return VARVE_OK;
     }
@@ -594,7 +602,7 @@ static varve_status replay_bad_place(vv_replay_walk *walk, vv_frame_verdict verd
     bool is_damage = is_header || probe.has_bad_file || probe.durable >= cut_lsn;
     if (!is_damage) {
         bool is_clean = verdict == VV_FRAME_ABSENT && probe.is_zero && !probe.has_record &&
-                        (walk->items.count == 0 || walk->is_partial);
+                        replay_is_between_units(walk);
         if (is_clean) {
             walk->is_at_end = true;
             return VARVE_OK;
@@ -751,11 +759,11 @@ static void replay_sum_holes(const vv_replay_walk *walk)
         if (hole->last_lsn < hole->first_lsn) {
             continue; /* damage that cost no record */
         }
-        bool is_first = result->lost_first_lsn == 0 || hole->first_lsn < result->lost_first_lsn;
-        result->lost_first_lsn = is_first ? hole->first_lsn : result->lost_first_lsn;
-        if (hole->last_lsn > result->lost_last_lsn) {
-            result->lost_last_lsn = hole->last_lsn;
+        /* They ascend: behind each the search takes higher LSNs only. */
+        if (result->lost_first_lsn == 0) {
+            result->lost_first_lsn = hole->first_lsn;
         }
+        result->lost_last_lsn = hole->last_lsn;
     }
     /* LSNs that may have been answered as durable are not given again. */
     if (walk->holes.count > 0) {
@@ -775,6 +783,9 @@ varve_status vv_replay(const vv_env *env, const vv_replay_options *options, vv_r
                            .visit = visit,
                            .context = context,
                            .result = &result,
+                           .group_bytes_max = options->group_bytes_max != 0
+                                                  ? options->group_bytes_max
+                                                  : VV_REPLAY_GROUP_BYTES_MAX,
                            .retry_offset = -1};
     vv_vec_init(&walk.files, env->alloc, sizeof(uint64_t), REPLAY_FILES_MAX);
     vv_vec_init(&walk.items, env->alloc, sizeof(vv_replay_item), SIZE_MAX);

@@ -34,12 +34,13 @@ typedef struct vv_replay_options {
     const char *directory;
     uint8_t store_id[16];
     vv_replay_mode mode;
-    uint64_t log_start;     /* files below are not read */
-    uint64_t flush_lsn;     /* records at or below are skipped but for SERIES; still checked */
-    uint64_t durable_lsn;   /* of the manifest */
-    uint64_t edit_seq;      /* of the manifest: a SEAL that names a later one is damage */
-    const char *quarantine; /* torn bytes are copied here (16 MiB at most), and evidence of damage;
-                               NULL: not. FOLLOW and INTACT write nothing */
+    uint64_t log_start;      /* files below are not read */
+    uint64_t flush_lsn;      /* records at or below are skipped but for SERIES; still checked */
+    uint64_t durable_lsn;    /* of the manifest */
+    uint64_t edit_seq;       /* of the manifest: a SEAL that names a later one is damage */
+    const char *quarantine;  /* torn bytes are copied here (16 MiB at most), and evidence of damage;
+                                NULL: not. FOLLOW and INTACT write nothing */
+    int64_t group_bytes_max; /* a larger group is damage; 0: what vv_wal_append makes at most */
 } vv_replay_options;
 
 typedef enum vv_replay_end { VV_END_CLEAN, VV_END_TORN, VV_END_DAMAGED } vv_replay_end;

@@ -44,7 +44,7 @@ static varve_status replay_keep_range(const vv_replay_walk *walk, vv_file *sourc
             left < REPLAY_KEEP_CHUNK_BYTES ? (size_t)left : (size_t)REPLAY_KEEP_CHUNK_BYTES;
         size_t read = 0;
         status = vv_file_read(source, offset + written, chunk, wanted, &read, out_err);
-        if (status == VARVE_OK && read > 0) {
+        if (status == VARVE_OK) {
             status = vv_file_write_all(target, written, chunk, read, out_err);
         }
         written += (int64_t)read;

@@ -97,6 +97,7 @@ typedef struct vv_replay_walk {
     char aside[160];     /* damage found that is no bad record; "": none */
 
     vv_vec items; /* vv_replay_item: the group in progress */
+    int64_t group_bytes_max;
     int64_t group_offset;
     uint32_t group_chain;
 

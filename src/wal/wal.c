@@ -257,10 +257,7 @@ static varve_status wal_reserve_step(vv_wal *wal, size_t cost, int64_t deadline_
     VV_TRY(wal_reserve_ring(wal, out_err));
     if (!must_wait && wal->has_files && !wal_file_has_room(wal, cost)) {
         if (wal_refuses_space(wal)) {
-            if (out_err != NULL) {
-                *out_err = wal->space_error;
-            }
-            return wal->space_error.status;
+            return vv_fail_again(out_err, &wal->space_error);
         }
         if (!wal->is_preparing) {
             return vv_wal_prepare_locked(wal, wal_next_size_for(wal, cost), out_err);
@@ -271,7 +268,7 @@ static varve_status wal_reserve_step(vv_wal *wal, size_t cost, int64_t deadline_
         wal->room_waiters += 1;
         bool is_woken = vv_cond_wait_until(&wal->progress, &wal->lock, deadline_ns);
         wal->room_waiters -= 1;
-        if (!is_woken && vv_mono_now_ns() >= deadline_ns) {
+        if (!is_woken) {
             return vv_fail(out_err, VARVE_E_TIMEOUT,
                            "no room for %zu bytes in the log within the time allowed", cost);
         }
@@ -747,12 +744,9 @@ varve_status vv_wal_open(const vv_env *env, const vv_wal_options *options, vv_wa
 /* Room for the SEAL is in every claim on the append file; its cut may need memory. */
 static varve_status wal_seal_locked(vv_wal *wal, varve_error *out_err)
 {
-    while (!wal->is_failed && (wal->is_leading || vv_wal_has_pending(wal))) {
-        if (wal->is_leading) {
-            VV_IGNORE(vv_cond_wait_until(&wal->progress, &wal->lock, VV_NO_DEADLINE));
-        } else {
-            vv_wal_lead_locked(wal, /* sync */ true);
-        }
+    VV_ASSERT(!wal->is_leading && !wal->is_preparing); /* the thread has ended, callers are gone */
+    if (!wal->is_failed && vv_wal_has_pending(wal)) {
+        vv_wal_lead_locked(wal, /* sync */ true);
     }
     if (wal->is_failed || wal->is_sealed) {
         return vv_wal_refuse_locked(wal, out_err);
@@ -763,13 +757,7 @@ static varve_status wal_seal_locked(vv_wal *wal, varve_error *out_err)
     vv_wal_drop_next_locked(wal);
     vv_wal_put_seal_locked(wal, /* clean */ true);
     vv_wal_lead_locked(wal, /* sync */ true);
-    if (wal->is_failed) {
-        if (out_err != NULL) {
-            *out_err = wal->failure;
-        }
-        return wal->failure.status;
-    }
-    return VARVE_OK;
+    return wal->is_failed ? vv_fail_again(out_err, &wal->failure) : VARVE_OK;
 }
 
 varve_status vv_wal_seal(vv_wal *wal, uint64_t manifest_edit_seq, varve_error *out_err)

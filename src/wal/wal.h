@@ -157,8 +157,9 @@ void vv_wal_retry_space(vv_wal *wal);
  *  after a failed write of the log itself. */
 void vv_wal_fail(vv_wal *wal, const varve_error *reason);
 
-/** Write, sync and seal (SEAL{last_lsn, durable_lsn, edit_seq, clean}); stops the thread. Then
- *  vv_wal_durable_lsn is the LSN of the SEAL, to be kept in the manifest. */
+/** Write, sync and seal (SEAL{last_lsn, durable_lsn, edit_seq, clean}); stops the thread. No other
+ *  thread is in a call of this log. Then vv_wal_durable_lsn is the LSN of the SEAL, to be kept in
+ *  the manifest. */
 VV_MUST_CHECK varve_status vv_wal_seal(vv_wal *wal, uint64_t manifest_edit_seq,
                                        varve_error *out_err);
 /** Free memory and descriptors; writes nothing. */

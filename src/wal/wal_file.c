@@ -240,10 +240,7 @@ varve_status vv_wal_prepare_locked(vv_wal *wal, int64_t size, varve_error *out_e
     wal->is_preparing = false;
     wal_file_note_outcome(wal, status, is_fatal, &error);
     if (status != VARVE_OK) {
-        if (out_err != NULL) {
-            *out_err = is_fatal ? wal->failure : error;
-        }
-        return is_fatal ? wal->failure.status : status;
+        return vv_fail_again(out_err, is_fatal ? &wal->failure : &error);
     }
     if (is_growing) {
         /* Appends may have moved on to it meanwhile, into the room it had. */
@@ -271,7 +268,8 @@ void vv_wal_drop_next_locked(vv_wal *wal)
 {
     vv_mutex_assert_held(&wal->lock);
     vv_wal_file *next = vv_wal_next_file_locked(wal);
-    if (next == NULL || wal->is_preparing) {
+    VV_ASSERT(!wal->is_preparing);
+    if (next == NULL) {
         return;
     }
     VV_IGNORE(vv_file_close(next->file, NULL)); /* it holds nothing */

@@ -459,7 +459,8 @@ static wal_group_wakes wal_group_lead_locked(vv_wal *wal, bool must_sync)
     varve_status status = VARVE_OK;
     if (buffer->cuts.count > 0) {
         status = wal_group_write_buffer(wal, buffer, must_sync, &error);
-    } else if (must_sync && atomic_load(&wal->durable_lsn) < wal->written_lsn) {
+    } else {
+        VV_ASSERT(must_sync && atomic_load(&wal->durable_lsn) < wal->written_lsn);
         status = wal_group_sync_written(wal, &error);
     }
     wal->is_leading = false;
@@ -483,7 +484,8 @@ void vv_wal_lead_locked(vv_wal *wal, bool must_sync)
 {
     vv_mutex_assert_held(&wal->lock);
     VV_ASSERT(!wal->is_leading && wal->has_files);
-    if (wal->is_failed || wal->is_sealed) {
+    VV_ASSERT(!wal->is_sealed); /* with nothing pending and nothing to sync */
+    if (wal->is_failed) {
         return;
     }
     wal_group_wakes wakes = wal_group_lead_locked(wal, must_sync);
@@ -612,30 +614,36 @@ varve_status vv_wal_wait_visible(vv_wal *wal, uint64_t sequence, uint64_t timeou
     int64_t deadline_ns = wal_group_deadline(timeout_ms);
     varve_status status = VARVE_OK;
     vv_mutex_lock(&wal->lock);
+    bool is_late = false;
     while (status == VARVE_OK && vv_wal_visible(wal) <= sequence) {
         if (wal->is_failed || wal->is_sealed) {
             status = vv_wal_refuse_locked(wal, out_err);
+        } else if (is_late) {
+            status = vv_fail(out_err, VARVE_E_TIMEOUT, "no row above sequence %llu yet",
+                             (unsigned long long)sequence);
         } else if (!wal->options.has_threads &&
                    wal_group_should_lead(wal, wal->last_ticket, timeout_ms)) {
             vv_wal_lead_locked(wal, /* sync */ false);
-        } else if (!vv_cond_wait_until(&wal->progress, &wal->lock, deadline_ns) &&
-                   vv_wal_visible(wal) <= sequence && !wal->is_failed) {
-            status = vv_fail(out_err, VARVE_E_TIMEOUT, "no row above sequence %llu yet",
-                             (unsigned long long)sequence);
+        } else {
+            is_late = !vv_cond_wait_until(&wal->progress, &wal->lock, deadline_ns);
         }
     }
     vv_mutex_unlock(&wal->lock);
     return status;
 }
 
+/* Nothing up to lsn waits for a sync. */
+static bool wal_group_is_synced(const vv_wal *wal, uint64_t lsn)
+{
+    return !wal->has_files || atomic_load(&wal->durable_lsn) >= lsn;
+}
+
 /* Durable, and every batch up to lsn visible? */
 static bool wal_group_has_reached(const vv_wal *wal, uint64_t lsn)
 {
-    if (wal->has_files && atomic_load(&wal->durable_lsn) < lsn) {
-        return false;
-    }
-    return wal->first_pending > wal->last_ticket ||
-           wal->ring[wal->first_pending & (wal->ring_capacity - 1)].last_lsn > lsn;
+    return wal_group_is_synced(wal, lsn) &&
+           (wal->first_pending > wal->last_ticket ||
+            wal->ring[wal->first_pending & (wal->ring_capacity - 1)].last_lsn > lsn);
 }
 
 varve_status vv_wal_sync(vv_wal *wal, uint64_t lsn, varve_error *out_err)
@@ -646,7 +654,7 @@ varve_status vv_wal_sync(vv_wal *wal, uint64_t lsn, varve_error *out_err)
     while (status == VARVE_OK && !wal_group_has_reached(wal, lsn)) {
         if (wal->is_failed) {
             status = wal_group_answer_failed(wal, wal->failed_ticket, out_err);
-        } else if (wal->has_files && !wal->is_leading && atomic_load(&wal->durable_lsn) < lsn) {
+        } else if (!wal->is_leading && !wal_group_is_synced(wal, lsn)) {
             vv_wal_lead_locked(wal, /* sync */ true);
         } else {
             VV_IGNORE(vv_cond_wait_until(&wal->progress, &wal->lock, VV_NO_DEADLINE));

@@ -79,10 +79,10 @@ static void wal_service_mark(vv_wal *wal)
 {
     int64_t end =
         wal->append_offset + VV_WAL_MARK_RECORD + VV_WAL_SEAL_RECORD + (int64_t)wal->reserved_bytes;
+    /* The buffer may have been given back; its cuts stay, with WAL_CUTS_SPARE to spare. */
     bool has_memory =
         vv_buf_reserve(&wal->filling->bytes, VV_WAL_MARK_RECORD + wal->reserved_bytes +
-                                                 VV_WAL_BATCH_OVERHEAD) == VARVE_OK &&
-        vv_vec_reserve(&wal->filling->cuts, 2 + (wal->reserved_batches + 1) * 3) == VARVE_OK;
+                                                 VV_WAL_BATCH_OVERHEAD) == VARVE_OK;
     wal->filling->bytes.status = VARVE_OK;
     if (end > wal->append_size || !has_memory) {
         wal->unmarked_lsn = atomic_load(&wal->durable_lsn); /* do not ask again */

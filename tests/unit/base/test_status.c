@@ -29,6 +29,19 @@ static void fail_accepts_no_error_to_fill(void **state)
     vv_error_clear(NULL);
 }
 
+static void a_kept_error_is_answered_as_it_was(void **state)
+{
+    (void)state;
+    varve_error kept;
+    varve_error err = {.status = VARVE_E_BUSY};
+    assert_int_equal(VARVE_E_IO, vv_fail_errno(&kept, VARVE_E_IO, EIO, "reading %d", 7));
+    assert_int_equal(VARVE_E_IO, vv_fail_again(&err, &kept));
+    assert_int_equal(VARVE_E_IO, err.status);
+    assert_int_equal(EIO, err.os_errno);
+    assert_string_equal(kept.message, err.message);
+    assert_int_equal(VARVE_E_IO, vv_fail_again(NULL, &kept));
+}
+
 static void errno_text_is_appended(void **state)
 {
     (void)state;
@@ -138,6 +151,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fail_fills_status_and_message),
         cmocka_unit_test(fail_accepts_no_error_to_fill),
+        cmocka_unit_test(a_kept_error_is_answered_as_it_was),
         cmocka_unit_test(errno_text_is_appended),
         cmocka_unit_test(prefix_goes_in_front_and_keeps_the_status),
         cmocka_unit_test(long_messages_are_cut_between_characters),

@@ -29,6 +29,7 @@ typedef struct log_world {
     failing_alloc failing;
     vv_alloc alloc; /* of the log */
     vv_sim *sim;
+    vv_fault *fault; /* in front of it; NULL: nothing fails */
     manual_clock clock;
     vv_random random;
     vv_env env;
@@ -71,9 +72,28 @@ static inline void log_world_init(log_world *world, const vv_sim_image *image, u
     }
 }
 
-static inline void log_world_deinit(log_world *world)
+/* Calls of the log fail as rules say from now on. */
+static inline vv_fault *log_add_faults(log_world *world)
+{
+    check_ok(vv_fault_create(log_memory(), world->env.vfs, &world->fault, NULL), NULL);
+    world->env.vfs = vv_fault_vfs(world->fault);
+    return world->fault;
+}
+
+/* Without sealing it: as a process that ends. */
+static inline void log_free(log_world *world)
 {
     vv_wal_free(world->wal);
+    world->wal = NULL;
+}
+
+static inline void log_world_deinit(log_world *world)
+{
+    log_free(world);
+    if (world->fault != NULL) {
+        assert_int_equal(0, vv_fault_open_files(world->fault));
+        vv_fault_free(world->fault);
+    }
     assert_int_equal(0, vv_sim_open_files(world->sim));
     vv_sim_free(world->sim);
     assert_int_equal(0, vv_alloc_bytes(&world->alloc));
@@ -86,6 +106,13 @@ static inline int log_leaves_no_memory(void **state)
     assert_int_equal(0, vv_alloc_bytes(log_memory()));
     return 0;
 }
+
+/* A claim that another thread makes true; half a minute is a broken one. */
+#define log_until(claim)                                                    \
+    for (int64_t until_ = vv_mono_now_ns() + 30 * VV_NS_PER_S; !(claim);) { \
+        assert_true(vv_mono_now_ns() < until_);                             \
+        vv_thread_yield();                                                  \
+    }
 
 #define log_test(function) cmocka_unit_test_teardown(function, log_leaves_no_memory)
 
@@ -146,6 +173,14 @@ static inline bool log_is_filled(vv_bytes payload, uint64_t *out_number)
     return true;
 }
 
+static inline vv_wal_record log_record(const uint8_t *payload, size_t size, uint64_t rows)
+{
+    return (vv_wal_record){.type = VV_WAL_ROWS,
+                           .sequences = rows,
+                           .payload = vv_bytes_make(payload, size),
+                           .payload_crc = vv_crc32c(0, payload, size)};
+}
+
 /* One ROWS record of `rows` rows; the status of the reservation. */
 static inline varve_status log_try_put_sized(log_world *world, uint64_t number, size_t size,
                                              uint64_t rows, uint32_t sync, vv_wal_ticket *out,
@@ -154,10 +189,7 @@ static inline varve_status log_try_put_sized(log_world *world, uint64_t number, 
     uint8_t *payload = malloc(size);
     assert_non_null(payload);
     log_fill(payload, number, size);
-    vv_wal_record record = {.type = VV_WAL_ROWS,
-                            .sequences = rows,
-                            .payload = vv_bytes_make(payload, size),
-                            .payload_crc = vv_crc32c(0, payload, size)};
+    vv_wal_record record = log_record(payload, size, rows);
     varve_status status = vv_wal_reserve(world->wal, size, 1, VV_NO_DEADLINE, out_err);
     if (status == VARVE_OK) {
         *out = vv_wal_append(world->wal, &record, 1, sync);

@@ -154,8 +154,7 @@ static inline vv_sim_image *log_make(uint64_t batches, bool is_sealed, uint64_t 
     if (out_durable != NULL) {
         *out_durable = vv_wal_durable_lsn(world.wal);
     }
-    vv_wal_free(world.wal);
-    world.wal = NULL;
+    log_free(&world);
     if (out_map != NULL) {
         *out_map = log_map_new(&world, *out_files);
     }

@@ -176,6 +176,24 @@ static void payload_decimals_with_exceptions_come_back_bit_by_bit(void **state)
     }
 }
 
+/* Numbers with no digits behind the point, and too large for that to be of use. */
+static void payload_large_whole_numbers_take_no_more_than_raw_ones(void **state)
+{
+    (void)state;
+    payload_world world;
+    payload_world_init(&world);
+    vv_run run = payload_scrape(&world, 1000, 2e15, 3333333333);
+    assert_in_range(payload_add(&world, &run), 100, 8040);
+    vv_payload_reader reader;
+    vv_payload_reader_init(&reader, vv_buf_bytes(&world.payload));
+    varve_error err;
+    vv_run back;
+    bool has_more;
+    check_ok(vv_payload_next_run(&reader, &world.read_arena, &back, &has_more, &err), &err);
+    assert_true(has_more && run_is_equal(&run, &back));
+    payload_world_deinit(&world);
+}
+
 static void payload_equal_values_take_no_bytes_a_row(void **state)
 {
     (void)state;
@@ -328,6 +346,7 @@ int main(void)
         cmocka_unit_test(payload_scrape_of_counters_takes_less_than_six_bytes_a_row),
         cmocka_unit_test(payload_scrape_of_decimals_takes_less_than_six_bytes_a_row),
         cmocka_unit_test(payload_decimals_with_exceptions_come_back_bit_by_bit),
+        cmocka_unit_test(payload_large_whole_numbers_take_no_more_than_raw_ones),
         cmocka_unit_test(payload_equal_values_take_no_bytes_a_row),
         cmocka_unit_test(payload_one_row_of_ten_fields_is_small),
         cmocka_unit_test(payload_refuses_runs_above_its_limits),

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "replay_support.h"
+#include "wal/replay_priv.h"
 #include "wal/wal_priv.h"
 
 static log_seen *seen; /* large; one for all tests of this program */
@@ -72,6 +73,13 @@ static void torn_bytes_are_kept_in_quarantine(void **state)
         log_read_bytes(&world, path, 0, kept, (size_t)size);
         assert_memory_equal(original, kept, (size_t)size);
     }
+    /* Without a place for them they are counted all the same. */
+    vv_replay_options bare = log_replay_options(VV_REPLAY_STRICT);
+    bare.quarantine = NULL;
+    check_ok(log_replay_with(&world, &bare, seen, &err), &err);
+    assert_int_equal(VV_END_TORN, seen->result.end);
+    assert_true(seen->result.torn_bytes > 0);
+    assert_false(seen->result.is_torn_kept);
     /* A disk that takes no copy is no reason not to open. */
     vv_sim_lacks lacks = {.is_readonly = true};
     vv_sim_set_lacks(world.sim, &lacks);
@@ -81,6 +89,41 @@ static void torn_bytes_are_kept_in_quarantine(void **state)
     vv_replay_options options = log_replay_options(VV_REPLAY_INTACT);
     check_ok(log_replay_with(&world, &options, seen, &err), &err);
     assert_int_equal(VV_END_TORN, seen->result.end);
+    log_world_deinit(&world);
+    vv_sim_image_free(image);
+    free(map);
+}
+
+static void of_a_long_torn_end_the_beginning_is_kept(void **state)
+{
+    (void)state;
+    uint64_t files;
+    log_map *map;
+    vv_sim_image *image = log_make(5, false, &files, NULL, &map);
+    int64_t begin = map->places[map->count - 1].offset + 72;
+    size_t size = VV_REPLAY_TORN_BYTES_MAX + 4096;
+    uint8_t *garbage = malloc(size);
+    assert_non_null(garbage);
+    log_fill(garbage, 77, size);
+    log_world world;
+    varve_error err;
+    log_world_init(&world, image, 1);
+    log_patch(&world, log_path(1), begin, garbage, size);
+    check_ok(replay_strict(&world, &err), &err);
+    assert_int_equal(5, seen->count);
+    assert_int_equal(VV_END_TORN, seen->result.end);
+    assert_int_equal(size, seen->result.torn_bytes);
+    assert_true(seen->result.is_torn_kept);
+    char path[128];
+    void *kept;
+    size_t kept_size;
+    snprintf(path, sizeof path, "/quarantine/%020d-%020lld.torn", 1, (long long)begin);
+    check_ok(vv_vfs_read_file(world.env.vfs, log_memory(), path, size, &kept, &kept_size, &err),
+             &err);
+    assert_int_equal(VV_REPLAY_TORN_BYTES_MAX, kept_size);
+    assert_memory_equal(garbage, kept, kept_size);
+    vv_alloc_free(log_memory(), kept, kept_size);
+    free(garbage);
     log_world_deinit(&world);
     vv_sim_image_free(image);
     free(map);
@@ -383,8 +426,10 @@ static void unknown_names_are_left_alone(void **state)
     log_world world;
     varve_error err;
     log_world_init(&world, image, 1);
-    static const char *const names[] = {"/wal/00000000000000000002.vwl.part", "/wal/2.vwl",
-                                        "/wal/0000000000000000000x.vwl", "/wal/README"};
+    static const char *const names[] = {
+        "/wal/00000000000000000002.vwl.part", "/wal/2.vwl",
+        "/wal/0000000000000000000x.vwl",      "/wal/0000000000000000000!.vwl",
+        "/wal/00000000000000000003.txt",      "/wal/README"};
     for (size_t i = 0; i < VV_ARRAY_COUNT(names); ++i) {
         vv_file *file;
         check_ok(vv_file_open(world.env.vfs, log_memory(), names[i], VV_OPEN_WRITE | VV_OPEN_CREATE,
@@ -497,16 +542,21 @@ typedef struct replay_script {
     uint64_t lsn;
 } replay_script;
 
-static void script_begin(replay_script *script, uint64_t first_lsn)
+static void script_begin_file(replay_script *script, uint64_t seq, uint64_t first_lsn)
 {
-    log_world_init(&script->world, NULL, 1);
     vv_buf_init(&script->bytes, log_memory(), SIZE_MAX);
     uint8_t *header = vv_buf_extend(&script->bytes, VV_FRAME_FILE_HEADER_BYTES);
     assert_non_null(header);
-    vv_frame_file file = {.file_seq = 1, .first_lsn = first_lsn, .salt = 99};
+    vv_frame_file file = {.file_seq = seq, .first_lsn = first_lsn, .salt = 99};
     memcpy(file.store_id, log_store_id, 16);
     vv_frame_file_encode(VV_FRAME_LOG, &file, header);
     script->chain = vv_frame_chain_first(99);
+}
+
+static void script_begin(replay_script *script, uint64_t first_lsn)
+{
+    log_world_init(&script->world, NULL, 1);
+    script_begin_file(script, 1, first_lsn);
     script->lsn = 1;
 }
 
@@ -543,20 +593,26 @@ static void script_add_commit(replay_script *script, uint32_t records, uint32_t 
     script_add(script, VV_WAL_COMMIT, payload, sizeof payload);
 }
 
-/* Groups that are seen; the log ends torn behind them, since nothing proves what follows. */
-static void script_check(replay_script *script, uint64_t batches, vv_replay_end end)
+static void script_end_file(replay_script *script, uint64_t seq)
 {
     vv_file *file;
     varve_error err;
-    check_ok(vv_file_open(script->world.env.vfs, log_memory(), log_path(1),
+    check_ok(vv_file_open(script->world.env.vfs, log_memory(), log_path(seq),
                           VV_OPEN_WRITE | VV_OPEN_CREATE, &file, &err),
              &err);
     check_ok(vv_file_write_all(file, 0, script->bytes.data, script->bytes.size, &err), &err);
     check_ok(vv_file_close(file, NULL), NULL);
+    vv_buf_deinit(&script->bytes);
+}
+
+/* Groups that are seen; the log ends torn behind them, since nothing proves what follows. */
+static void script_check(replay_script *script, uint64_t batches, vv_replay_end end)
+{
+    varve_error err;
+    script_end_file(script, 1);
     check_ok(replay_strict(&script->world, &err), &err);
     assert_int_equal(batches, seen->count);
     assert_int_equal(end, seen->result.end);
-    vv_buf_deinit(&script->bytes);
     log_world_deinit(&script->world);
 }
 
@@ -657,6 +713,56 @@ static void a_file_made_ahead_begins_with_its_mark(void **state)
     script_check(&script, 0, VV_END_TORN);
 }
 
+/* The end of a file never came, but what lies in the next one: nothing proves it, and there are no
+ * bytes to keep. */
+static void unproved_records_behind_zeros_are_a_torn_end(void **state)
+{
+    (void)state;
+    replay_script script;
+    varve_error err;
+    script_begin_with_group(&script);
+    script_end_file(&script, 1);
+    script.lsn += 5;
+    script_begin_file(&script, 2, 0);
+    uint8_t mark[VV_WAL_MARK_BYTES] = {0};
+    script_add(&script, VV_WAL_MARK, mark, sizeof mark);
+    script_end_file(&script, 2);
+    check_ok(replay_strict(&script.world, &err), &err);
+    assert_int_equal(1, seen->count);
+    assert_int_equal(VV_END_TORN, seen->result.end);
+    assert_int_equal(0, seen->result.torn_bytes);
+    assert_false(seen->result.is_torn_kept);
+    log_world_deinit(&script.world);
+}
+
+/* Both sides of the limit, which real logs do not come near. */
+static void a_group_above_the_limit_is_damage(void **state)
+{
+    (void)state;
+    uint64_t files;
+    log_map *map;
+    vv_sim_image *image = log_make(30, false, &files, NULL, &map);
+    size_t largest = 0; /* its only record, before the COMMIT */
+    for (size_t i = 0; i < map->count; i += 2) {
+        bool is_larger =
+            map->places[i].frame.payload_size > map->places[largest].frame.payload_size;
+        largest = is_larger ? i : largest;
+    }
+    log_world world;
+    varve_error err;
+    log_world_init(&world, image, 1);
+    vv_replay_options options = log_replay_options(VV_REPLAY_STRICT);
+    options.group_bytes_max = (int64_t)vv_frame_bytes(map->places[largest].frame.payload_size);
+    check_ok(log_replay_with(&world, &options, seen, &err), &err);
+    assert_int_equal(30, seen->count);
+    options.group_bytes_max -= 1;
+    check_status(VARVE_E_CORRUPT, log_replay_with(&world, &options, seen, &err));
+    assert_int_equal(largest / 2, seen->count);
+    log_world_deinit(&world);
+    vv_sim_image_free(image);
+    free(map);
+}
+
 static void rows_without_a_sequence_end_the_log(void **state)
 {
     (void)state;
@@ -705,12 +811,10 @@ static void every_failing_call_and_allocation_is_an_answer(void **state)
         for (uint64_t n = 1; !is_over; ++n) {
             log_world world;
             varve_error err;
-            vv_fault *fault;
             log_world_init(&world, image, 1);
-            check_ok(vv_fault_create(log_memory(), world.env.vfs, &fault, &err), &err);
+            vv_fault *fault = log_add_faults(&world);
             log_flip(&world, log_path(files), map->places[map->count - 1].offset + 40,
                      1); /* torn */
-            world.env.vfs = vv_fault_vfs(fault);
             vv_fault_rule rule = {.first_call = kind == 0 ? n : 0,
                                   .call_count = 1,
                                   .kind = VV_FAULT_ERRNO,
@@ -727,9 +831,58 @@ static void every_failing_call_and_allocation_is_an_answer(void **state)
                 assert_false(is_over);
                 check_status(kind == 0 ? VARVE_E_IO : VARVE_E_NOMEM, status);
             }
-            assert_int_equal(0, vv_fault_open_files(fault));
-            vv_fault_free(fault);
             failing_alloc_plan(&world.failing, 0, true);
+            log_world_deinit(&world);
+        }
+    }
+    vv_sim_image_free(image);
+    free(map);
+}
+
+/* A log of several windows of the reader, with a bad record: whatever call fails while it is read,
+ * searched and kept, the answer is that or what the log is worth. */
+static void every_failing_call_beside_damage_is_an_answer(void **state)
+{
+    (void)state;
+    enum { BATCHES = 30 };
+    log_world made;
+    varve_error err;
+    vv_wal_ticket ticket;
+    log_world_init(&made, NULL, 1);
+    vv_wal_options log = log_options();
+    log.file_bytes = 4 << 20;
+    log_open_with(&made, &log);
+    for (uint64_t i = 1; i <= BATCHES; ++i) {
+        check_ok(log_try_put_sized(&made, i, 120000, 1, VARVE_SYNC_GROUP, &ticket, &err), &err);
+        (void)log_wait(&made, ticket);
+    }
+    log_free(&made);
+    log_map *map = log_map_new(&made, 1);
+    log_flip(&made, log_path(1), map->places[8].offset + 60000, 1); /* rows of the fifth group */
+    vv_sim_image *image = log_image(&made, VV_SIM_CUT_ALL);
+    log_world_deinit(&made);
+    static const vv_replay_mode modes[] = {VV_REPLAY_STRICT, VV_REPLAY_SALVAGE, VV_REPLAY_FOLLOW};
+    for (size_t mode = 0; mode < VV_ARRAY_COUNT(modes); ++mode) {
+        bool is_over = false;
+        for (uint64_t n = 1; !is_over; ++n) {
+            log_world world;
+            log_world_init(&world, image, 1);
+            vv_sim_lacks lacks = {.link = true}; /* the copy is longer than its chunk */
+            vv_sim_set_lacks(world.sim, &lacks);
+            vv_fault *fault = log_add_faults(&world);
+            vv_fault_rule rule = {
+                .first_call = n, .call_count = 1, .kind = VV_FAULT_ERRNO, .os_errno = EIO};
+            size_t number = vv_fault_add(fault, &rule);
+            varve_status status = log_replay(&world, modes[mode], seen, &err);
+            is_over = vv_fault_fired(fault, number) == 0;
+            bool is_whole = is_over || status != VARVE_E_IO;
+            varve_status wanted = modes[mode] == VV_REPLAY_SALVAGE ? VARVE_OK : VARVE_E_CORRUPT;
+            check_status(is_whole ? wanted : VARVE_E_IO, status);
+            if (status == VARVE_OK) {
+                assert_int_equal(BATCHES - 1, seen->count);
+                assert_int_equal(1, seen->result.holes);
+            }
+            assert_false(seen->is_bad);
             log_world_deinit(&world);
         }
     }
@@ -756,6 +909,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         log_test(replay_stops_at_torn_tail),
         log_test(torn_bytes_are_kept_in_quarantine),
+        log_test(of_a_long_torn_end_the_beginning_is_kept),
         log_test(a_group_without_commit_is_dropped),
         log_test(what_the_manifest_knows_to_be_synced_is_never_cut),
         log_test(garbage_behind_the_end_is_a_torn_end),
@@ -775,9 +929,12 @@ int main(void)
         log_test(marks_and_seals_stand_between_groups_only),
         log_test(marks_and_seals_that_say_nonsense_end_the_log),
         log_test(a_file_made_ahead_begins_with_its_mark),
+        log_test(unproved_records_behind_zeros_are_a_torn_end),
+        log_test(a_group_above_the_limit_is_damage),
         log_test(rows_without_a_sequence_end_the_log),
         log_test(salvage_of_a_half_readable_end_counts_it_as_lost),
         log_test(every_failing_call_and_allocation_is_an_answer),
+        log_test(every_failing_call_beside_damage_is_an_answer),
     };
     return cmocka_run_group_tests(tests, replay_setup, replay_teardown);
 }

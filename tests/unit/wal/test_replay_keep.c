@@ -4,6 +4,7 @@
 
 #include "replay_support.h"
 #include "wal/payload.h"
+#include "wal/replay_priv.h"
 
 static log_seen *seen;
 
@@ -106,13 +107,42 @@ static void salvage_keeps_every_file_and_says_what_is_lost(void **state)
     free(map);
 }
 
-static void the_report_names_series_and_times_of_rows_without_group(void **state)
+/* The report of a log of three groups with this run each: the second has lost its COMMIT. */
+static char *keep_report_of_run(const vv_run *run)
 {
-    (void)state;
     log_world world;
     varve_error err;
     log_world_init(&world, NULL, 1);
     log_open(&world);
+    vv_buf payload;
+    vv_buf_init(&payload, log_memory(), SIZE_MAX);
+    check_ok(vv_payload_add_run(&payload, run, &err), &err);
+    vv_wal_record record = {.type = VV_WAL_ROWS,
+                            .sequences = run->count,
+                            .payload = vv_buf_bytes(&payload),
+                            .payload_crc = vv_crc32c(0, payload.data, payload.size)};
+    for (int i = 0; i < 3; ++i) {
+        check_ok(vv_wal_reserve(world.wal, payload.size, 1, 0, &err), &err);
+        vv_wal_ticket ticket = vv_wal_append(world.wal, &record, 1, VARVE_SYNC_GROUP);
+        vv_wal_applied(world.wal, ticket);
+        (void)log_wait(&world, ticket);
+    }
+    log_free(&world);
+    log_map *map = log_map_new(&world, 1);
+    log_flip(&world, log_path(1), map->places[3].offset + 40, 1); /* COMMIT of the second group */
+    vv_replay_options options = log_replay_options(VV_REPLAY_SALVAGE);
+    options.durable_lsn = 6; /* so that the last group counts as synced, too */
+    check_ok(log_replay_with(&world, &options, seen, &err), &err);
+    char *report = keep_read_report(&world);
+    free(map);
+    vv_buf_deinit(&payload);
+    log_world_deinit(&world);
+    return report;
+}
+
+static void the_report_names_series_and_times_of_rows_without_group(void **state)
+{
+    (void)state;
     uint32_t series[] = {41, 42, 43, 42};
     int64_t times[] = {1000, 500, 2000, 700};
     double values[] = {1, 2, 3, 4};
@@ -126,33 +156,54 @@ static void the_report_names_series_and_times_of_rows_without_group(void **state
                   .fields = &field,
                   .columns = &column,
                   .column_count = 1};
-    vv_buf payload;
-    vv_buf_init(&payload, log_memory(), SIZE_MAX);
-    check_ok(vv_payload_add_run(&payload, &run, &err), &err);
-    vv_wal_record record = {.type = VV_WAL_ROWS,
-                            .sequences = 4,
-                            .payload = vv_buf_bytes(&payload),
-                            .payload_crc = vv_crc32c(0, payload.data, payload.size)};
-    for (int i = 0; i < 3; ++i) {
-        check_ok(vv_wal_reserve(world.wal, payload.size, 1, 0, &err), &err);
-        vv_wal_ticket ticket = vv_wal_append(world.wal, &record, 1, VARVE_SYNC_GROUP);
-        vv_wal_applied(world.wal, ticket);
-        (void)log_wait(&world, ticket);
-    }
-    vv_wal_free(world.wal);
-    world.wal = NULL;
-    log_map *map = log_map_new(&world, 1);
-    log_flip(&world, log_path(1), map->places[3].offset + 40, 1); /* COMMIT of the second group */
-    vv_replay_options options = log_replay_options(VV_REPLAY_SALVAGE);
-    options.durable_lsn = 6; /* so that the last group counts as synced, too */
-    check_ok(log_replay_with(&world, &options, seen, &err), &err);
-    char *report = keep_read_report(&world);
+    char *report = keep_report_of_run(&run);
     assert_non_null(strstr(report, "\"rows_readable\":4,\"series_ids\":[41,42,43],"
                                    "\"first_time\":500,\"last_time\":2000"));
     free(report);
-    free(map);
-    vv_buf_deinit(&payload);
-    log_world_deinit(&world);
+}
+
+/* Their times are in a vector, which a report does not unpack. */
+static void the_report_counts_vectors_without_group(void **state)
+{
+    (void)state;
+    uint32_t series = 41;
+    uint8_t vector[20] = {1, 2, 3};
+    vv_run run = {.count = 9,
+                  .series = &series,
+                  .series_count = 1,
+                  .vector = vector,
+                  .vector_size = sizeof vector};
+    char *report = keep_report_of_run(&run);
+    assert_non_null(strstr(report, "\"rows_readable\":9,\"series_ids\":[41]}"));
+    free(report);
+}
+
+/* The first 64 of them. */
+static void the_report_names_no_series_beyond_its_limit(void **state)
+{
+    (void)state;
+    enum { MANY = VV_REPLAY_LOST_SERIES_MAX + 1 };
+    uint32_t series[MANY];
+    double values[MANY];
+    for (uint32_t i = 0; i < MANY; ++i) {
+        series[i] = 100 + i;
+        values[i] = i;
+    }
+    int64_t time = 5;
+    uint32_t field = 1;
+    varve_column column = {.type = VARVE_TYPE_F64, .values = values};
+    vv_run run = {.count = MANY,
+                  .series = series,
+                  .series_count = MANY,
+                  .times = &time,
+                  .time_count = 1,
+                  .fields = &field,
+                  .columns = &column,
+                  .column_count = 1};
+    char *report = keep_report_of_run(&run);
+    assert_non_null(strstr(report, "\"rows_readable\":65,\"series_ids\":[100,101,"));
+    assert_non_null(strstr(report, ",162,163],\"first_time\":5,\"last_time\":5"));
+    free(report);
 }
 
 static void salvage_without_damage_keeps_nothing(void **state)
@@ -227,24 +278,47 @@ static void damage_at_the_very_end_takes_its_numbers_along(void **state)
     free(map);
 }
 
+static void salvage_without_a_quarantine_keeps_nothing(void **state)
+{
+    (void)state;
+    uint64_t files;
+    log_map *map;
+    vv_sim_image *image = log_make(20, false, &files, NULL, &map);
+    log_world world;
+    varve_error err;
+    log_world_init(&world, image, 1);
+    log_flip(&world, log_path(1), map->places[10].offset + 40, 1);
+    vv_replay_options options = log_replay_options(VV_REPLAY_SALVAGE);
+    options.quarantine = NULL;
+    check_ok(log_replay_with(&world, &options, seen, &err), &err);
+    assert_int_equal(19, seen->count);
+    assert_int_equal(1, seen->result.holes);
+    vv_dir_list list;
+    check_ok(vv_vfs_list(world.env.vfs, log_memory(), "/quarantine", &list, &err), &err);
+    assert_int_equal(0, list.count);
+    vv_dir_list_deinit(&list);
+    log_world_deinit(&world);
+    vv_sim_image_free(image);
+    free(map);
+}
+
 static void without_evidence_there_is_no_salvage(void **state)
 {
     (void)state;
     uint64_t files;
     log_map *map;
     vv_sim_image *image = log_make(100, false, &files, NULL, &map);
-    for (int kind = 0; kind < 2; ++kind) {
+    for (int run = 0; run < 4; ++run) {
+        int kind = run / 2;
         bool is_over = false;
         for (uint64_t n = 1; !is_over; ++n) {
             log_world world;
             varve_error err;
-            vv_fault *fault;
             log_world_init(&world, image, 1);
-            check_ok(vv_fault_create(log_memory(), world.env.vfs, &fault, &err), &err);
+            vv_fault *fault = log_add_faults(&world);
             log_flip(&world, log_path(1), map->places[10].offset + 40, 1);
-            vv_sim_lacks lacks = {.link = n % 2 == 0};
+            vv_sim_lacks lacks = {.link = run % 2 == 1};
             vv_sim_set_lacks(world.sim, &lacks);
-            world.env.vfs = vv_fault_vfs(fault);
             vv_fault_rule rule = {.first_call = kind == 0 ? n : 0,
                                   .call_count = 1,
                                   .kind = VV_FAULT_ERRNO,
@@ -263,8 +337,6 @@ static void without_evidence_there_is_no_salvage(void **state)
             } else {
                 assert_false(is_over);
             }
-            assert_int_equal(0, vv_fault_open_files(fault));
-            vv_fault_free(fault);
             log_world_deinit(&world);
         }
     }
@@ -294,6 +366,33 @@ static void two_salvages_at_one_time_keep_apart(void **state)
     free(map);
 }
 
+/* A directory for each nanosecond of the clock, up to a limit: no salvage overwrites another. */
+static void evidence_never_takes_the_place_of_other_evidence(void **state)
+{
+    (void)state;
+    uint64_t files;
+    log_map *map;
+    vv_sim_image *image = log_make(20, false, &files, NULL, &map);
+    log_world world;
+    varve_error err;
+    log_world_init(&world, image, 1);
+    log_flip(&world, log_path(1), map->places[10].offset + 40, 1);
+    long long now_ns = (long long)vv_env_wall_ns(&world.env);
+    for (int i = 0; i < 1000; ++i) {
+        char path[64];
+        snprintf(path, sizeof path, "/quarantine/%020lld", now_ns + i);
+        check_ok(vv_vfs_mkdir(world.env.vfs, path, &err), &err);
+    }
+    check_status(VARVE_E_EXISTS, log_replay(&world, VV_REPLAY_SALVAGE, seen, &err));
+    vv_dir_list list;
+    check_ok(vv_vfs_list(world.env.vfs, log_memory(), "/quarantine", &list, &err), &err);
+    assert_int_equal(1000, list.count);
+    vv_dir_list_deinit(&list);
+    log_world_deinit(&world);
+    vv_sim_image_free(image);
+    free(map);
+}
+
 static int keep_setup(void **state)
 {
     (void)state;
@@ -313,11 +412,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         log_test(salvage_keeps_every_file_and_says_what_is_lost),
         log_test(the_report_names_series_and_times_of_rows_without_group),
+        log_test(the_report_counts_vectors_without_group),
+        log_test(the_report_names_no_series_beyond_its_limit),
         log_test(salvage_without_damage_keeps_nothing),
         log_test(salvage_goes_on_behind_a_damaged_file_header),
         log_test(damage_at_the_very_end_takes_its_numbers_along),
+        log_test(salvage_without_a_quarantine_keeps_nothing),
         log_test(without_evidence_there_is_no_salvage),
         log_test(two_salvages_at_one_time_keep_apart),
+        log_test(evidence_never_takes_the_place_of_other_evidence),
     };
     return cmocka_run_group_tests(tests, keep_setup, keep_teardown);
 }

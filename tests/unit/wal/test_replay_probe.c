@@ -8,6 +8,7 @@
  */
 #include "replay_support.h"
 #include "sys/thread.h"
+#include "wal/replay_priv.h"
 
 static log_seen *seen;
 
@@ -277,8 +278,7 @@ static void probe_generate(probe_log *log, uint64_t seed)
     (void)log_write(&world, VARVE_SYNC_NONE); /* the buffer is in the file */
     vv_wal_get_stats(world.wal, &stats);
     log->files = stats.rotations + 1;
-    vv_wal_free(world.wal);
-    world.wal = NULL;
+    log_free(&world);
     log->map = log_map_new(&world, log->files);
     for (uint64_t seq = 1; seq <= log->files; ++seq) {
         log_read_bytes(&world, log_path(seq), 72, &log->header_durable[seq], 8);
@@ -360,8 +360,7 @@ static void the_header_of_a_later_file_is_evidence_too(void **state)
             check_ok(vv_wal_reserve(world.wal, 100000, 1, 0, &err), &err);
             vv_wal_unreserve(world.wal, 100000, 1);
         }
-        vv_wal_free(world.wal);
-        world.wal = NULL;
+        log_free(&world);
         log_map *map = log_map_new(&world, 1);
         log_flip(&world, log_path(1), map->places[8].offset + 40, 1);
         check_status(has_next == 1 ? VARVE_E_CORRUPT : VARVE_OK,
@@ -384,8 +383,7 @@ static void a_torn_end_before_a_file_that_cannot_be_read_is_damage(void **state)
         vv_wal_unreserve(world.wal, 100000, 1);
         (void)log_write(&world, VARVE_SYNC_GROUP);
         (void)log_write(&world, VARVE_SYNC_GROUP);
-        vv_wal_free(world.wal);
-        world.wal = NULL;
+        log_free(&world);
         log_map *map = log_map_new(&world, 1);
         log_flip(&world, log_path(1), map->places[2].offset + 40, 1);
         if (is_bad == 1) {
@@ -463,10 +461,8 @@ static void a_follower_reads_again_what_fails_once(void **state)
     for (uint64_t wrong = 1; wrong <= 12; ++wrong) {
         log_world world;
         varve_error err;
-        vv_fault *fault;
         log_world_init(&world, image, 1);
-        check_ok(vv_fault_create(log_memory(), world.env.vfs, &fault, &err), &err);
-        world.env.vfs = vv_fault_vfs(fault);
+        vv_fault *fault = log_add_faults(&world);
         vv_fault_rule rule = {.ops = VV_VFS_OP_BIT(VV_VFS_OP_READ),
                               .first_call = 1,
                               .call_count = wrong,
@@ -483,11 +479,44 @@ static void a_follower_reads_again_what_fails_once(void **state)
         /* Each look takes two reads of the file: the walk's and the search's. */
         assert_true(wrong > 5 || status == VARVE_OK);
         assert_true(vv_fault_fired(fault, number) > 0);
-        vv_fault_free(fault);
         log_world_deinit(&world);
     }
     vv_sim_image_free(image);
     free(map);
+}
+
+/* Each place has its own attempts: two files whose headers come late, at the same offset. */
+static void a_follower_counts_attempts_for_each_place(void **state)
+{
+    (void)state;
+    uint64_t files;
+    vv_sim_image *image = log_make(200, false, &files, NULL, NULL);
+    assert_true(files >= 2);
+    log_world world;
+    varve_error err;
+    log_world_init(&world, image, 1);
+    vv_fault *fault = log_add_faults(&world);
+    char paths[2][32] = {"00000000000000000001.vwl", "00000000000000000002.vwl"};
+    size_t numbers[2];
+    for (size_t i = 0; i < 2; ++i) {
+        /* The first file is also read at each search of the second, the second when the log is
+         * looked over before the walk. */
+        vv_fault_rule rule = {.ops = VV_VFS_OP_BIT(VV_VFS_OP_READ),
+                              .path_part = paths[i],
+                              .first_call = i == 0 ? 1 : 2,
+                              .call_count = 2 * VV_REPLAY_RETRIES_MAX - 2,
+                              .kind = VV_FAULT_FLIP,
+                              .flip_bit = 50 * 8};
+        numbers[i] = vv_fault_add(fault, &rule);
+    }
+    check_ok(log_replay(&world, VV_REPLAY_FOLLOW, seen, &err), &err);
+    assert_int_equal(200, seen->count);
+    assert_true(log_is_prefix(seen));
+    for (size_t i = 0; i < 2; ++i) {
+        assert_int_equal(2 * VV_REPLAY_RETRIES_MAX - 2, vv_fault_fired(fault, numbers[i]));
+    }
+    log_world_deinit(&world);
+    vv_sim_image_free(image);
 }
 
 /* Writes until it is told to stop. */
@@ -563,6 +592,7 @@ int main(void)
         log_test(a_follower_sees_every_complete_group),
         log_test(a_follower_takes_no_torn_group_and_writes_nothing),
         log_test(a_follower_reads_again_what_fails_once),
+        log_test(a_follower_counts_attempts_for_each_place),
         log_test(a_follower_beside_a_busy_writer_sees_growing_prefixes),
     };
     return cmocka_run_group_tests(tests, probe_setup, probe_teardown);

@@ -84,8 +84,7 @@ static void verdict_make(verdict_log *log, uint64_t seed)
     vv_wal_get_stats(world.wal, &stats);
     log->files = stats.rotations + 1;
     log->durable = vv_wal_durable_lsn(world.wal);
-    vv_wal_free(world.wal);
-    world.wal = NULL;
+    log_free(&world);
     log->map = log_map_new(&world, log->files);
     verdict_read_headers(log, &world);
     log->image = log_image(&world, VV_SIM_CUT_ALL);

@@ -18,8 +18,7 @@ static void the_log_gives_back_what_was_written(void **state)
     varve_error err;
     check_ok(vv_wal_seal(world.wal, 0, &err), &err);
     uint64_t durable = vv_wal_durable_lsn(world.wal);
-    vv_wal_free(world.wal);
-    world.wal = NULL;
+    log_free(&world);
     log_seen *seen = log_seen_new();
     check_ok(log_replay(&world, VV_REPLAY_STRICT, seen, &err), &err);
     assert_int_equal(100, seen->count);
@@ -158,6 +157,14 @@ static void a_log_without_files_is_volatile(void **state)
     uint64_t lsn;
     uint64_t sequence;
     vv_wal_position(world.wal, &lsn, &sequence);
+    uint8_t payload[16];
+    log_fill(payload, 1, sizeof payload);
+    vv_wal_record record = log_record(payload, sizeof payload, 1);
+    check_ok(vv_wal_reserve(world.wal, sizeof payload, 1, 0, &err), &err);
+    vv_wal_ticket late = vv_wal_append(world.wal, &record, 1, VARVE_SYNC_GROUP);
+    check_status(VARVE_E_TIMEOUT, vv_wal_wait(world.wal, late.id, 1, NULL, &err));
+    vv_wal_applied(world.wal, late); /* nothing else was missing */
+    check_ok(vv_wal_wait(world.wal, late.id, 0, NULL, &err), &err);
     assert_int_equal(0, vv_wal_durable_lsn(world.wal));
     check_ok(vv_wal_sync(world.wal, lsn - 2, &err), &err);
     assert_int_equal(lsn - 2, vv_wal_durable_lsn(world.wal)); /* what a flush has covered */
@@ -191,10 +198,7 @@ static void buffered_rows_are_visible_at_once_but_behind_what_precedes_them(void
     (void)log_put(&world, VARVE_SYNC_BUFFERED);
     assert_int_equal(3, vv_wal_visible(world.wal));
     uint8_t payload[16] = {0};
-    vv_wal_record record = {.type = VV_WAL_ROWS,
-                            .sequences = 1,
-                            .payload = vv_bytes_make(payload, sizeof payload),
-                            .payload_crc = vv_crc32c(0, payload, sizeof payload)};
+    vv_wal_record record = log_record(payload, sizeof payload, 1);
     varve_error err;
     check_ok(vv_wal_reserve(world.wal, sizeof payload, 1, 0, &err), &err);
     check_ok(vv_wal_reserve(world.wal, sizeof payload, 1, 0, &err), &err);
@@ -215,10 +219,7 @@ static void visible_never_passes_a_batch_that_is_not_applied(void **state)
     log_world_init(&world, NULL, 1);
     log_open(&world);
     uint8_t payload[16] = {0};
-    vv_wal_record record = {.type = VV_WAL_ROWS,
-                            .sequences = 2,
-                            .payload = vv_bytes_make(payload, sizeof payload),
-                            .payload_crc = vv_crc32c(0, payload, sizeof payload)};
+    vv_wal_record record = log_record(payload, sizeof payload, 2);
     varve_error err;
     for (int i = 0; i < 3; ++i) {
         check_ok(vv_wal_reserve(world.wal, sizeof payload, 1, 0, &err), &err);
@@ -350,10 +351,7 @@ static void groups_are_capped_by_count_and_bytes(void **state)
     uint8_t *payload = calloc(1, size);
     assert_non_null(payload);
     log_fill(payload, 1, size);
-    vv_wal_record record = {.type = VV_WAL_ROWS,
-                            .sequences = 1,
-                            .payload = vv_bytes_make(payload, size),
-                            .payload_crc = vv_crc32c(0, payload, size)};
+    vv_wal_record record = log_record(payload, size, 1);
     for (int i = 0; i < 5; ++i) {
         check_ok(vv_wal_reserve(world.wal, size, 1, 0, &err), &err);
     }
@@ -438,10 +436,7 @@ static void room_that_was_reserved_is_there_whatever_happens_before(void **state
             size_t at = (i * 5 + order) % 6;
             log_fill(payload, number, sizes[at]);
             number += 1;
-            vv_wal_record record = {.type = VV_WAL_ROWS,
-                                    .sequences = 1,
-                                    .payload = vv_bytes_make(payload, sizes[at]),
-                                    .payload_crc = vv_crc32c(0, payload, sizes[at])};
+            vv_wal_record record = log_record(payload, sizes[at], 1);
             vv_wal_ticket ticket = vv_wal_append(world.wal, &record, 1, VARVE_SYNC_BUFFERED);
             vv_wal_applied(world.wal, ticket);
             if ((order >> (i % 6) & 1) != 0) {
@@ -471,10 +466,7 @@ static void writers_wait_for_room_in_a_crowded_buffer(void **state)
     uint8_t *payload = calloc(1, size);
     assert_non_null(payload);
     log_fill(payload, 1, size);
-    vv_wal_record record = {.type = VV_WAL_ROWS,
-                            .sequences = 1,
-                            .payload = vv_bytes_make(payload, size),
-                            .payload_crc = vv_crc32c(0, payload, size)};
+    vv_wal_record record = log_record(payload, size, 1);
     for (int i = 0; i < 3; ++i) {
         check_ok(vv_wal_reserve(world.wal, size, 1, 0, &err), &err);
     }
@@ -493,6 +485,108 @@ static void writers_wait_for_room_in_a_crowded_buffer(void **state)
     assert_int_equal(4, seen->count);
     free(seen);
     log_world_deinit(&world);
+}
+
+typedef struct wal_reserver {
+    log_world *world;
+    vv_thread thread;
+    size_t size;
+    varve_status status;
+} wal_reserver;
+
+static void wal_reserve_main(void *context)
+{
+    wal_reserver *reserver = context;
+    int64_t deadline_ns = vv_mono_now_ns() + 30 * VV_NS_PER_S;
+    reserver->status = vv_wal_reserve(reserver->world->wal, reserver->size, 1, deadline_ns, NULL);
+}
+
+static uint32_t wal_count_waiters(log_world *world)
+{
+    vv_mutex_lock(&world->wal->lock);
+    uint32_t count = world->wal->room_waiters;
+    vv_mutex_unlock(&world->wal->lock);
+    return count;
+}
+
+/* The buffer is full of what is reserved: the append of that wakes who waits for room, and he
+ * writes it. */
+static void an_append_wakes_who_waits_for_room(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    size_t size = VV_WAL_BUFFER_BYTES_MAX - 1000;
+    uint8_t *payload = malloc(size);
+    assert_non_null(payload);
+    log_fill(payload, 1, size);
+    check_ok(vv_wal_reserve(world.wal, size, 1, 0, &err), &err);
+    wal_reserver other = {.world = &world, .size = 5000, .status = VARVE_E_INTERNAL};
+    check_ok(vv_thread_start(&other.thread, "other", wal_reserve_main, &other, &err), &err);
+    log_until(wal_count_waiters(&world) == 1);
+    vv_wal_record record = log_record(payload, size, 1);
+    vv_wal_applied(world.wal, vv_wal_append(world.wal, &record, 1, VARVE_SYNC_BUFFERED));
+    vv_thread_join(&other.thread);
+    check_status(VARVE_OK, other.status);
+    vv_wal_stats stats;
+    vv_wal_get_stats(world.wal, &stats);
+    assert_true(stats.bytes_written > size);
+    vv_wal_unreserve(world.wal, other.size, 1);
+    free(payload);
+    log_world_deinit(&world);
+}
+
+/* What comes while the leader syncs: its hook is called without any lock. */
+typedef struct wal_meanwhile {
+    log_world *world;
+    size_t size; /* to reserve */
+    bool puts_first;
+    bool is_done;
+} wal_meanwhile;
+
+static void wal_meanwhile_hook(void *context, vv_vfs_op op, const char *path)
+{
+    wal_meanwhile *meanwhile = context;
+    (void)path;
+    if (op != VV_VFS_OP_SYNC || meanwhile->is_done) {
+        return;
+    }
+    varve_error err;
+    meanwhile->is_done = true;
+    if (meanwhile->puts_first) {
+        (void)log_put(meanwhile->world, VARVE_SYNC_BUFFERED);
+    }
+    check_status(VARVE_E_TIMEOUT,
+                 vv_wal_reserve(meanwhile->world->wal, meanwhile->size, 1, 0, &err));
+}
+
+/* The leader has one of the two buffers. A batch that the other cannot be sure to hold waits; so
+ * does one beside which the other is too full. */
+static void a_large_batch_waits_while_another_is_written(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t size;
+        bool puts_first;
+    } cases[] = {{400000, false}, {VV_WAL_BUFFER_BYTES_MAX, true}};
+    for (size_t i = 0; i < VV_ARRAY_COUNT(cases); ++i) {
+        log_world world;
+        varve_error err;
+        log_world_init(&world, NULL, 1);
+        vv_fault *fault = log_add_faults(&world);
+        log_open(&world);
+        wal_meanwhile meanwhile = {
+            .world = &world, .size = cases[i].size, .puts_first = cases[i].puts_first};
+        vv_fault_set_hook(fault, wal_meanwhile_hook, &meanwhile);
+        assert_int_equal(VARVE_ACK_DURABLE, log_write(&world, VARVE_SYNC_GROUP));
+        vv_fault_set_hook(fault, NULL, NULL);
+        assert_true(meanwhile.is_done);
+        check_ok(vv_wal_reserve(world.wal, cases[i].size, 1, 0, &err), &err);
+        vv_wal_unreserve(world.wal, cases[i].size, 1);
+        log_world_deinit(&world);
+    }
 }
 
 static void any_number_of_batches_may_be_pending(void **state)
@@ -545,10 +639,7 @@ static void the_queue_grows_with_what_is_in_it(void **state)
     for (uint64_t i = 0; i < MANY; ++i) {
         uint8_t payload[16];
         log_fill(payload, i + 1, sizeof payload);
-        vv_wal_record record = {.type = VV_WAL_ROWS,
-                                .sequences = 1,
-                                .payload = vv_bytes_make(payload, sizeof payload),
-                                .payload_crc = vv_crc32c(0, payload, sizeof payload)};
+        vv_wal_record record = log_record(payload, sizeof payload, 1);
         check_ok(vv_wal_reserve(world.wal, sizeof payload, 1, 0, &err), &err);
         tickets[i] = vv_wal_append(world.wal, &record, 1, VARVE_SYNC_BUFFERED);
     }
@@ -637,6 +728,21 @@ static void a_record_without_payload_comes_back(void **state)
     assert_int_equal(1, seen->result.records);
     assert_int_equal(1, seen->result.last_sequence);
     free(seen);
+    log_world_deinit(&world);
+}
+
+/* In a forked child the lock stays as its holder left it: what it guards is not to be walked. */
+static void a_log_is_quiet_while_nobody_holds_its_lock(void **state)
+{
+    (void)state;
+    log_world world;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    assert_true(vv_wal_is_quiet(world.wal));
+    vv_mutex_lock(&world.wal->lock);
+    assert_false(vv_wal_is_quiet(world.wal));
+    vv_mutex_unlock(&world.wal->lock);
+    assert_true(vv_wal_is_quiet(world.wal));
     log_world_deinit(&world);
 }
 
@@ -873,11 +979,14 @@ int main(void)
         log_test(a_batch_above_the_limit_is_refused),
         log_test(room_that_was_reserved_is_there_whatever_happens_before),
         log_test(writers_wait_for_room_in_a_crowded_buffer),
+        log_test(an_append_wakes_who_waits_for_room),
+        log_test(a_large_batch_waits_while_another_is_written),
         log_test(any_number_of_batches_may_be_pending),
         log_test(the_queue_grows_with_what_is_in_it),
         log_test(a_crowded_buffer_is_written_by_who_comes_next),
         log_test(a_group_is_as_safe_as_its_strictest_batch),
         log_test(a_record_without_payload_comes_back),
+        log_test(a_log_is_quiet_while_nobody_holds_its_lock),
         log_test(failures_need_nobody_who_listens),
         log_test(a_sealed_log_takes_no_more),
         log_test(a_seal_that_cannot_be_synced_is_no_seal),

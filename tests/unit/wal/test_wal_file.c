@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "log_support.h"
+#include "wal/wal_priv.h"
 
 static size_t log_count_files(log_world *world, const char *directory)
 {
@@ -159,13 +160,11 @@ static void a_disk_too_slow_for_zeros_is_used_without(void **state)
     (void)state;
     log_world world;
     varve_error err;
-    vv_fault *fault;
     log_world_init(&world, NULL, 1);
     vv_sim_lacks lacks = {.allocate = true};
     vv_sim_set_lacks(world.sim, &lacks);
-    check_ok(vv_fault_create(log_memory(), world.env.vfs, &fault, &err), &err);
+    vv_fault *fault = log_add_faults(&world);
     vv_fault_set_hook(fault, file_slow_hook, &world.clock);
-    world.env.vfs = vv_fault_vfs(fault);
     vv_wal_options options = log_options();
     options.file_bytes = 1024 * 1024;
     log_open_with(&world, &options);
@@ -188,9 +187,6 @@ static void a_disk_too_slow_for_zeros_is_used_without(void **state)
     log_world_deinit(&after);
     vv_sim_image_free(image);
     vv_sim_point_free(point);
-    vv_wal_free(world.wal);
-    world.wal = NULL;
-    vv_fault_free(fault);
     log_world_deinit(&world);
 }
 
@@ -244,6 +240,62 @@ static void a_full_disk_refuses_writes_and_heals_when_space_returns(void **state
     }
 }
 
+/* The thread of the log looks at the disk again; writers do not make a full one busy. */
+static void a_full_disk_is_not_asked_by_each_writer(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    log_world_init(&world, NULL, 1);
+    vv_fault *fault = log_add_faults(&world);
+    vv_wal_options options = log_options();
+    options.has_threads = true; /* with little in the file, it has nothing to do */
+    log_open_with(&world, &options);
+    vv_sim_set_capacity(world.sim, vv_sim_used_bytes(world.sim) + 1000);
+    check_status(VARVE_E_NOSPACE, vv_wal_reserve(world.wal, 100000, 1, 0, &err));
+    vv_sim_set_capacity(world.sim, vv_sim_used_bytes(world.sim) + 2000000);
+    uint64_t calls = vv_fault_calls(fault, VV_VFS_OP_OPEN);
+    check_status(VARVE_E_NOSPACE, vv_wal_reserve(world.wal, 100000, 1, 0, &err));
+    assert_int_equal(ENOSPC, err.os_errno);
+    check_status(VARVE_E_NOSPACE, vv_wal_reserve(world.wal, 100000, 1, 0, NULL));
+    assert_int_equal(calls, vv_fault_calls(fault, VV_VFS_OP_OPEN));
+    manual_clock_advance(&world.clock, VV_WAL_SPACE_INLINE_NS);
+    check_ok(vv_wal_reserve(world.wal, 100000, 1, 0, &err), &err);
+    vv_wal_unreserve(world.wal, 100000, 1);
+    log_world_deinit(&world);
+}
+
+/* What a close reports belongs to the file: behind it nothing is acknowledged. */
+static void a_file_that_cannot_be_closed_fails_the_log(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    log_world_init(&world, NULL, 1);
+    vv_fault *fault = log_add_faults(&world);
+    log_open(&world);
+    vv_wal_ticket ticket;
+    check_ok(log_try_put_sized(&world, 1, 40000, 1, VARVE_SYNC_GROUP, &ticket, &err), &err);
+    (void)log_wait(&world, ticket);
+    check_ok(log_try_put_sized(&world, 2, 40000, 1, VARVE_SYNC_GROUP, &ticket, &err), &err);
+    vv_fault_rule rule = {.ops = VV_VFS_OP_BIT(VV_VFS_OP_CLOSE),
+                          .first_call = 1,
+                          .call_count = 1,
+                          .kind = VV_FAULT_ERRNO,
+                          .os_errno = EIO};
+    (void)vv_fault_add(fault, &rule);
+    check_status(VARVE_E_IO, vv_wal_wait(world.wal, ticket.id, UINT64_MAX, NULL, &err));
+    assert_int_equal(VARVE_HEALTH_WRITE_FAILED, vv_wal_health(world.wal, NULL));
+    assert_int_equal(1, vv_wal_visible(world.wal));
+    log_free(&world);
+    log_seen *seen = log_seen_new();
+    check_ok(log_replay(&world, VV_REPLAY_STRICT, seen, &err), &err);
+    assert_in_range(seen->count, 1, 2);
+    assert_true(log_is_prefix(seen));
+    free(seen);
+    log_world_deinit(&world);
+}
+
 static void a_sync_of_a_new_file_that_finds_the_disk_full_is_final(void **state)
 {
     (void)state;
@@ -294,14 +346,12 @@ static void the_next_file_grows_without_allocation_too(void **state)
     for (int is_slow = 0; is_slow < 2; ++is_slow) {
         log_world world;
         varve_error err;
-        vv_fault *fault;
         vv_wal_ticket ticket;
         log_world_init(&world, NULL, 1);
         vv_sim_lacks lacks = {.allocate = true};
         vv_sim_set_lacks(world.sim, &lacks);
-        check_ok(vv_fault_create(log_memory(), world.env.vfs, &fault, &err), &err);
+        vv_fault *fault = log_add_faults(&world);
         vv_fault_set_hook(fault, is_slow == 1 ? file_slow_hook : NULL, &world.clock);
-        world.env.vfs = vv_fault_vfs(fault);
         log_open(&world);
         check_ok(vv_wal_reserve(world.wal, 1000000, 1, 0, &err), &err);
         vv_wal_unreserve(world.wal, 1000000, 1);
@@ -313,10 +363,7 @@ static void the_next_file_grows_without_allocation_too(void **state)
                      &err);
             assert_int_equal(VARVE_ACK_DURABLE, log_wait(&world, ticket));
         }
-        vv_wal_free(world.wal);
-        world.wal = NULL;
-        vv_fault_free(fault);
-        world.env.vfs = vv_sim_vfs(world.sim);
+        log_free(&world);
         log_seen *seen = log_seen_new();
         check_ok(log_replay(&world, VV_REPLAY_STRICT, seen, &err), &err);
         assert_int_equal(3, seen->count);
@@ -330,10 +377,8 @@ static void a_disk_that_cannot_grow_the_next_file_fails_the_log(void **state)
     (void)state;
     log_world world;
     varve_error err;
-    vv_fault *fault;
     log_world_init(&world, NULL, 1);
-    check_ok(vv_fault_create(log_memory(), world.env.vfs, &fault, &err), &err);
-    world.env.vfs = vv_fault_vfs(fault);
+    vv_fault *fault = log_add_faults(&world);
     log_open(&world);
     check_ok(vv_wal_reserve(world.wal, 100000, 1, 0, &err), &err);
     vv_wal_unreserve(world.wal, 100000, 1);
@@ -345,9 +390,6 @@ static void a_disk_that_cannot_grow_the_next_file_fails_the_log(void **state)
     (void)vv_fault_add(fault, &rule);
     check_status(VARVE_E_IO, vv_wal_reserve(world.wal, 200000, 1, 0, NULL));
     assert_int_equal(VARVE_HEALTH_WRITE_FAILED, vv_wal_health(world.wal, NULL));
-    vv_wal_free(world.wal);
-    world.wal = NULL;
-    vv_fault_free(fault);
     log_world_deinit(&world);
 }
 
@@ -369,11 +411,9 @@ static void the_next_file_may_be_in_use_before_it_has_grown(void **state)
     (void)state;
     log_world world;
     varve_error err;
-    vv_fault *fault;
     vv_wal_ticket ticket;
     log_world_init(&world, NULL, 1);
-    check_ok(vv_fault_create(log_memory(), world.env.vfs, &fault, &err), &err);
-    world.env.vfs = vv_fault_vfs(fault);
+    vv_fault *fault = log_add_faults(&world);
     log_open(&world);
     check_ok(vv_wal_reserve(world.wal, 100000, 1, 0, &err), &err);
     vv_wal_unreserve(world.wal, 100000, 1);
@@ -387,9 +427,6 @@ static void the_next_file_may_be_in_use_before_it_has_grown(void **state)
     assert_int_equal(2, seen->count);
     assert_true(log_is_prefix(seen));
     free(seen);
-    vv_wal_free(world.wal);
-    world.wal = NULL;
-    vv_fault_free(fault);
     log_world_deinit(&world);
 }
 
@@ -417,11 +454,8 @@ static void files_that_stay_after_their_release_are_counted(void **state)
 {
     (void)state;
     log_world world;
-    varve_error err;
-    vv_fault *fault;
     log_world_init(&world, NULL, 1);
-    check_ok(vv_fault_create(log_memory(), world.env.vfs, &fault, &err), &err);
-    world.env.vfs = vv_fault_vfs(fault);
+    vv_fault *fault = log_add_faults(&world);
     log_open(&world);
     vv_wal_ticket ticket = {0};
     vv_wal_stats stats = {0};
@@ -441,9 +475,6 @@ static void files_that_stay_after_their_release_are_counted(void **state)
     assert_int_equal(1, stats.release_failures);
     assert_int_equal(2, stats.released);
     assert_int_equal(VARVE_ACK_DURABLE, log_write(&world, VARVE_SYNC_GROUP));
-    vv_wal_free(world.wal);
-    world.wal = NULL;
-    vv_fault_free(fault);
     log_world_deinit(&world);
 }
 
@@ -454,15 +485,13 @@ static void a_leftover_that_cannot_be_removed_is_told(void **state)
     (void)state;
     log_world world;
     varve_error err;
-    vv_fault *fault;
     vv_file *file;
     log_world_init(&world, NULL, 1);
     check_ok(vv_file_open(world.env.vfs, log_memory(), "/tmp/00000000000000000001.vwl.part",
                           VV_OPEN_WRITE | VV_OPEN_CREATE, &file, NULL),
              NULL);
     check_ok(vv_file_close(file, NULL), NULL);
-    check_ok(vv_fault_create(log_memory(), world.env.vfs, &fault, &err), &err);
-    world.env.vfs = vv_fault_vfs(fault);
+    vv_fault *fault = log_add_faults(&world);
     vv_fault_rule rule = {.ops = VV_VFS_OP_BIT(VV_VFS_OP_UNLINK),
                           .first_call = 1,
                           .call_count = VV_FAULT_FOREVER,
@@ -472,7 +501,6 @@ static void a_leftover_that_cannot_be_removed_is_told(void **state)
     vv_wal_options options = log_options();
     check_status(VARVE_E_IO, vv_wal_open(&world.env, &options, &world.wal, &err));
     assert_null(world.wal);
-    vv_fault_free(fault);
     log_world_deinit(&world);
 }
 
@@ -494,10 +522,8 @@ static void every_failing_call_is_an_answer(void **state)
         for (uint64_t n = 1; !is_over; n += n < 60 ? 1 : 13) {
             log_world world;
             varve_error err;
-            vv_fault *fault;
             log_world_init(&world, NULL, n);
-            check_ok(vv_fault_create(log_memory(), world.env.vfs, &fault, &err), &err);
-            world.env.vfs = vv_fault_vfs(fault);
+            vv_fault *fault = log_add_faults(&world);
             vv_fault_rule rule = {.first_call = n,
                                   .call_count = 1,
                                   .kind = VV_FAULT_ERRNO,
@@ -522,16 +548,13 @@ static void every_failing_call_is_an_answer(void **state)
             }
             is_over = vv_fault_fired(fault, rule_number) == 0;
             assert_true(is_over || is_failed || file_is_passing(errnos[kind]));
-            vv_wal_free(world.wal);
-            world.wal = NULL;
-            assert_int_equal(0, vv_fault_open_files(fault));
+            log_free(&world);
             vv_fault_clear(fault);
             if (acked > 0) {
                 check_ok(log_replay(&world, VV_REPLAY_STRICT, seen, &err), &err);
                 assert_true(log_is_prefix(seen));
                 assert_in_range(seen->count, acked, world.next_number - 1);
             }
-            vv_fault_free(fault);
             log_world_deinit(&world);
         }
     }
@@ -548,6 +571,8 @@ int main(void)
         log_test(without_allocation_zeros_are_written),
         log_test(a_disk_too_slow_for_zeros_is_used_without),
         log_test(a_full_disk_refuses_writes_and_heals_when_space_returns),
+        log_test(a_full_disk_is_not_asked_by_each_writer),
+        log_test(a_file_that_cannot_be_closed_fails_the_log),
         log_test(a_sync_of_a_new_file_that_finds_the_disk_full_is_final),
         log_test(growing_the_next_file_on_a_full_disk_refuses_one_batch_only),
         log_test(the_next_file_grows_without_allocation_too),

@@ -57,10 +57,7 @@ static void after_a_failed_sync_nothing_is_durable_any_more(void **state)
         log_fail_syncs(&world, 1, (vv_sim_fsync_fail_mode)mode);
         uint8_t payload[16];
         log_fill(payload, 6, sizeof payload);
-        vv_wal_record record = {.type = VV_WAL_ROWS,
-                                .sequences = 3,
-                                .payload = vv_bytes_make(payload, sizeof payload),
-                                .payload_crc = vv_crc32c(0, payload, sizeof payload)};
+        vv_wal_record record = log_record(payload, sizeof payload, 3);
         check_ok(vv_wal_reserve(world.wal, sizeof payload, 1, 0, &err), &err);
         check_ok(vv_wal_reserve(world.wal, sizeof payload, 1, 0, &err), &err);
         vv_wal_ticket lost = vv_wal_append(world.wal, &record, 1, VARVE_SYNC_GROUP);
@@ -90,8 +87,7 @@ static void after_a_failed_sync_nothing_is_durable_any_more(void **state)
         check_status(VARVE_E_FENCED, vv_wal_seal(world.wal, 0, &err));
         assert_int_equal(syncs, vv_sim_syncs(world.sim));
         assert_int_equal(15, vv_wal_visible(world.wal));
-        vv_wal_free(world.wal);
-        world.wal = NULL;
+        log_free(&world);
         log_seen *seen = log_seen_new();
         check_ok(log_replay(&world, VV_REPLAY_STRICT, seen, &err), &err);
         assert_in_range(seen->count, 5, 7);
@@ -109,10 +105,7 @@ static void a_reservation_before_a_failure_ends_as_refused(void **state)
     log_world_init(&world, NULL, 1);
     log_open(&world);
     uint8_t payload[16] = {0};
-    vv_wal_record record = {.type = VV_WAL_ROWS,
-                            .sequences = 1,
-                            .payload = vv_bytes_make(payload, sizeof payload),
-                            .payload_crc = vv_crc32c(0, payload, sizeof payload)};
+    vv_wal_record record = log_record(payload, sizeof payload, 1);
     check_ok(vv_wal_reserve(world.wal, sizeof payload, 1, 0, &err), &err);
     log_fail_syncs(&world, 1, VV_SIM_PAGES_CLEAN);
     vv_wal_ticket lost = log_put(&world, VARVE_SYNC_GROUP);
@@ -134,9 +127,7 @@ static void a_failed_write_fails_the_log_and_keeps_what_was_visible(void **state
         log_world world;
         varve_error err;
         log_world_init(&world, NULL, 1);
-        vv_fault *fault;
-        check_ok(vv_fault_create(log_memory(), world.env.vfs, &fault, &err), &err);
-        world.env.vfs = vv_fault_vfs(fault);
+        vv_fault *fault = log_add_faults(&world);
         log_open(&world);
         (void)log_write(&world, VARVE_SYNC_BUFFERED);
         vv_fault_rule rule = {.ops = VV_VFS_OP_BIT(VV_VFS_OP_WRITE),
@@ -150,12 +141,78 @@ static void a_failed_write_fails_the_log_and_keeps_what_was_visible(void **state
         assert_int_equal(errnos[i], err.os_errno);
         assert_int_equal(3, vv_wal_visible(world.wal)); /* the buffered rows stay readable */
         assert_int_equal(VARVE_HEALTH_WRITE_FAILED, vv_wal_health(world.wal, &err));
-        vv_wal_free(world.wal);
-        world.wal = NULL;
-        assert_int_equal(0, vv_fault_open_files(fault));
-        vv_fault_free(fault);
         log_world_deinit(&world);
     }
+}
+
+/* Only the sync of what was written already is missing, and fails. */
+static void a_failed_sync_of_written_rows_fails_the_log(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    vv_wal_ticket ticket = log_put(&world, VARVE_SYNC_NONE);
+    assert_int_equal(VARVE_ACK_APPENDED, log_wait(&world, ticket));
+    vv_sim_sync_fault fault = {
+        .site = VV_SITE_WAL_MARK, .first_sync = 1, .os_errno = EIO, .mode = VV_SIM_PAGES_CLEAN};
+    vv_sim_set_sync_fault(world.sim, &fault);
+    check_status(VARVE_E_IO, vv_wal_sync(world.wal, ticket.last_lsn, &err));
+    assert_int_equal(0, vv_wal_durable_lsn(world.wal));
+    assert_int_equal(3, vv_wal_visible(world.wal));
+    assert_int_equal(VARVE_HEALTH_WRITE_FAILED, vv_wal_health(world.wal, NULL));
+    log_world_deinit(&world);
+}
+
+static void the_first_failure_is_the_one_that_is_told(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    vv_wal_ticket ticket = log_put(&world, VARVE_SYNC_GROUP);
+    varve_error first = {.status = VARVE_E_NOSPACE, .os_errno = ENOSPC, .message = "the first"};
+    varve_error second = {.status = VARVE_E_IO, .os_errno = EROFS, .message = "the second"};
+    vv_wal_fail(world.wal, &first);
+    vv_wal_fail(world.wal, &second);
+    assert_int_equal(VARVE_HEALTH_WRITE_FAILED, vv_wal_health(world.wal, &err));
+    assert_string_equal("the first", err.message);
+    check_status(VARVE_E_IO, vv_wal_wait(world.wal, ticket.id, UINT64_MAX, NULL, NULL));
+    check_status(VARVE_E_IO, vv_wal_wait(world.wal, ticket.id, UINT64_MAX, NULL, &err));
+    assert_int_equal(ENOSPC, err.os_errno);
+    assert_string_equal("outcome unknown, the log failed: the first", err.message);
+    log_world_deinit(&world);
+}
+
+static void group_slow_sync_hook(void *context, vv_vfs_op op, const char *path)
+{
+    (void)path;
+    if (op == VV_VFS_OP_SYNC) {
+        manual_clock_advance(context, VV_NS_PER_S);
+    }
+}
+
+/* The last bucket has no bound. */
+static void a_sync_slower_than_every_bound_is_counted(void **state)
+{
+    (void)state;
+    log_world world;
+    log_world_init(&world, NULL, 1);
+    vv_fault *fault = log_add_faults(&world);
+    log_open(&world);
+    vv_fault_set_hook(fault, group_slow_sync_hook, &world.clock);
+    (void)log_write(&world, VARVE_SYNC_GROUP);
+    vv_fault_set_hook(fault, NULL, NULL);
+    (void)log_write(&world, VARVE_SYNC_GROUP);
+    vv_wal_stats stats;
+    vv_wal_get_stats(world.wal, &stats);
+    assert_int_equal(2, stats.syncs);
+    assert_int_equal(VV_NS_PER_S, stats.sync_ns);
+    assert_int_equal(1, stats.sync_buckets[0]);
+    assert_int_equal(1, stats.sync_buckets[VV_WAL_SYNC_BUCKETS - 1]);
+    log_world_deinit(&world);
 }
 
 static void short_writes_are_continued(void **state)
@@ -164,9 +221,7 @@ static void short_writes_are_continued(void **state)
     log_world world;
     varve_error err;
     log_world_init(&world, NULL, 1);
-    vv_fault *fault;
-    check_ok(vv_fault_create(log_memory(), world.env.vfs, &fault, &err), &err);
-    world.env.vfs = vv_fault_vfs(fault);
+    vv_fault *fault = log_add_faults(&world);
     log_open(&world);
     vv_fault_rule rule = {.ops = VV_VFS_OP_BIT(VV_VFS_OP_WRITE),
                           .first_call = 1,
@@ -177,14 +232,12 @@ static void short_writes_are_continued(void **state)
     for (int i = 0; i < 20; ++i) {
         assert_int_equal(VARVE_ACK_DURABLE, log_write(&world, VARVE_SYNC_GROUP));
     }
-    vv_wal_free(world.wal);
-    world.wal = NULL;
+    log_free(&world);
     log_seen *seen = log_seen_new();
     check_ok(log_replay(&world, VV_REPLAY_STRICT, seen, &err), &err);
     assert_int_equal(20, seen->count);
     assert_true(log_is_prefix(seen));
     free(seen);
-    vv_fault_free(fault);
     log_world_deinit(&world);
 }
 
@@ -212,10 +265,7 @@ static void group_write_main(void *context)
         uint64_t number = writer->first_number + i;
         size_t size = 8 + (size_t)(number * 37 % 500);
         log_fill(payload, number, size);
-        vv_wal_record record = {.type = VV_WAL_ROWS,
-                                .sequences = 2,
-                                .payload = vv_bytes_make(payload, size),
-                                .payload_crc = vv_crc32c(0, payload, size)};
+        vv_wal_record record = log_record(payload, size, 2);
         varve_error err;
         uint32_t ack;
         if (vv_wal_reserve(wal, size, 1, VV_NO_DEADLINE, &err) != VARVE_OK) {
@@ -318,8 +368,7 @@ static void a_failed_sync_reaches_every_waiting_thread(void **state)
         group_run(&world, writers, syncs); /* nobody hangs */
         assert_true(writers[0].acked < BATCHES);
         assert_int_equal(VARVE_HEALTH_WRITE_FAILED, vv_wal_health(world.wal, NULL));
-        vv_wal_free(world.wal);
-        world.wal = NULL;
+        log_free(&world);
         writers[2].acked = 0; /* promised to survive the process, not its pages */
         writers[3].acked = 0;
         group_check_log(&world, writers);
@@ -371,13 +420,11 @@ static void callers_during_a_sync_share_the_next_one(void **state)
     (void)state;
     log_world world;
     varve_error err;
-    vv_fault *fault;
     group_gate gate = {.is_open = true};
     check_ok(vv_mutex_init(&gate.lock, VV_RANK_TEST_HIGH, 0, &err), &err);
     check_ok(vv_cond_init(&gate.cond, &err), &err);
     log_world_init(&world, NULL, 1);
-    check_ok(vv_fault_create(log_memory(), world.env.vfs, &fault, &err), &err);
-    world.env.vfs = vv_fault_vfs(fault);
+    vv_fault *fault = log_add_faults(&world);
     log_open(&world);
     vv_fault_set_hook(fault, group_gate_hook, &gate);
     gate.is_open = false;
@@ -405,9 +452,6 @@ static void callers_during_a_sync_share_the_next_one(void **state)
     vv_wal_get_stats(world.wal, &stats);
     assert_int_equal(2, stats.syncs);
     assert_int_equal(2, stats.groups);
-    vv_wal_free(world.wal);
-    world.wal = NULL;
-    vv_fault_free(fault);
     log_world_deinit(&world);
     vv_cond_deinit(&gate.cond);
     vv_mutex_deinit(&gate.lock);
@@ -644,12 +688,119 @@ static void a_group_delay_ends_when_somebody_asked_for_always(void **state)
     log_world_deinit(&world);
 }
 
+/* A delay of an hour: whoever does wait for company meets the time limit of this program. */
+static void group_open_patient(log_world *world)
+{
+    log_world_init(world, NULL, 1);
+    vv_wal_options options = log_options();
+    options.has_threads = true;
+    options.file_bytes = 16 << 20;
+    log_open_with(world, &options);
+    vv_mutex_lock(&world->wal->lock);
+    world->wal->options.group_delay_us = UINT32_C(3600000000);
+    vv_mutex_unlock(&world->wal->lock);
+}
+
+static void a_group_that_nobody_wants_synced_is_not_delayed(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    group_open_patient(&world);
+    assert_int_equal(VARVE_ACK_APPENDED, log_write(&world, VARVE_SYNC_NONE));
+    vv_wal_ticket ticket = log_put(&world, VARVE_SYNC_BUFFERED);
+    check_ok(vv_wal_sync(world.wal, ticket.last_lsn, &err), &err);
+    check_ok(vv_wal_sync(world.wal, ticket.last_lsn, &err), &err);
+    assert_int_equal(VARVE_ACK_DURABLE, log_wait(&world, ticket));
+    check_ok(vv_wal_seal(world.wal, 0, &err), &err); /* a SEAL is no group */
+    log_world_deinit(&world);
+}
+
+static uint64_t group_bytes_written(log_world *world)
+{
+    vv_wal_stats stats;
+    vv_wal_get_stats(world->wal, &stats);
+    return stats.bytes_written;
+}
+
+/* A full group has no room for company; a MARK is no group. */
+static void a_full_group_is_not_delayed(void **state)
+{
+    (void)state;
+    for (int is_many = 0; is_many < 2; ++is_many) {
+        log_world world;
+        varve_error err;
+        vv_wal_ticket ticket = {0};
+        group_open_patient(&world);
+        size_t size = is_many == 1 ? 8 : VV_WAL_GROUP_BYTES_MAX;
+        uint64_t count = is_many == 1 ? VV_WAL_GROUP_BATCHES_MAX : 1;
+        for (uint64_t i = 1; i <= count; ++i) {
+            check_ok(log_try_put_sized(&world, i, size, 1, VARVE_SYNC_GROUP, &ticket, &err), &err);
+        }
+        assert_int_equal(VARVE_ACK_DURABLE, log_wait(&world, ticket));
+        vv_wal_stats stats;
+        vv_wal_get_stats(world.wal, &stats);
+        assert_int_equal(1, stats.groups);
+        assert_int_equal(1, stats.syncs);
+        uint64_t bytes = stats.bytes_written;
+        manual_clock_advance(&world.clock, VV_WAL_MARK_IDLE_NS);
+        log_until(group_bytes_written(&world) == bytes + VV_WAL_MARK_RECORD);
+        log_world_deinit(&world);
+    }
+}
+
+static bool group_is_led(log_world *world)
+{
+    vv_mutex_lock(&world->wal->lock);
+    bool is_led = world->wal->is_leading;
+    vv_mutex_unlock(&world->wal->lock);
+    return is_led;
+}
+
+/* The leader waits for company; a batch that asks for ALWAYS joins it and ends that. */
+static void a_delayed_group_goes_with_the_first_in_a_hurry(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    group_open_patient(&world);
+    group_caller leader = {.world = &world, .ticket = log_put(&world, VARVE_SYNC_GROUP)};
+    check_ok(vv_thread_start(&leader.thread, "leader", group_caller_main, &leader, &err), &err);
+    log_until(group_is_led(&world));
+    assert_int_equal(VARVE_ACK_DURABLE, log_write(&world, VARVE_SYNC_ALWAYS));
+    vv_thread_join(&leader.thread);
+    assert_int_equal(VARVE_ACK_DURABLE, leader.ack);
+    vv_wal_stats stats;
+    vv_wal_get_stats(world.wal, &stats);
+    assert_int_equal(1, stats.groups);
+    assert_int_equal(1, stats.syncs);
+    log_world_deinit(&world);
+}
+
+/* The thread of the log leads and waits for company: closing does not wait with it. */
+static void a_delayed_group_goes_when_the_log_is_closed(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    group_open_patient(&world);
+    vv_wal_ticket ticket = log_put(&world, VARVE_SYNC_GROUP);
+    manual_clock_advance(&world.clock, VV_WAL_UNWAITED_AGE_NS);
+    log_until(group_is_led(&world));
+    check_ok(vv_wal_seal(world.wal, 0, &err), &err);
+    assert_int_equal(VARVE_ACK_DURABLE, log_wait(&world, ticket));
+    log_world_deinit(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         log_test(after_a_failed_sync_nothing_is_durable_any_more),
         log_test(a_reservation_before_a_failure_ends_as_refused),
         log_test(a_failed_write_fails_the_log_and_keeps_what_was_visible),
+        log_test(a_failed_sync_of_written_rows_fails_the_log),
+        log_test(the_first_failure_is_the_one_that_is_told),
+        log_test(a_sync_slower_than_every_bound_is_counted),
         log_test(short_writes_are_continued),
         log_test(writers_of_every_mode_share_groups),
         log_test(a_failed_sync_reaches_every_waiting_thread),
@@ -661,6 +812,10 @@ int main(void)
         log_test(a_batch_without_rows_before_all_rows_is_answered),
         log_test(a_written_ticket_waits_for_an_earlier_batch_to_be_applied),
         log_test(a_group_delay_ends_when_somebody_asked_for_always),
+        log_test(a_group_that_nobody_wants_synced_is_not_delayed),
+        log_test(a_full_group_is_not_delayed),
+        log_test(a_delayed_group_goes_with_the_first_in_a_hurry),
+        log_test(a_delayed_group_goes_when_the_log_is_closed),
     };
     return cmocka_run_group_tests(tests, group_begin, NULL);
 }

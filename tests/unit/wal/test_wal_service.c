@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is due without anybody waiting: intervals, buffers, MARK, the next file; by callers and by
  * the thread. */
+#include <errno.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -104,8 +105,7 @@ static varve_status service_replay_damaged_end(log_world *world, int64_t flip_of
     varve_error err;
     vv_file *file;
     uint8_t byte;
-    vv_wal_free(world->wal);
-    world->wal = NULL;
+    log_free(world);
     check_ok(vv_file_open(world->env.vfs, log_memory(), "/wal/00000000000000000001.vwl",
                           VV_OPEN_READ | VV_OPEN_WRITE, &file, &err),
              &err);
@@ -164,6 +164,60 @@ static void no_mark_without_a_sync(void **state)
     log_world_deinit(&world);
 }
 
+/* The memory of a large batch was given back, and a MARK finds none: it is only a help. */
+static void without_memory_there_is_no_mark(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    vv_wal_ticket ticket;
+    log_world_init(&world, NULL, 1);
+    log_open(&world);
+    check_ok(log_try_put_sized(&world, 1, 5000000, 1, VARVE_SYNC_NONE, &ticket, &err), &err);
+    (void)log_wait(&world, ticket);
+    check_ok(vv_wal_sync(world.wal, ticket.last_lsn, &err), &err);
+    uint64_t bytes = vv_wal_bytes(world.wal);
+    failing_alloc_plan(&world.failing, 1, false);
+    manual_clock_advance(&world.clock, VV_NS_PER_S);
+    vv_wal_service(world.wal);
+    assert_true(atomic_load(&world.failing.failures) > 0);
+    failing_alloc_plan(&world.failing, 0, false);
+    vv_wal_service(world.wal); /* nor is it asked for again */
+    assert_int_equal(bytes, vv_wal_bytes(world.wal));
+    world.next_number = 2;
+    assert_int_equal(VARVE_ACK_DURABLE, log_write(&world, VARVE_SYNC_GROUP));
+    bytes = vv_wal_bytes(world.wal);
+    manual_clock_advance(&world.clock, VV_NS_PER_S);
+    vv_wal_service(world.wal); /* but after the next sync */
+    assert_int_equal(bytes + 48, vv_wal_bytes(world.wal));
+    log_world_deinit(&world);
+}
+
+/* A write that fails while an interval is due as well: the sync is not tried on top of it. */
+static void what_is_due_behind_a_failed_write_stays_undone(void **state)
+{
+    (void)state;
+    log_world world;
+    log_world_init(&world, NULL, 1);
+    vv_fault *fault = log_add_faults(&world);
+    log_open(&world);
+    (void)log_write(&world, VARVE_SYNC_INTERVAL);
+    vv_fault_rule rule = {.ops = VV_VFS_OP_BIT(VV_VFS_OP_WRITE),
+                          .first_call = 1,
+                          .call_count = 1,
+                          .kind = VV_FAULT_ERRNO,
+                          .os_errno = EIO};
+    (void)vv_fault_add(fault, &rule);
+    (void)log_put(&world, VARVE_SYNC_BUFFERED);
+    manual_clock_advance(&world.clock, 2 * VV_NS_PER_S);
+    uint64_t syncs = vv_sim_syncs(world.sim);
+    vv_wal_service(world.wal);
+    assert_int_equal(VARVE_HEALTH_WRITE_FAILED, vv_wal_health(world.wal, NULL));
+    assert_int_equal(syncs, vv_sim_syncs(world.sim));
+    assert_int_equal(0, vv_wal_durable_lsn(world.wal));
+    log_world_deinit(&world);
+}
+
 static void a_mark_leaves_reserved_room_alone(void **state)
 {
     (void)state;
@@ -183,10 +237,7 @@ static void a_mark_leaves_reserved_room_alone(void **state)
     manual_clock_advance(&world.clock, VV_NS_PER_S);
     vv_wal_service(world.wal);
     assert_int_equal(bytes, vv_wal_bytes(world.wal));
-    vv_wal_record record = {.type = VV_WAL_ROWS,
-                            .sequences = 1,
-                            .payload = vv_bytes_make(payload, size),
-                            .payload_crc = vv_crc32c(0, payload, size)};
+    vv_wal_record record = log_record(payload, size, 1);
     vv_wal_ticket ticket = vv_wal_append(world.wal, &record, 1, VARVE_SYNC_GROUP);
     vv_wal_applied(world.wal, ticket);
     (void)log_wait(&world, ticket);
@@ -219,13 +270,6 @@ static void service_open_threaded(log_world *world, uint32_t interval_ms)
     log_open_with(world, &options);
 }
 
-/* A claim that the thread makes true; half a minute is a broken one. */
-#define service_until(claim)                                                \
-    for (int64_t until_ = vv_mono_now_ns() + 30 * VV_NS_PER_S; !(claim);) { \
-        assert_true(vv_mono_now_ns() < until_);                             \
-        vv_thread_yield();                                                  \
-    }
-
 static void the_thread_leads_what_nobody_waits_for(void **state)
 {
     (void)state;
@@ -247,9 +291,28 @@ static void the_thread_syncs_intervals_and_writes_buffers(void **state)
     service_open_threaded(&world, 20);
     vv_wal_ticket ticket = log_put(&world, VARVE_SYNC_INTERVAL);
     (void)log_wait(&world, ticket);
-    service_until(vv_wal_durable_lsn(world.wal) >= ticket.last_lsn);
+    log_until(vv_wal_durable_lsn(world.wal) >= ticket.last_lsn);
     ticket = log_put(&world, VARVE_SYNC_BUFFERED);
-    service_until(log_wait(&world, ticket) >= VARVE_ACK_APPENDED);
+    log_until(log_wait(&world, ticket) >= VARVE_ACK_APPENDED);
+    log_world_deinit(&world);
+}
+
+/* By the clock of the log no time passes: so many bytes do not wait for it. */
+static void the_thread_writes_a_full_buffer_at_once(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    vv_wal_ticket ticket;
+    log_world_init(&world, NULL, 1);
+    vv_wal_options options = log_options();
+    options.has_threads = true;
+    options.file_bytes = 1 << 20;
+    log_open_with(&world, &options);
+    for (uint64_t i = 1; i <= 5; ++i) {
+        check_ok(log_try_put_sized(&world, i, 60000, 1, VARVE_SYNC_BUFFERED, &ticket, &err), &err);
+    }
+    log_until(log_wait(&world, ticket) == VARVE_ACK_APPENDED);
     log_world_deinit(&world);
 }
 
@@ -263,9 +326,9 @@ static void the_thread_makes_the_next_file_ahead_of_need(void **state)
     check_ok(log_try_put_sized(&world, 1, 40000, 1, VARVE_SYNC_GROUP, &ticket, &err), &err);
     (void)log_wait(&world, ticket);
     bool exists = false;
-    service_until(vv_vfs_exists(world.env.vfs, "/wal/00000000000000000002.vwl", &exists, &err) ==
-                      VARVE_OK &&
-                  exists);
+    log_until(vv_vfs_exists(world.env.vfs, "/wal/00000000000000000002.vwl", &exists, &err) ==
+                  VARVE_OK &&
+              exists);
     check_ok(vv_wal_seal(world.wal, 0, &err), &err);
     log_world_deinit(&world);
 }
@@ -280,11 +343,11 @@ static void the_thread_tries_a_full_disk_again(void **state)
     vv_sim_set_capacity(world.sim, vv_sim_used_bytes(world.sim) + 1000);
     check_ok(log_try_put_sized(&world, 1, 40000, 1, VARVE_SYNC_GROUP, &ticket, &err), &err);
     (void)log_wait(&world, ticket);
-    service_until(vv_wal_health(world.wal, NULL) == VARVE_HEALTH_NOSPACE);
+    log_until(vv_wal_health(world.wal, NULL) == VARVE_HEALTH_NOSPACE);
     check_status(VARVE_E_NOSPACE,
                  log_try_put_sized(&world, 2, 40000, 1, VARVE_SYNC_GROUP, &ticket, &err));
     vv_sim_set_capacity(world.sim, vv_sim_used_bytes(world.sim) + 1000000);
-    service_until(vv_wal_health(world.wal, NULL) == VARVE_HEALTH_OK);
+    log_until(vv_wal_health(world.wal, NULL) == VARVE_HEALTH_OK);
     check_ok(log_try_put_sized(&world, 2, 40000, 1, VARVE_SYNC_GROUP, &ticket, &err), &err);
     assert_int_equal(VARVE_ACK_DURABLE, log_wait(&world, ticket));
     log_world_deinit(&world);
@@ -334,9 +397,12 @@ int main(void)
         log_test(a_batch_that_nobody_waits_for_is_led_by_the_next_caller),
         log_test(an_idle_log_marks_what_was_synced),
         log_test(no_mark_without_a_sync),
+        log_test(without_memory_there_is_no_mark),
+        log_test(what_is_due_behind_a_failed_write_stays_undone),
         log_test(a_mark_leaves_reserved_room_alone),
         log_test(the_thread_leads_what_nobody_waits_for),
         log_test(the_thread_syncs_intervals_and_writes_buffers),
+        log_test(the_thread_writes_a_full_buffer_at_once),
         log_test(the_thread_makes_the_next_file_ahead_of_need),
         log_test(the_thread_tries_a_full_disk_again),
         log_test(a_forked_child_frees_its_handle_and_the_parent_goes_on),
