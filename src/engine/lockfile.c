@@ -45,9 +45,8 @@ static void lockfile_read_holder(vv_file *file, char out_text[LOCKFILE_CONTENT_B
 {
     size_t size = 0;
     out_text[0] = '\0';
-    if (vv_file_read(file, 0, out_text, LOCKFILE_CONTENT_BYTES_MAX - 1, &size, NULL) != VARVE_OK) {
-        size = 0;
-    }
+    /* Nothing when that fails: a read sets its size on success only. */
+    VV_IGNORE(vv_file_read(file, 0, out_text, LOCKFILE_CONTENT_BYTES_MAX - 1, &size, NULL));
     for (size_t i = 0; i < size; ++i) { /* one line of plain characters for a message */
         bool is_plain = out_text[i] >= ' ' && out_text[i] <= '~';
         out_text[i] = is_plain ? out_text[i] : ' ';
@@ -68,25 +67,6 @@ static varve_status lockfile_write_holder(const vv_env *env, vv_file *file, varv
                                  (unsigned long long)vv_process_id(), host, boot_id, start);
     VV_TRY(vv_file_truncate(file, 0, out_err));
     return vv_file_write_all(file, 0, text, size, out_err);
-}
-
-/* Wait without the lock of anything; a condition that nobody signals. */
-static varve_status lockfile_pause(int64_t until_ns, varve_error *out_err)
-{
-    vv_mutex mutex;
-    vv_cond cond;
-    VV_TRY(vv_mutex_init(&mutex, VV_RANK_REGISTRY, 0, out_err));
-    varve_status status = vv_cond_init(&cond, out_err);
-    if (status == VARVE_OK) {
-        vv_mutex_lock(&mutex);
-        while (vv_mono_now_ns() < until_ns) {
-            VV_IGNORE(vv_cond_wait_until(&cond, &mutex, until_ns));
-        }
-        vv_mutex_unlock(&mutex);
-        vv_cond_deinit(&cond);
-    }
-    vv_mutex_deinit(&mutex);
-    return status;
 }
 
 static varve_status lockfile_open(const vv_env *env, const char *directory, vv_file **out_file,
@@ -136,14 +116,11 @@ varve_status vv_lockfile_acquire(const vv_env *env, const char *directory, uint6
     VV_TRY(lockfile_check_fs(env, directory, allows_network_fs, out_err));
     vv_file_info identity;
     VV_TRY(vv_vfs_stat(env->vfs, directory, &identity, out_err));
-    int64_t wait_ns = lock_wait_ms < (uint64_t)(INT64_MAX / VV_NS_PER_MS)
-                          ? (int64_t)lock_wait_ms * VV_NS_PER_MS
-                          : INT64_MAX;
-    int64_t deadline_ns = vv_deadline_after_ns(wait_ns);
+    int64_t deadline_ns = vv_deadline_after_ms(lock_wait_ms);
     varve_status status = lockfile_try(env, directory, &identity, lock, out_err);
     while (status == VARVE_E_LOCKED && vv_mono_now_ns() < deadline_ns) {
         int64_t next_ns = vv_deadline_after_ns(LOCKFILE_ASK_AGAIN_NS);
-        VV_TRY(lockfile_pause(next_ns < deadline_ns ? next_ns : deadline_ns, out_err));
+        vv_sleep_until(next_ns < deadline_ns ? next_ns : deadline_ns);
         status = lockfile_try(env, directory, &identity, lock, out_err);
     }
     return status;

@@ -114,10 +114,7 @@ static varve_status manifest_put_record(vv_buf *out, uint8_t type, uint64_t edit
                                         vv_bytes payload, uint64_t salt, uint32_t *chain,
                                         varve_error *out_err)
 {
-    if (payload.size > VV_FRAME_PAYLOAD_BYTES_MAX) {
-        return vv_fail(out_err, VARVE_E_LIMIT, "an edit of %zu bytes in the manifest",
-                       payload.size);
-    }
+    VV_ASSERT(payload.size <= VV_FRAME_PAYLOAD_BYTES_MAX); /* the limit of its buffer */
     vv_frame frame = {.payload_size = (uint32_t)payload.size,
                       .lsn = edit_seq,
                       .type = type,
@@ -148,20 +145,20 @@ static varve_status manifest_build(vv_manifest *manifest, manifest_part *part, v
 {
     VV_TRY(vv_entropy_fill(&manifest->env.entropy, &part->salt, sizeof part->salt, out_err));
     vv_buf payload;
-    vv_buf_init(&payload, manifest->env.alloc, SIZE_MAX);
+    vv_buf_init(&payload, manifest->env.alloc, VV_FRAME_PAYLOAD_BYTES_MAX);
     vv_manifest_edit edit = vv_manifest_as_edit(&manifest->state);
     varve_status status = vv_manifest_encode(&edit, &payload, out_err);
     part->chain = vv_frame_chain_first(part->salt);
-    uint8_t *header = NULL;
-    if (status == VARVE_OK) {
-        header = vv_buf_extend(&part->bytes, VV_FRAME_FILE_HEADER_BYTES);
+    if (status == VARVE_OK) { /* the header, filled in below */
+        const uint8_t *header = vv_buf_extend(&part->bytes, VV_FRAME_FILE_HEADER_BYTES);
         status = vv_buf_check(&part->bytes, out_err);
+        VV_ASSERT((header != NULL) == (status == VARVE_OK));
     }
     if (status == VARVE_OK) {
         status = manifest_put_record(&part->bytes, VV_MANIFEST_SNAPSHOT, manifest->state.edit_seq,
                                      vv_buf_bytes(&payload), part->salt, &part->chain, out_err);
     }
-    if (status == VARVE_OK && header != NULL) {
+    if (status == VARVE_OK) {
         vv_frame_file file = {.file_seq = part->seq,
                               .first_lsn = manifest->state.edit_seq,
                               .created_ns = vv_env_wall_ns(&manifest->env),
@@ -219,8 +216,15 @@ static varve_status manifest_publish(vv_manifest *manifest, manifest_part *part,
     return status;
 }
 
+static varve_status manifest_remove(const vv_manifest *manifest, uint64_t seq)
+{
+    char path[VV_PATH_BYTES_MAX];
+    VV_TRY(vv_manifest_path(manifest->options.directory, seq, "", path, NULL));
+    return vv_vfs_unlink(manifest->env.vfs, path, NULL);
+}
+
 /* Files before `kept` are not needed: the newest is durable, and `kept` is its predecessor. */
-static void manifest_remove_old(vv_manifest *manifest, uint64_t kept)
+static void manifest_remove_old(const vv_manifest *manifest, uint64_t kept)
 {
     const vv_env *env = &manifest->env;
     vv_vec files;
@@ -229,10 +233,8 @@ static void manifest_remove_old(vv_manifest *manifest, uint64_t kept)
     if (vv_manifest_list(env, manifest->options.directory, &files, NULL) == VARVE_OK) {
         for (size_t i = 0; i < files.count; ++i) {
             uint64_t seq = *VV_VEC_AT(&files, uint64_t, i);
-            char path[VV_PATH_BYTES_MAX];
-            if (seq < kept &&
-                vv_manifest_path(manifest->options.directory, seq, "", path, NULL) == VARVE_OK) {
-                VV_IGNORE(vv_vfs_unlink(env->vfs, path, NULL));
+            if (seq < kept) {
+                VV_IGNORE(manifest_remove(manifest, seq));
             }
         }
     }
@@ -325,13 +327,9 @@ static varve_status manifest_prepare(vv_manifest *manifest, const vv_manifest_ed
                                      manifest_prepared *prepared, varve_error *out_err)
 {
     vv_manifest_state *state = &manifest->state;
-    vv_buf_init(&prepared->payload, manifest->env.alloc, SIZE_MAX);
+    vv_buf_init(&prepared->payload, manifest->env.alloc, VV_FRAME_PAYLOAD_BYTES_MAX);
     vv_arena_init(&prepared->arena, manifest->env.alloc, MANIFEST_ARENA_BYTES_MAX);
     VV_TRY(vv_manifest_encode(edit, &prepared->payload, out_err));
-    if (prepared->payload.size > VV_FRAME_PAYLOAD_BYTES_MAX) {
-        return vv_fail(out_err, VARVE_E_LIMIT, "an edit of %zu bytes in the manifest",
-                       prepared->payload.size);
-    }
     varve_status status = vv_manifest_decode(vv_buf_bytes(&prepared->payload), &prepared->arena,
                                              &state->texts, &prepared->edit, out_err);
     if (status == VARVE_E_CORRUPT) { /* something in it is there twice, or beyond its limits */

@@ -14,8 +14,9 @@
 #include "engine/scrub_record.h"
 #include "model/rows.h"
 
-enum {
-    MANIFEST_EDIT_ADD = 1, /* tags */
+/* Sections, by the tag that begins each. */
+typedef enum manifest_edit_tag {
+    MANIFEST_EDIT_ADD = 1,
     MANIFEST_EDIT_DROP = 2,
     MANIFEST_EDIT_ADD_TOMBSTONES = 3,
     MANIFEST_EDIT_DROP_TOMBSTONES = 4,
@@ -28,6 +29,9 @@ enum {
     MANIFEST_EDIT_ROLLUPS = 11,
     MANIFEST_EDIT_TIERS = 12,
     MANIFEST_EDIT_SCRUBBED = 13,
+} manifest_edit_tag;
+
+enum {
     MANIFEST_EDIT_LAST = MANIFEST_EDIT_SCRUBBED,
     MANIFEST_EDIT_OPTIONAL = 128, /* bit 7 of a tag: may be skipped */
 
@@ -153,7 +157,8 @@ static void manifest_edit_write_positions(vv_buf *out, const vv_manifest_edit *e
 }
 
 /* The content of one section; nothing where the edit has none. */
-static void manifest_edit_write_section(vv_buf *out, unsigned tag, const vv_manifest_edit *edit)
+static void manifest_edit_write_section(vv_buf *out, manifest_edit_tag tag,
+                                        const vv_manifest_edit *edit)
 {
     switch (tag) {
     case MANIFEST_EDIT_ADD:
@@ -205,12 +210,10 @@ static void manifest_edit_write_section(vv_buf *out, unsigned tag, const vv_mani
     case MANIFEST_EDIT_SCRUBBED:
         (void)vv_buf_append(out, edit->scrubbed.data, edit->scrubbed.size);
         break;
-    default: /* no section of ours */
-        break;
     }
 }
 
-static bool manifest_edit_has_section(unsigned tag, const vv_manifest_edit *edit)
+static bool manifest_edit_has_section(manifest_edit_tag tag, const vv_manifest_edit *edit)
 {
     switch (tag) {
     case MANIFEST_EDIT_ADD:
@@ -240,16 +243,16 @@ static bool manifest_edit_has_section(unsigned tag, const vv_manifest_edit *edit
         return vv_manifest_has_tiers(edit);
     case MANIFEST_EDIT_SCRUBBED:
         return edit->scrubbed.size > 0;
-    default:
-        return false;
     }
+    VV_UNREACHABLE();
 }
 
 varve_status vv_manifest_encode(const vv_manifest_edit *edit, vv_buf *out, varve_error *out_err)
 {
     vv_buf content;
     vv_buf_init(&content, out->alloc, VV_FRAME_PAYLOAD_BYTES_MAX);
-    for (unsigned tag = MANIFEST_EDIT_ADD; tag <= MANIFEST_EDIT_LAST; ++tag) {
+    for (unsigned number = MANIFEST_EDIT_ADD; number <= MANIFEST_EDIT_LAST; ++number) {
+        manifest_edit_tag tag = (manifest_edit_tag)number;
         if (!manifest_edit_has_section(tag, edit)) {
             continue;
         }
@@ -497,9 +500,7 @@ varve_status vv_manifest_decode(vv_bytes bytes, vv_arena *arena, vv_arena *texts
         }
         tag_before = (tag & MANIFEST_EDIT_OPTIONAL) != 0 ? tag_before : tag;
     }
-    if (vv_reader_is_bad(&reader)) {
-        return vv_fail(out_err, VARVE_E_CORRUPT, "an edit of %zu bytes makes no sense", bytes.size);
-    }
+    VV_ASSERT(!vv_reader_is_bad(&reader)); /* or the last section would have been */
     *out_edit = edit;
     return VARVE_OK;
 }

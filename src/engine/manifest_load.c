@@ -21,7 +21,6 @@
 enum {
     MANIFEST_LOAD_RETRIES = 5,
     MANIFEST_LOAD_ARENA_BYTES_MAX = 1024 * 1024 * 1024, /* of one decoded record */
-    MANIFEST_LOAD_DIGITS = 20,
 };
 
 varve_status vv_manifest_path(const char *directory, uint64_t seq, const char *suffix,
@@ -30,20 +29,6 @@ varve_status vv_manifest_path(const char *directory, uint64_t seq, const char *s
     char name[VV_MANIFEST_NAME_BYTES];
     (void)vv_text_format(name, sizeof name, "%020llu.vmf%s", (unsigned long long)seq, suffix);
     return vv_path_join(directory, name, out_path, out_err);
-}
-
-static bool manifest_load_parse_name(const char *name, uint64_t *out_seq)
-{
-    varve_text text = vv_text_from_string(name);
-    if (text.size != MANIFEST_LOAD_DIGITS + 4 || !vv_text_ends_with(text, VV_TEXT(".vmf"))) {
-        return false;
-    }
-    for (size_t i = 0; i < MANIFEST_LOAD_DIGITS; ++i) {
-        if (name[i] < '0' || name[i] > '9') {
-            return false;
-        }
-    }
-    return vv_text_parse_u64(vv_text_sub(text, 0, MANIFEST_LOAD_DIGITS), out_seq);
 }
 
 varve_status vv_manifest_list(const vv_env *env, const char *directory, vv_vec *out_files,
@@ -55,7 +40,7 @@ varve_status vv_manifest_list(const vv_env *env, const char *directory, vv_vec *
     for (size_t i = 0; i < list.count && status == VARVE_OK; ++i) {
         uint64_t seq;
         if (list.entries[i].kind == VV_KIND_FILE &&
-            manifest_load_parse_name(list.entries[i].name, &seq)) {
+            vv_frame_parse_name(list.entries[i].name, VV_TEXT(".vmf"), &seq)) {
             status = vv_vec_push(out_files, &seq); /* names sorted by bytes are sorted by number */
         }
     }

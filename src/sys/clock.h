@@ -28,5 +28,7 @@ int64_t vv_thread_cpu_ns(void);
 
 /* vv_mono_now_ns() + delay_ns without overflow; negative delays count as 0. */
 int64_t vv_deadline_after_ns(int64_t delay_ns);
+/* The same of milliseconds: INT64_MAX, which no clock reaches, where they do not fit. */
+int64_t vv_deadline_after_ms(uint64_t delay_ms);
 
 #endif

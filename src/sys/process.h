@@ -52,7 +52,8 @@ VV_MUST_CHECK varve_status vv_process_write(int fd, const void *bytes, size_t si
 /* Wait until a descriptor can be read, or written; false when the deadline came first. */
 bool vv_process_wait_fd(int fd, bool for_writing, int64_t deadline_mono_ns);
 
-/* For the program and tests; the engine waits on conditions. */
+/* For the program, tests, and the lock of another process, which tells no condition; all else in
+ * the engine waits on conditions. */
 void vv_sleep_until(int64_t deadline_mono_ns);
 
 /*

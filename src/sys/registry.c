@@ -86,10 +86,10 @@ static void registry_unlink_locked(const vv_registry_entry *entry)
 {
     vv_mutex_assert_held(&registry_lock);
     vv_registry_entry **link = &registry_first;
-    while (*link != NULL && *link != entry) {
+    while (*link != entry) {
+        VV_ASSERT(*link != NULL);
         link = &(*link)->next;
     }
-    VV_ASSERT(*link == entry);
     *link = entry->next;
 }
 

@@ -133,14 +133,6 @@ static bool vfs_is_interrupted(varve_status status, const varve_error *err, unsi
     return *interruptions <= VV_INTERRUPTIONS_MAX;
 }
 
-static varve_status vfs_pass(varve_error *out_err, const varve_error *err)
-{
-    if (out_err != NULL) {
-        *out_err = *err;
-    }
-    return err->status;
-}
-
 /* One read that is not interrupted. */
 static varve_status vfs_read_once(vv_file *file, int64_t offset, void *buf, size_t size,
                                   size_t *out_size, varve_error *out_err)
@@ -152,7 +144,7 @@ static varve_status vfs_read_once(vv_file *file, int64_t offset, void *buf, size
         status = file->vfs->ops->pread(file->vfs->context, file, offset, buf, size, out_size, &err);
     } while (vfs_is_interrupted(status, &err, &interruptions));
     if (status != VARVE_OK) {
-        return vfs_pass(out_err, &err);
+        return vv_fail_again(out_err, &err);
     }
     VV_ASSERT(*out_size <= size);
     return VARVE_OK;
@@ -201,7 +193,7 @@ static varve_status vfs_write_once(vv_file *file, int64_t offset, const vv_iov *
             file->vfs->ops->pwritev(file->vfs->context, file, offset, iov, count, out_size, &err);
     } while (vfs_is_interrupted(status, &err, &interruptions));
     if (status != VARVE_OK) {
-        return vfs_pass(out_err, &err);
+        return vv_fail_again(out_err, &err);
     }
     if (*out_size == 0) {
         return vv_os_fail(out_err, EIO, "write", file->path);
@@ -291,7 +283,7 @@ varve_status vv_file_truncate(vv_file *file, int64_t size, varve_error *out_err)
     do {
         status = file->vfs->ops->truncate(file->vfs->context, file, size, &err);
     } while (vfs_is_interrupted(status, &err, &interruptions));
-    return status == VARVE_OK ? VARVE_OK : vfs_pass(out_err, &err);
+    return status == VARVE_OK ? VARVE_OK : vv_fail_again(out_err, &err);
 }
 
 varve_status vv_file_allocate(vv_file *file, int64_t offset, int64_t size, varve_error *out_err)
@@ -304,7 +296,7 @@ varve_status vv_file_allocate(vv_file *file, int64_t offset, int64_t size, varve
     do {
         status = file->vfs->ops->allocate(file->vfs->context, file, offset, size, &err);
     } while (vfs_is_interrupted(status, &err, &interruptions));
-    return status == VARVE_OK ? VARVE_OK : vfs_pass(out_err, &err);
+    return status == VARVE_OK ? VARVE_OK : vv_fail_again(out_err, &err);
 }
 
 varve_status vv_file_stat(vv_file *file, vv_file_info *out_info, varve_error *out_err)

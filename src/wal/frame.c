@@ -10,9 +10,11 @@
 #include "base/assert.h"
 #include "base/crc.h"
 #include "base/reader.h"
+#include "base/text.h"
 #include "base/writer.h"
 
 enum {
+    FRAME_NAME_DIGITS = 20,
     FRAME_FILE_CRC_AT = 80, /* everything before it is covered */
     FRAME_CHAIN_AT = 24,
     FRAME_PAYLOAD_CRC_AT = 20,
@@ -23,6 +25,20 @@ enum {
 _Static_assert(VV_FRAME_PAYLOAD_BYTES_MAX % 8 == 0, "the longest payload needs no padding");
 
 /* ---- file header ---------------------------------------------------------------------------- */
+
+bool vv_frame_parse_name(const char *name, varve_text suffix, uint64_t *out_seq)
+{
+    varve_text text = vv_text_from_string(name);
+    if (text.size != FRAME_NAME_DIGITS + suffix.size || !vv_text_ends_with(text, suffix)) {
+        return false;
+    }
+    for (size_t i = 0; i < FRAME_NAME_DIGITS; ++i) {
+        if (name[i] < '0' || name[i] > '9') {
+            return false;
+        }
+    }
+    return vv_text_parse_u64(vv_text_sub(text, 0, FRAME_NAME_DIGITS), out_seq);
+}
 
 static const char *frame_magic(vv_frame_kind kind)
 {

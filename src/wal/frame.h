@@ -56,6 +56,8 @@ void vv_frame_file_encode(vv_frame_kind kind, const vv_frame_file *file,
 VV_MUST_CHECK VV_UNTRUSTED varve_status vv_frame_file_decode(vv_frame_kind kind, vv_bytes bytes,
                                                              vv_frame_file *out_file,
                                                              varve_error *out_err);
+/** The number in a name of 20 digits and a suffix; false for any other name. */
+VV_UNTRUSTED bool vv_frame_parse_name(const char *name, varve_text suffix, uint64_t *out_seq);
 /** The salt alone, of a header whose checksum does not match; records prove whether it is right. */
 VV_UNTRUSTED uint64_t vv_frame_file_salt_guess(vv_bytes bytes);
 

@@ -32,26 +32,10 @@
 #include "wal/wal_priv.h"
 
 enum {
-    REPLAY_NAME_DIGITS = 20,
     REPLAY_FILES_MAX = 1 << 20, /* arbitrary: 64 TiB of log */
 };
 
 /* ---- files ---------------------------------------------------------------------------------- */
-
-/* The number in "<20 digits>.vwl"; false for another name. */
-static bool replay_parse_name(const char *name, uint64_t *out_seq)
-{
-    varve_text text = vv_text_from_string(name);
-    if (text.size != REPLAY_NAME_DIGITS + 4 || !vv_text_ends_with(text, VV_TEXT(".vwl"))) {
-        return false;
-    }
-    for (size_t i = 0; i < REPLAY_NAME_DIGITS; ++i) {
-        if (name[i] < '0' || name[i] > '9') {
-            return false;
-        }
-    }
-    return vv_text_parse_u64(vv_text_sub(text, 0, REPLAY_NAME_DIGITS), out_seq);
-}
 
 static varve_status replay_list_files(vv_replay_walk *walk, varve_error *out_err)
 {
@@ -61,7 +45,7 @@ static varve_status replay_list_files(vv_replay_walk *walk, varve_error *out_err
     for (size_t i = 0; i < list.count && status == VARVE_OK; ++i) {
         uint64_t seq;
         if (list.entries[i].kind != VV_KIND_FILE ||
-            !replay_parse_name(list.entries[i].name, &seq)) {
+            !vv_frame_parse_name(list.entries[i].name, VV_TEXT(".vwl"), &seq)) {
             continue;
         }
         /* Names of equal length sorted by bytes are sorted by number. */

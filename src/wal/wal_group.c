@@ -527,14 +527,6 @@ static bool wal_group_should_lead(const vv_wal *wal, uint64_t ticket, uint64_t t
            ticket > wal->written_ticket && wal->last_unbuffered > wal->written_ticket;
 }
 
-static int64_t wal_group_deadline(uint64_t timeout_ms)
-{
-    if (timeout_ms > (uint64_t)(INT64_MAX / VV_NS_PER_MS)) {
-        return VV_NO_DEADLINE;
-    }
-    return vv_deadline_after_ns((int64_t)timeout_ms * VV_NS_PER_MS);
-}
-
 /* Who waits for a ticket. */
 typedef struct wal_group_waiter {
     uint64_t ticket;
@@ -595,7 +587,7 @@ varve_status vv_wal_wait(vv_wal *wal, uint64_t ticket_id, uint64_t timeout_ms, u
 {
     wal_group_waiter waiter = {.ticket = ticket_id,
                                .timeout_ms = timeout_ms,
-                               .deadline_ns = wal_group_deadline(timeout_ms)};
+                               .deadline_ns = vv_deadline_after_ms(timeout_ms)};
     while (ticket_id == 0 || ticket_id > atomic_load(&wal->visible_ticket)) {
         VV_TRY(wal_group_step(wal, &waiter, out_err));
         if (waiter.event != NULL) {
@@ -611,7 +603,7 @@ varve_status vv_wal_wait(vv_wal *wal, uint64_t ticket_id, uint64_t timeout_ms, u
 varve_status vv_wal_wait_visible(vv_wal *wal, uint64_t sequence, uint64_t timeout_ms,
                                  varve_error *out_err)
 {
-    int64_t deadline_ns = wal_group_deadline(timeout_ms);
+    int64_t deadline_ns = vv_deadline_after_ms(timeout_ms);
     varve_status status = VARVE_OK;
     vv_mutex_lock(&wal->lock);
     bool is_late = false;

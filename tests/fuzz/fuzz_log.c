@@ -112,6 +112,13 @@ static void fuzz_parts(const vv_vfs *vfs, vv_alloc *alloc, vv_bytes bytes)
     uint64_t salt = vv_frame_file_salt_guess(bytes);
     require(status != VARVE_OK || salt == file.salt);
     (void)vv_frame_parse(bytes, salt, &frame);
+    char name[25] = {0}; /* 20 digits and a suffix, now and then */
+    uint64_t seq;
+    size_t name_size = bytes.size < sizeof name - 1 ? bytes.size : sizeof name - 1;
+    if (name_size > 0) {
+        memcpy(name, bytes.data, name_size);
+    }
+    (void)vv_frame_parse_name(name, VV_TEXT(".vwl"), &seq);
     require(vv_frame_reader_open(&reader, vfs, alloc, "/wal/00000000000000000001.vwl", true,
                                  NULL) == VARVE_OK);
     reader.salt = SALT + 1;

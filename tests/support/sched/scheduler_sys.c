@@ -272,6 +272,13 @@ int64_t vv_deadline_after_ns(int64_t delay_ns)
     return vv_sat_add_i64(vv_mono_now_ns(), delay_ns < 0 ? 0 : delay_ns);
 }
 
+int64_t vv_deadline_after_ms(uint64_t delay_ms)
+{
+    return delay_ms > (uint64_t)(INT64_MAX / VV_NS_PER_MS)
+               ? INT64_MAX
+               : vv_deadline_after_ns((int64_t)delay_ms * VV_NS_PER_MS);
+}
+
 static int64_t scheduler_sys_mono(void *context)
 {
     (void)context;

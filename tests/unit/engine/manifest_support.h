@@ -11,12 +11,14 @@
 #include "support/check.h"
 #include "support/failing_alloc.h"
 #include "support/manual_clock.h"
+#include "sys/vfs_fault.h"
 #include "sys/vfs_sim.h"
 
 typedef struct manifest_world {
     failing_alloc failing;
     vv_alloc alloc;
     vv_sim *sim;
+    vv_fault *fault; /* in front of it; NULL: nothing fails */
     manual_clock clock;
     vv_random random;
     vv_env env;
@@ -53,9 +55,32 @@ static inline void manifest_world_init(manifest_world *world, const vv_sim_image
     }
 }
 
+/* Calls fail as rules say from now on. */
+static inline vv_fault *manifest_add_faults(manifest_world *world)
+{
+    check_ok(vv_fault_create(manifest_memory(), world->env.vfs, &world->fault, NULL), NULL);
+    world->env.vfs = vv_fault_vfs(world->fault);
+    return world->fault;
+}
+
+static inline void manifest_put_file(manifest_world *world, const char *path, const void *bytes,
+                                     size_t size)
+{
+    vv_file *file;
+    check_ok(vv_file_open(world->env.vfs, manifest_memory(), path, VV_OPEN_WRITE | VV_OPEN_CREATE,
+                          &file, NULL),
+             NULL);
+    check_ok(vv_file_write_all(file, 0, bytes, size, NULL), NULL);
+    check_ok(vv_file_close(file, NULL), NULL);
+}
+
 static inline void manifest_world_deinit(manifest_world *world)
 {
     vv_manifest_close(world->manifest);
+    if (world->fault != NULL) {
+        assert_int_equal(0, vv_fault_open_files(world->fault));
+        vv_fault_free(world->fault);
+    }
     assert_int_equal(0, vv_sim_open_files(world->sim));
     vv_sim_free(world->sim);
     assert_int_equal(0, vv_alloc_bytes(&world->alloc));

@@ -3,25 +3,15 @@
 #include <errno.h>
 
 #include "base/crc.h"
+#include "base/status.h"
 #include "engine/ident.h"
 #include "manifest_support.h"
-#include "sys/vfs_fault.h"
 
 static vv_ident ident_of(uint8_t byte)
 {
     vv_ident ident = {.created_ns = 1700000000000000000};
     memset(ident.store_id, byte, sizeof ident.store_id);
     return ident;
-}
-
-static void ident_put(manifest_world *world, const char *path, const void *bytes, size_t size)
-{
-    vv_file *file;
-    check_ok(vv_file_open(world->env.vfs, manifest_memory(), path, VV_OPEN_WRITE | VV_OPEN_CREATE,
-                          &file, NULL),
-             NULL);
-    check_ok(vv_file_write_all(file, 0, bytes, size, NULL), NULL);
-    check_ok(vv_file_close(file, NULL), NULL);
 }
 
 static void an_identity_comes_back(void **state)
@@ -80,7 +70,7 @@ static void any_changed_bit_or_size_is_damage(void **state)
     check_ok(vv_ident_decode(vv_bytes_make(bytes, VV_IDENT_BYTES), &read, &err), &err);
     manifest_world world;
     manifest_world_init(&world, NULL);
-    ident_put(&world, "/IDENT", bytes, sizeof bytes);
+    manifest_put_file(&world, "/IDENT", bytes, sizeof bytes);
     check_status(VARVE_E_CORRUPT, vv_ident_read(&world.env, "/", &read, &err));
     manifest_world_deinit(&world);
 }
@@ -111,6 +101,7 @@ static void a_directory_with_files_is_never_made_a_database(void **state)
         varve_status wanted;
     } cases[] = {{"/LOCK", false, VARVE_OK},
                  {"/tmp/IDENT.part", false, VARVE_OK},
+                 {"/tmp/IDENT.part", true, VARVE_E_CONFLICT},
                  {"/tmp/left", false, VARVE_E_CONFLICT},
                  {"/seg", true, VARVE_OK},
                  {"/quarantine", true, VARVE_OK},
@@ -127,7 +118,7 @@ static void a_directory_with_files_is_never_made_a_database(void **state)
         if (cases[i].is_directory) {
             check_ok(vv_vfs_mkdir(world.env.vfs, cases[i].path, &err), &err);
         } else {
-            ident_put(&world, cases[i].path, "x", 1);
+            manifest_put_file(&world, cases[i].path, "x", 1);
         }
         check_status(cases[i].wanted, vv_ident_check_place(&world.env, "/", true, &err));
         check_status(VARVE_E_NOT_FOUND, vv_ident_check_place(&world.env, "/", false, &err));
@@ -139,6 +130,63 @@ static void a_directory_with_files_is_never_made_a_database(void **state)
     }
 }
 
+typedef struct ident_maker {
+    manifest_world *world;
+    const vv_vfs *vfs; /* of the other process */
+    bool is_done;
+} ident_maker;
+
+/* Another process makes its database while this one looks at what is there. */
+static void ident_maker_hook(void *context, vv_vfs_op op, const char *path)
+{
+    ident_maker *maker = context;
+    (void)path;
+    if (op != VV_VFS_OP_LIST || maker->is_done) {
+        return;
+    }
+    maker->is_done = true;
+    manifest_world other = {.env = maker->world->env};
+    other.env.vfs = maker->vfs;
+    manifest_put_file(&other, "/IDENT", "x", 1);
+    manifest_put_file(&other, "/manifest/00000000000000000001.vmf", "x", 1);
+}
+
+static void a_database_made_between_two_looks_is_one(void **state)
+{
+    (void)state;
+    manifest_world world;
+    varve_error err;
+    manifest_world_init(&world, NULL);
+    ident_maker maker = {.world = &world, .vfs = world.env.vfs};
+    vv_fault *fault = manifest_add_faults(&world);
+    vv_fault_set_hook(fault, ident_maker_hook, &maker);
+    check_ok(vv_ident_check_place(&world.env, "/", true, &err), &err);
+    assert_true(maker.is_done);
+    manifest_world_deinit(&world);
+}
+
+static varve_status ident_no_entropy(void *context, void *buf, size_t size, varve_error *out_err)
+{
+    (void)context;
+    (void)buf;
+    return vv_fail(out_err, VARVE_E_IO, "%zu random bytes are not to be had", size);
+}
+
+static void without_random_bytes_there_is_no_identity(void **state)
+{
+    (void)state;
+    manifest_world world;
+    varve_error err;
+    manifest_world_init(&world, NULL);
+    world.env.entropy = (vv_entropy){.fill = ident_no_entropy};
+    vv_ident ident = ident_of(9);
+    check_status(VARVE_E_IO, vv_ident_make(&world.env, &ident, &err));
+    assert_string_equal("16 random bytes are not to be had", err.message);
+    vv_ident before = ident_of(9);
+    assert_memory_equal(&before, &ident, sizeof ident);
+    manifest_world_deinit(&world);
+}
+
 static void every_failing_call_leaves_all_or_nothing(void **state)
 {
     (void)state;
@@ -146,12 +194,10 @@ static void every_failing_call_leaves_all_or_nothing(void **state)
     for (uint64_t n = 1; !is_over; ++n) {
         manifest_world world;
         varve_error err;
-        vv_fault *fault;
         vv_ident ident = ident_of(1);
         vv_ident read;
         manifest_world_init(&world, NULL);
-        check_ok(vv_fault_create(manifest_memory(), world.env.vfs, &fault, &err), &err);
-        world.env.vfs = vv_fault_vfs(fault);
+        vv_fault *fault = manifest_add_faults(&world);
         vv_fault_rule rule = {
             .first_call = n, .call_count = 1, .kind = VV_FAULT_ERRNO, .os_errno = EIO};
         size_t number = vv_fault_add(fault, &rule);
@@ -161,8 +207,6 @@ static void every_failing_call_leaves_all_or_nothing(void **state)
         vv_fault_clear(fault);
         varve_status read_status = vv_ident_read(&world.env, "/", &read, &err);
         assert_true(read_status == VARVE_OK || read_status == VARVE_E_NOT_FOUND);
-        assert_int_equal(0, vv_fault_open_files(fault));
-        vv_fault_free(fault);
         manifest_world_deinit(&world);
     }
 }
@@ -175,6 +219,8 @@ int main(void)
         manifest_test(any_changed_bit_or_size_is_damage),
         manifest_test(a_later_version_is_unsupported),
         manifest_test(a_directory_with_files_is_never_made_a_database),
+        manifest_test(a_database_made_between_two_looks_is_one),
+        manifest_test(without_random_bytes_there_is_no_identity),
         manifest_test(every_failing_call_leaves_all_or_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,6 @@
 #include "manifest_support.h"
 #include "support/child.h"
 #include "support/temp_dir.h"
-#include "sys/vfs_fault.h"
 
 typedef struct lock_world {
     temp_dir dir;
@@ -112,6 +111,45 @@ static void another_process_is_refused_and_told_who_holds_it(void **state)
     check_ok(vv_lockfile_acquire(&world.env, world.dir.path, 0, true, &lock, &err), &err);
     assert_int_equal(0, lock_run_child(lock_child_is_refused, world.dir.path));
     vv_lockfile_release(&lock);
+    lock_world_deinit(&world);
+}
+
+/* The file is for people, and anybody may have written into it. */
+static void what_the_file_says_is_told_in_plain_characters(void **state)
+{
+    (void)state;
+    lock_world world;
+    varve_error err;
+    vv_fault *fault;
+    lock_world_init(&world);
+    vv_lockfile first = {0};
+    vv_lockfile second = {0};
+    check_ok(vv_lockfile_acquire(&world.env, world.dir.path, 0, true, &first, &err), &err);
+    vv_registry_remove(&first.entry); /* as in another process */
+    static const char text[] = {'a', '\n', '~', '\x7f', '\x80', '\xff', '\x1b', 'b'};
+    check_ok(vv_file_truncate(first.file, 0, &err), &err);
+    check_ok(vv_file_write_all(first.file, 0, text, sizeof text, &err), &err);
+    char wanted[700];
+    snprintf(wanted, sizeof wanted, "%s is open for writing elsewhere: a ~    b", world.dir.path);
+    check_status(VARVE_E_LOCKED,
+                 vv_lockfile_acquire(&world.env, world.dir.path, 0, true, &second, &err));
+    assert_string_equal(wanted, err.message);
+    /* Unreadable, it is open elsewhere all the same. */
+    check_ok(vv_fault_create(&world.alloc, world.env.vfs, &fault, &err), &err);
+    vv_fault_rule rule = {.ops = VV_VFS_OP_BIT(VV_VFS_OP_READ),
+                          .first_call = 1,
+                          .call_count = 1,
+                          .kind = VV_FAULT_ERRNO,
+                          .os_errno = EIO};
+    size_t number = vv_fault_add(fault, &rule);
+    vv_env env = world.env;
+    env.vfs = vv_fault_vfs(fault);
+    check_status(VARVE_E_LOCKED, vv_lockfile_acquire(&env, world.dir.path, 0, true, &second, &err));
+    snprintf(wanted, sizeof wanted, "%s is open for writing elsewhere: ", world.dir.path);
+    assert_string_equal(wanted, err.message);
+    assert_int_equal(1, vv_fault_fired(fault, number));
+    vv_fault_free(fault);
+    vv_lockfile_release(&first);
     lock_world_deinit(&world);
 }
 
@@ -268,10 +306,8 @@ static void every_failing_call_leaves_no_lock_behind(void **state)
         for (uint64_t n = 1; !is_over; ++n) {
             manifest_world world;
             varve_error err;
-            vv_fault *fault;
             manifest_world_init(&world, NULL);
-            check_ok(vv_fault_create(manifest_memory(), world.env.vfs, &fault, &err), &err);
-            world.env.vfs = vv_fault_vfs(fault);
+            vv_fault *fault = manifest_add_faults(&world);
             vv_fault_rule rule = {
                 .first_call = n, .call_count = 1, .kind = VV_FAULT_ERRNO, .os_errno = errnos[kind]};
             size_t number = vv_fault_add(fault, &rule);
@@ -284,8 +320,6 @@ static void every_failing_call_leaves_no_lock_behind(void **state)
                 check_ok(vv_lockfile_acquire(&world.env, "/", 0, true, &lock, &err), &err);
             }
             vv_lockfile_release(&lock);
-            assert_int_equal(0, vv_fault_open_files(fault));
-            vv_fault_free(fault);
             manifest_world_deinit(&world);
         }
     }
@@ -297,6 +331,7 @@ int main(void)
         cmocka_unit_test(a_second_handle_of_this_process_is_refused),
         cmocka_unit_test(the_file_tells_who_holds_it),
         cmocka_unit_test(another_process_is_refused_and_told_who_holds_it),
+        cmocka_unit_test(what_the_file_says_is_told_in_plain_characters),
         cmocka_unit_test(a_forked_child_does_not_end_its_parents_lock),
         cmocka_unit_test(a_process_that_died_leaves_no_lock),
         cmocka_unit_test(waiting_ends_when_the_holder_leaves),

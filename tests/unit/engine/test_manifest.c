@@ -5,7 +5,6 @@
 
 #include "engine/manifest_priv.h"
 #include "manifest_support.h"
-#include "sys/vfs_fault.h"
 
 static size_t manifest_count_files(manifest_world *world)
 {
@@ -57,8 +56,8 @@ static void an_edit_above_the_limit_of_a_record_is_refused(void **state)
     manifest_world world;
     varve_error err;
     manifest_world_init(&world, NULL);
-    size_t size = VV_FRAME_PAYLOAD_BYTES_MAX + 1;
-    uint8_t *bytes = calloc(1, size);
+    size_t size = VV_FRAME_PAYLOAD_BYTES_MAX; /* of a section; with its head, too much */
+    uint8_t *bytes = calloc(1, size + 1);
     assert_non_null(bytes);
     vv_manifest_database database = {.precision = VARVE_PRECISION_MS,
                                      .duplicates = VARVE_DUPLICATES_ALL,
@@ -74,6 +73,8 @@ static void an_edit_above_the_limit_of_a_record_is_refused(void **state)
     assert_null(world.manifest);
     manifest_create(&world);
     edit.database = NULL;
+    check_status(VARVE_E_LIMIT, vv_manifest_append(world.manifest, &edit, &err));
+    edit.rollups = vv_bytes_make(bytes, size + 1);
     check_status(VARVE_E_LIMIT, vv_manifest_append(world.manifest, &edit, &err));
     free(bytes);
     for (uint64_t n = 1; n <= 3; ++n) {
@@ -335,6 +336,11 @@ static void policies_are_set_and_removed(void **state)
     vv_manifest_edit edit = {
         .policies = changes, .policy_count = 2, .set_flags = VV_MANIFEST_LOG_HOLES};
     check_ok(vv_manifest_append(world.manifest, &edit, &err), &err);
+    /* Half of a policy of its own, and the removal of none. */
+    vv_manifest_policy more[2] = {{.metric = VARVE_STR("mem"), .row_ids = VARVE_ROW_IDS_ON},
+                                  {.metric = VARVE_STR("never")}};
+    edit = (vv_manifest_edit){.policies = more, .policy_count = 2};
+    check_ok(vv_manifest_append(world.manifest, &edit, &err), &err);
     vv_manifest_options options = manifest_options();
     for (int round = 0; round < 3; ++round) { /* in memory, from edits, from a snapshot */
         const vv_manifest_state *folded = vv_manifest_get_state(world.manifest);
@@ -346,6 +352,7 @@ static void policies_are_set_and_removed(void **state)
         assert_int_equal(VARVE_ROW_IDS_STORED, cpu->row_ids);
         assert_true(vv_text_equal(VV_TEXT("mem"), mem->metric));
         assert_int_equal(VARVE_ROW_IDS_ON, mem->row_ids);
+        assert_int_equal(VARVE_DUPLICATES_STORED, mem->duplicates);
         assert_int_equal(VV_MANIFEST_LOG_HOLES, folded->flags);
         manifest_reopen_world(&world, &options, NULL);
         check_ok(vv_manifest_rotate(world.manifest, &err), &err);
@@ -489,6 +496,31 @@ static varve_status manifest_run_script(manifest_world *world, uint64_t *steps, 
     return status;
 }
 
+static void a_leftover_that_cannot_be_removed_is_told(void **state)
+{
+    (void)state;
+    manifest_world world;
+    varve_error err;
+    manifest_world_init(&world, NULL);
+    manifest_create(&world);
+    manifest_put_file(&world, "/tmp/00000000000000000002.vmf.part", "x", 1);
+    vv_manifest_options options = manifest_options();
+    vv_fault *fault = manifest_add_faults(&world);
+    manifest_reopen_world(&world, &options, NULL);
+    vv_fault_rule rule = {.ops = VV_VFS_OP_BIT(VV_VFS_OP_UNLINK),
+                          .first_call = 1,
+                          .call_count = 1,
+                          .kind = VV_FAULT_ERRNO,
+                          .os_errno = EACCES};
+    (void)vv_fault_add(fault, &rule);
+    check_status(VARVE_E_IO, vv_manifest_rotate(world.manifest, &err));
+    assert_non_null(strstr(err.message, "/tmp/00000000000000000002.vmf.part"));
+    assert_false(vv_manifest_has_failed(world.manifest));
+    check_ok(vv_manifest_rotate(world.manifest, &err), &err); /* it could be, by now */
+    assert_int_equal(2, manifest_count_files(&world));
+    manifest_world_deinit(&world);
+}
+
 static void every_failing_call_and_allocation_is_an_answer(void **state)
 {
     (void)state;
@@ -498,10 +530,8 @@ static void every_failing_call_and_allocation_is_an_answer(void **state)
         for (uint64_t n = 1; !is_over; ++n) {
             manifest_world world;
             varve_error err;
-            vv_fault *fault;
             manifest_world_init(&world, NULL);
-            check_ok(vv_fault_create(manifest_memory(), world.env.vfs, &fault, &err), &err);
-            world.env.vfs = vv_fault_vfs(fault);
+            vv_fault *fault = manifest_add_faults(&world);
             vv_fault_rule rule = {.first_call = errnos[kind] != 0 ? n : 0,
                                   .call_count = 1,
                                   .kind = VV_FAULT_ERRNO,
@@ -532,9 +562,6 @@ static void every_failing_call_and_allocation_is_an_answer(void **state)
             } else {
                 assert_true(opened == VARVE_OK || opened == VARVE_E_NOT_FOUND);
             }
-            vv_manifest_close(world.manifest);
-            world.manifest = NULL;
-            vv_fault_free(fault);
             manifest_world_deinit(&world);
         }
     }
@@ -671,6 +698,7 @@ int main(void)
         manifest_test(rings_are_added_exchanged_and_dropped),
         manifest_test(after_a_failed_sync_no_edit_is_taken),
         manifest_test(a_full_disk_has_no_effect_and_passes),
+        manifest_test(a_leftover_that_cannot_be_removed_is_told),
         manifest_test(every_failing_call_and_allocation_is_an_answer),
         manifest_test(a_cut_at_any_call_keeps_every_edit),
         manifest_test(every_sync_of_the_manifest_is_needed),

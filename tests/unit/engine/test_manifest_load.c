@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading a manifest that is damaged, torn, replaced, or being written. */
+#include <errno.h>
+
 #include "base/crc.h"
 #include "engine/manifest_priv.h"
 #include "manifest_support.h"
-#include "sys/vfs_fault.h"
 
 #define PATH_1 "/manifest/00000000000000000001.vmf"
 #define PATH_2 "/manifest/00000000000000000002.vmf"
@@ -264,13 +265,20 @@ static void a_manifest_of_another_database_or_number_is_damage(void **state)
     check_ok(vv_vfs_rename(world.env.vfs, PATH_1, PATH_2, VV_SITE_MANIFEST_RENAME, &err), &err);
     check_status(VARVE_E_CORRUPT, load_try(&world, false, &loaded, NULL, &err));
     assert_non_null(strstr(err.message, "made as number 1"));
+    /* Its own number, and edits that begin with none. */
+    uint8_t header[VV_FRAME_FILE_HEADER_BYTES];
+    vv_frame_file file = {.file_seq = 2, .salt = 99};
+    memcpy(file.store_id, manifest_options().store_id, sizeof file.store_id);
+    vv_frame_file_encode(VV_FRAME_MANIFEST, &file, header);
+    load_patch(&world, PATH_2, 0, header, sizeof header);
+    check_status(VARVE_E_CORRUPT, load_try(&world, false, &loaded, NULL, &err));
     manifest_world_deinit(&world);
     vv_sim_image_free(image);
 }
 
-/* Append a record with right checksums to a manifest file. */
-static void load_append_record(manifest_world *world, const char *path, uint8_t type, uint8_t flags,
-                               const void *payload, size_t size)
+/* Append a record with right checksums to a manifest file; `skipped` numbers are left out. */
+static void load_append_number(manifest_world *world, const char *path, uint64_t skipped,
+                               uint8_t type, uint8_t flags, const void *payload, size_t size)
 {
     vv_frame_reader reader;
     vv_frame_file header;
@@ -298,7 +306,7 @@ static void load_append_record(manifest_world *world, const char *path, uint8_t 
     uint8_t record[256] = {0};
     assert_true(vv_frame_bytes(size) <= sizeof record);
     frame = (vv_frame){.payload_size = (uint32_t)size,
-                       .lsn = lsn,
+                       .lsn = lsn + skipped,
                        .type = type,
                        .flags = flags,
                        .payload_crc = vv_crc32c(0, payload, size)};
@@ -306,6 +314,112 @@ static void load_append_record(manifest_world *world, const char *path, uint8_t 
     (void)vv_frame_finish(record, header.salt, chain);
     memcpy(record + VV_FRAME_HEADER_BYTES, payload, size);
     load_patch(world, path, offset, record, vv_frame_bytes(size));
+}
+
+static void load_append_record(manifest_world *world, const char *path, uint8_t type, uint8_t flags,
+                               const void *payload, size_t size)
+{
+    load_append_number(world, path, 0, type, flags, payload, size);
+}
+
+/* It is whole, so it is no torn end: an edit is missing. */
+static void an_edit_of_another_number_is_damage(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = {8, 2, 1, 0};
+    vv_sim_image *image = load_make(5, 5, NULL);
+    manifest_world world;
+    vv_manifest_state loaded;
+    varve_error err;
+    manifest_world_init(&world, image);
+    load_append_number(&world, PATH_1, 1, VV_MANIFEST_EDIT, VV_FRAME_FLAG_LAST, bytes,
+                       sizeof bytes);
+    check_status(VARVE_E_CORRUPT, load_try(&world, false, &loaded, NULL, &err));
+    assert_non_null(strstr(err.message, "record 7"));
+    vv_manifest_state_deinit(&loaded);
+    manifest_world_deinit(&world);
+    vv_sim_image_free(image);
+}
+
+/* A manifest of several windows of the reader. `is_damaged`: with a bad record in it. */
+static vv_sim_image *load_make_large(bool is_damaged)
+{
+    enum { SEGMENTS = 30000, STEPS = 2 };
+    manifest_world world;
+    varve_error err;
+    manifest_world_init(&world, NULL);
+    vv_manifest_options options = manifest_options();
+    check_ok(manifest_try_create(&world, &options, &err), &err);
+    vv_manifest_segment *segments = calloc(SEGMENTS, sizeof *segments);
+    assert_non_null(segments);
+    uint64_t bad = 0;
+    for (uint64_t step = 0; step < STEPS; ++step) {
+        bad = (uint64_t)load_size(&world, PATH_1);
+        for (uint64_t i = 0; i < SEGMENTS; ++i) {
+            segments[i] = manifest_segment(1 + step * SEGMENTS + i);
+        }
+        vv_manifest_edit edit = {.add = segments, .add_count = SEGMENTS};
+        check_ok(vv_manifest_append(world.manifest, &edit, &err), &err);
+    }
+    vv_manifest_edit last = {.set_flags = VV_MANIFEST_LOG_HOLES};
+    check_ok(vv_manifest_append(world.manifest, &last, &err), &err);
+    free(segments);
+    if (is_damaged) {
+        load_flip(&world, PATH_1, (int64_t)bad + 1000, 1);
+    }
+    vv_sim_point *point = vv_sim_capture(world.sim);
+    vv_sim_cut cut = {.model = VV_SIM_CUT_ALL};
+    vv_sim_image *image = vv_sim_power_cut(point, &cut);
+    vv_sim_point_free(point);
+    manifest_world_deinit(&world);
+    return image;
+}
+
+/* Each call of loading fails once: the answer is that, or what the manifest is worth. */
+static void load_fail_each_call(const vv_sim_image *image, varve_status wanted)
+{
+    bool is_over = false;
+    for (uint64_t n = 1; !is_over; ++n) {
+        manifest_world world;
+        vv_manifest_state loaded;
+        varve_error err;
+        manifest_world_init(&world, image);
+        vv_fault *fault = manifest_add_faults(&world);
+        vv_fault_rule rule = {
+            .first_call = n, .call_count = 1, .kind = VV_FAULT_ERRNO, .os_errno = EIO};
+        size_t number = vv_fault_add(fault, &rule);
+        varve_status status = load_try(&world, false, &loaded, NULL, &err);
+        is_over = vv_fault_fired(fault, number) == 0;
+        if (is_over || status != VARVE_E_IO) {
+            check_status(wanted, status);
+        }
+        vv_manifest_state_deinit(&loaded);
+        manifest_world_deinit(&world);
+    }
+}
+
+static void every_failing_call_of_loading_is_an_answer(void **state)
+{
+    (void)state;
+    vv_sim_image *image = load_make_large(false);
+    load_fail_each_call(image, VARVE_OK);
+    vv_sim_image_free(image);
+    image = load_make_large(true);
+    load_fail_each_call(image, VARVE_E_CORRUPT);
+    vv_sim_image_free(image);
+    /* The newest holds a bad snapshot only, and the one before it is read. */
+    manifest_world world;
+    image = load_make(5, 0, NULL);
+    manifest_world_init(&world, image);
+    load_flip(&world, PATH_2, VV_FRAME_FILE_HEADER_BYTES + 40, 1);
+    vv_sim_point *point = vv_sim_capture(world.sim);
+    vv_sim_cut cut = {.model = VV_SIM_CUT_ALL};
+    vv_sim_image *damaged = vv_sim_power_cut(point, &cut);
+    vv_sim_point_free(point);
+    manifest_world_deinit(&world);
+    load_fail_each_call(damaged, VARVE_OK);
+    vv_sim_image_free(damaged);
+    vv_sim_image_free(image);
 }
 
 static void edits_that_contradict_the_state_are_damage(void **state)
@@ -515,11 +629,10 @@ static void a_follower_tries_again_when_its_file_is_gone(void **state)
     for (int rotations = 1; rotations <= 6; ++rotations) {
         manifest_world world;
         varve_error err;
-        vv_fault *fault;
         manifest_world_init(&world, NULL);
         manifest_create(&world);
         check_ok(manifest_try_step(&world, 1, &err), &err);
-        check_ok(vv_fault_create(manifest_memory(), world.env.vfs, &fault, &err), &err);
+        vv_fault *fault = manifest_add_faults(&world);
         load_race race = {.world = &world, .next = 2, .rotations = rotations};
         vv_fault_set_hook(fault, load_race_hook, &race);
         vv_env env = world.env;
@@ -536,7 +649,6 @@ static void a_follower_tries_again_when_its_file_is_gone(void **state)
             check_status(VARVE_E_NOT_FOUND, status); /* enough is enough */
         }
         vv_manifest_state_deinit(&loaded);
-        vv_fault_free(fault);
         manifest_world_deinit(&world);
     }
 }
@@ -552,6 +664,8 @@ int main(void)
         manifest_test(the_file_before_counts_only_when_it_ends_where_the_newest_begins),
         manifest_test(a_manifest_of_another_database_or_number_is_damage),
         manifest_test(edits_that_contradict_the_state_are_damage),
+        manifest_test(an_edit_of_another_number_is_damage),
+        manifest_test(every_failing_call_of_loading_is_an_answer),
         manifest_test(other_names_in_the_directory_are_left_alone),
         manifest_test(sections_of_later_versions_are_skipped_or_refused),
         manifest_test(sections_that_no_writer_makes_are_damage),

@@ -3,6 +3,7 @@
 #include "manifest_support.h"
 
 #include "engine/manifest_priv.h"
+#include "engine/rollup_set.h"
 #include "engine/tier.h"
 
 static varve_status append(manifest_world *world, const vv_retention_entry *entries, size_t count,
@@ -139,6 +140,42 @@ static void every_failing_allocation_leaves_the_state_as_it_was(void **state)
     }
 }
 
+/* What an edit holds of its own is copied before anything is written. */
+static void an_edit_without_memory_for_its_parts_has_no_effect(void **state)
+{
+    (void)state;
+    varve_error err;
+    vv_rollup_set *set;
+    varve_rollup rollup = {.id = VARVE_STR("hourly"),
+                           .metric = VARVE_STR("cpu"),
+                           .interval = 3600,
+                           .aggregation = VARVE_AGG_AVG};
+    check_ok(vv_rollup_set_make(manifest_memory(), &rollup, 1, NULL, &set, &err), &err);
+    vv_manifest_edit edit = {.rollups = set->stored, .warm_path = VV_TEXT("/warm")};
+    bool is_done = false;
+    for (uint64_t n = 1; !is_done; n++) {
+        manifest_world world;
+        manifest_world_init(&world, NULL);
+        manifest_create(&world);
+        failing_alloc_plan(&world.failing, n, true);
+        varve_status status = vv_manifest_append(world.manifest, &edit, &err);
+        is_done = atomic_load(&world.failing.failures) == 0;
+        failing_alloc_plan(&world.failing, 0, false);
+        check_status(is_done ? VARVE_OK : VARVE_E_NOMEM, status);
+        const vv_manifest_state *folded = vv_manifest_get_state(world.manifest);
+        if (!is_done) {
+            assert_int_equal(0, folded->rollups.size);
+            assert_int_equal(0, folded->warm_path.size);
+            check_ok(vv_manifest_append(world.manifest, &edit, &err), &err);
+        }
+        assert_int_equal(set->stored.size, folded->rollups.size);
+        assert_memory_equal(set->stored.data, folded->rollups.data, set->stored.size);
+        assert_true(vv_text_equal(VV_TEXT("/warm"), folded->warm_path));
+        manifest_world_deinit(&world);
+    }
+    vv_rollup_set_unref(set);
+}
+
 /* ---- tiers: manifest_tiers.c ---- */
 
 static void tiers_of_segments_are_folded_and_read_back(void **state)
@@ -232,6 +269,7 @@ int main(void)
         manifest_test(tiers_of_segments_are_folded_and_read_back),
         manifest_test(tiers_that_no_writer_makes_are_damage),
         manifest_test(every_failing_allocation_leaves_the_state_as_it_was),
+        manifest_test(an_edit_without_memory_for_its_parts_has_no_effect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,6 +90,10 @@ static void deadlines_do_not_overflow(void **state)
 {
     (void)state;
     assert_int_equal(INT64_MAX, vv_deadline_after_ns(INT64_MAX));
+    assert_int_equal(INT64_MAX, vv_deadline_after_ms(UINT64_MAX));
+    assert_int_equal(INT64_MAX, vv_deadline_after_ms((uint64_t)(INT64_MAX / VV_NS_PER_MS) + 1));
+    int64_t second_ns = vv_mono_now_ns() + VV_NS_PER_S;
+    assert_in_range(vv_deadline_after_ms(1000), second_ns, second_ns + 60 * VV_NS_PER_S);
     int64_t now_ns = vv_mono_now_ns();
     assert_in_range(vv_deadline_after_ns(INT64_MIN), now_ns, now_ns + 60 * VV_NS_PER_S);
 }

@@ -43,6 +43,27 @@ static void a_file_header_comes_back(void **state)
     }
 }
 
+static void names_of_files_are_twenty_digits_and_a_suffix(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"",
+                                         "7.vwl",
+                                         "00000000000000000007.vmf",
+                                         "00000000000000000007.vwl.part",
+                                         "0000000000000000000x.vwl",
+                                         "0000000000000000000!.vwl",
+                                         "+0000000000000000007.vwl",
+                                         "99999999999999999999.vwl"};
+    uint64_t seq = 0;
+    assert_true(vv_frame_parse_name("00000000000000000007.vwl", VV_TEXT(".vwl"), &seq));
+    assert_int_equal(7, seq);
+    assert_true(vv_frame_parse_name("18446744073709551615.vmf", VV_TEXT(".vmf"), &seq));
+    assert_true(seq == UINT64_MAX);
+    for (size_t i = 0; i < VV_ARRAY_COUNT(others); ++i) {
+        assert_false(vv_frame_parse_name(others[i], VV_TEXT(".vwl"), &seq));
+    }
+}
+
 static void any_flipped_bit_of_a_file_header_is_noticed(void **state)
 {
     (void)state;
@@ -205,6 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_header_comes_back),
+        cmocka_unit_test(names_of_files_are_twenty_digits_and_a_suffix),
         cmocka_unit_test(any_flipped_bit_of_a_file_header_is_noticed),
         cmocka_unit_test(a_file_header_cut_anywhere_is_damage),
         cmocka_unit_test(a_later_version_of_a_file_is_unsupported),

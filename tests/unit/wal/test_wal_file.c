@@ -430,6 +430,35 @@ static void the_next_file_may_be_in_use_before_it_has_grown(void **state)
     log_world_deinit(&world);
 }
 
+/* While one writer makes the next file another that needs it waits, and makes no second one. */
+static void file_wait_hook(void *context, vv_vfs_op op, const char *path)
+{
+    (void)path;
+    log_world *world = context;
+    if (op == VV_VFS_OP_ALLOCATE && world->next_number == 1) {
+        varve_error err;
+        world->next_number = 2;
+        check_status(VARVE_E_TIMEOUT, vv_wal_reserve(world->wal, 100000, 1, 0, &err));
+    }
+}
+
+static void the_next_file_is_made_by_one_writer(void **state)
+{
+    (void)state;
+    log_world world;
+    varve_error err;
+    log_world_init(&world, NULL, 1);
+    vv_fault *fault = log_add_faults(&world);
+    log_open(&world);
+    vv_fault_set_hook(fault, file_wait_hook, &world);
+    check_ok(vv_wal_reserve(world.wal, 100000, 1, 0, &err), &err);
+    vv_fault_set_hook(fault, NULL, NULL);
+    assert_int_equal(2, world.next_number);
+    assert_int_equal(2, log_count_files(&world, "/wal"));
+    vv_wal_unreserve(world.wal, 100000, 1);
+    log_world_deinit(&world);
+}
+
 static void without_memory_for_zeros_there_is_no_file(void **state)
 {
     (void)state;
@@ -578,6 +607,7 @@ int main(void)
         log_test(the_next_file_grows_without_allocation_too),
         log_test(a_disk_that_cannot_grow_the_next_file_fails_the_log),
         log_test(the_next_file_may_be_in_use_before_it_has_grown),
+        log_test(the_next_file_is_made_by_one_writer),
         log_test(without_memory_for_zeros_there_is_no_file),
         log_test(files_that_stay_after_their_release_are_counted),
         log_test(a_leftover_that_cannot_be_removed_is_told),
