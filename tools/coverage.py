@@ -33,7 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build-coverage"
 ASSERTIONS = ("VV_ASSERT(", "VV_DEBUG_ASSERT(", "VV_UNREACHABLE(")
 # varve_open and its like refuse directories for which one of these could be too long (engine/ident.h).
-PATHS = ("VV_TRY(vv_db_path(", "VV_TRY(vv_path_join(", "VV_TRY(vv_wal_file_path(", "VV_TRY(vv_manifest_path(")
+PATHS = ("VV_TRY(vv_db_path(", "VV_TRY(vv_path_join(", "VV_TRY(vv_wal_file_path(", "VV_TRY(vv_manifest_path(",
+         "VV_TRY(vv_tombstone_file_path(")
 # What decides about stored data: every line and branch is to be reached.
 GATED = ("src/wal/*.c", "src/engine/manifest*.c", "src/engine/recover*.c", "src/engine/publish*.c",
          "src/engine/lockfile.c", "src/engine/ident.c", "src/sys/registry.c")

@@ -152,9 +152,7 @@ varve_status vv_fail_nomem(varve_error *out_err, const char *what, size_t bytes)
 
 varve_status vv_fail_again(varve_error *out_err, const varve_error *error)
 {
-    if (out_err != NULL) {
-        *out_err = *error;
-    }
+    vv_error_copy(out_err, error);
     return error->status;
 }
 

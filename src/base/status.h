@@ -24,7 +24,7 @@ VV_COLD varve_status vv_fail_errno(varve_error *out_err, varve_status status, in
 /** E_NOMEM with the sentence "out of memory: <what> needs <bytes> bytes". */
 VV_COLD varve_status vv_fail_nomem(varve_error *out_err, const char *what, size_t bytes);
 
-/** Answer with an error that was kept: a copy of it, and its status. */
+/** vv_error_copy; the status of the error. */
 VV_COLD varve_status vv_fail_again(varve_error *out_err, const varve_error *error);
 
 /** Put "<formatted>: " before the message that is there; status and errno stay. */

@@ -168,7 +168,7 @@ struct varve_db {
     bool is_log_sealed;     /* by a close that failed behind it; of the closing thread */
     vv_mutex manifest_lock; /* rank MANIFEST: appends to the manifest; whoever installs a version
                                holds it from reading the base on */
-    uint64_t next_file_id;  /* guarded by manifest_lock: see vv_publish_file_id */
+    uint64_t next_file_id;  /* guarded by manifest_lock: the next to give, see vv_publish_file_id */
 
     vv_mutex state_lock;           /* rank VERSION: the members below; memory work only */
     struct vv_version *version;    /* segments and tombstones, a reference */

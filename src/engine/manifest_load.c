@@ -190,6 +190,9 @@ static varve_status manifest_load_one(manifest_load_file *file, varve_error *out
     if (status == VARVE_OK) {
         status = manifest_load_records(file, out_err);
     }
+    if (status == VARVE_OK && file->state->next_file_id == 0) { /* the first edit names one */
+        status = vv_fail(out_err, VARVE_E_CORRUPT, "no edit names the next id of a file");
+    }
     vv_frame_reader_close(&file->reader);
     if (status != VARVE_OK) {
         vv_error_prefix(out_err, "manifest %llu", (unsigned long long)file->seq);

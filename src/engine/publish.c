@@ -53,9 +53,6 @@ static uint64_t publish_file_id_locked(varve_db *db)
     if (db->next_file_id < stored) {
         db->next_file_id = stored;
     }
-    if (db->next_file_id == 0) {
-        db->next_file_id = 1; /* 0 means none */
-    }
     return db->next_file_id++;
 }
 
@@ -255,17 +252,18 @@ static varve_status publish_list_rows(publish_plan *plan, varve_error *out_err)
     vv_vec_init(&hides, &plan->db->alloc, sizeof(vv_row_hide), SIZE_MAX);
     varve_status status = vv_head_list_hides(flushed, UINT64_MAX, &hides, out_err);
     vv_row_hide *items = VV_VEC_ITEMS(&hides, vv_row_hide);
+    size_t count = status == VARVE_OK ? hides.count : 0;
     size_t kept = 0;
-    for (size_t i = 0; i < hides.count && status == VARVE_OK; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (publish_may_hide(plan, &items[i])) {
             items[kept] = items[i];
             kept++;
         }
     }
-    if (status == VARVE_OK && kept > 0) {
+    if (kept > 0) {
         status = vv_row_list_create(plan->db, items, kept, &plan->rows, out_err);
     }
-    if (status == VARVE_OK && kept > 0) {
+    if (plan->rows != NULL) {
         plan->file[plan->file_count++] = plan->rows;
     }
     vv_vec_deinit(&hides);
@@ -343,28 +341,21 @@ bool vv_publish_lacks_policies_locked(varve_db *db)
 static varve_status publish_find_policies(publish_plan *plan, varve_error *out_err)
 {
     uint32_t count = vv_catalogue_metric_count(plan->db->catalogue);
-    vv_vec found;
-    vv_vec_init(&found, &plan->db->alloc, sizeof(vv_manifest_policy), SIZE_MAX);
-    varve_status status = VARVE_OK;
-    for (uint32_t metric = 1; metric <= count && status == VARVE_OK; metric++) {
-        vv_manifest_policy policy;
-        if (publish_lacks_policy(plan->db, metric, &policy)) {
-            status = vv_vec_push(&found, &policy);
+    size_t lacking = 0;
+    vv_manifest_policy policy;
+    for (uint32_t metric = 1; metric <= count; metric++) {
+        lacking += publish_lacks_policy(plan->db, metric, &policy) ? 1 : 0;
+    }
+    plan->policies = vv_arena_array(&plan->arena, lacking, sizeof *plan->policies);
+    if (plan->policies == NULL) {
+        return vv_arena_fail(&plan->arena, lacking * sizeof *plan->policies, out_err);
+    }
+    for (uint32_t metric = 1; metric <= count; metric++) {
+        if (plan->policy_count < lacking && publish_lacks_policy(plan->db, metric, &policy)) {
+            plan->policies[plan->policy_count++] = policy;
         }
     }
-    if (status != VARVE_OK) {
-        status = vv_vec_fail(&found, status, out_err);
-    } else if (found.count > 0) {
-        plan->policies = vv_arena_array(&plan->arena, found.count, sizeof *plan->policies);
-        if (plan->policies == NULL) {
-            status = vv_arena_fail(&plan->arena, found.count * sizeof *plan->policies, out_err);
-        } else {
-            memcpy(plan->policies, found.items, found.count * sizeof *plan->policies);
-            plan->policy_count = found.count;
-        }
-    }
-    vv_vec_deinit(&found);
-    return status;
+    return VARVE_OK;
 }
 
 /* ---- the steps ---- */
@@ -467,14 +458,9 @@ static varve_status publish_append_edit(publish_plan *plan, varve_error *out_err
 static void publish_forget_head_locked(varve_db *db, const vv_head *head)
 {
     vv_mutex_assert_held(&db->state_lock);
-    size_t kept = 0;
-    for (size_t i = 0; i < db->frozen_count; i++) {
-        if (db->frozen[i] != head) {
-            db->frozen[kept++] = db->frozen[i];
-        }
-    }
-    VV_ASSERT(kept + 1 == db->frozen_count);
-    db->frozen_count = kept;
+    VV_ASSERT(db->frozen_count > 0 && db->frozen[0] == head); /* F1 of flush.c: the oldest first */
+    db->frozen_count--;
+    memmove(db->frozen, db->frozen + 1, db->frozen_count * sizeof *db->frozen);
     db->flushed_sequence = vv_head_last_sequence(head);
 }
 
@@ -501,15 +487,17 @@ static void publish_install(publish_plan *plan)
     vv_wal_note_edit(db->wal, vv_manifest_get_state(db->manifest)->edit_seq);
 }
 
-static void publish_unlink_tombstones(varve_db *db, uint64_t id)
+static varve_status publish_remove_tombstones(varve_db *db, uint64_t id, varve_error *out_err)
 {
     char path[VV_PATH_BYTES_MAX];
+    VV_TRY(vv_tombstone_file_path(db, id, path, out_err));
+    return vv_vfs_unlink(db->env.vfs, path, out_err);
+}
+
+static void publish_unlink_tombstones(varve_db *db, uint64_t id)
+{
     varve_error error;
-    varve_status status = vv_tombstone_file_path(db, id, path, &error);
-    if (status == VARVE_OK) {
-        status = vv_vfs_unlink(db->env.vfs, path, &error);
-    }
-    if (status != VARVE_OK) {
+    if (publish_remove_tombstones(db, id, &error) != VARVE_OK) {
         vv_db_log(db, VARVE_LOG_WARN, "tombstones.unlink_failed", "%s; removed at the next open",
                   error.message);
     }

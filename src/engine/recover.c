@@ -37,6 +37,7 @@
 #include "engine/version.h"
 #include "engine/write.h"
 #include "index/catalogue.h"
+#include "wal/frame.h"
 #include "wal/payload.h"
 #include "wal/replay.h"
 #include "wal/wal.h"
@@ -209,6 +210,14 @@ static bool recover_is_named(const vv_vec *named, size_t id_offset, uint64_t id)
     return false;
 }
 
+static varve_status recover_unlink(varve_db *db, const char *directory, const char *name,
+                                   varve_error *out_err)
+{
+    char path[VV_PATH_BYTES_MAX];
+    VV_TRY(vv_path_join(directory, name, path, out_err));
+    return vv_vfs_unlink(db->env.vfs, path, out_err);
+}
+
 /** Remove files of a directory that the manifest does not name: a crash came before their edit. */
 static varve_status recover_sweep(varve_db *db, const char *directory, const vv_vec *named,
                                   size_t id_offset, varve_error *out_err)
@@ -228,11 +237,7 @@ static varve_status recover_sweep(varve_db *db, const char *directory, const vv_
             continue;
         }
         if (!recover_is_named(named, id_offset, id)) {
-            char entry[VV_PATH_BYTES_MAX];
-            status = vv_path_join(path, name, entry, out_err);
-            if (status == VARVE_OK) {
-                status = vv_vfs_unlink(db->env.vfs, entry, out_err);
-            }
+            status = recover_unlink(db, path, name, out_err);
         }
     }
     vv_dir_list_deinit(&list);
@@ -241,23 +246,17 @@ static varve_status recover_sweep(varve_db *db, const char *directory, const vv_
 
 /** Log files below the first that counts. Their unlinking needs no sync: they are never read again.
  */
-static void recover_drop_logs(varve_db *db, uint64_t log_start)
+static void recover_drop_logs(varve_db *db, const char *directory, uint64_t log_start)
 {
-    char path[VV_PATH_BYTES_MAX];
     varve_error error;
     vv_dir_list list;
-    if (vv_db_path(db, "wal", path, &error) != VARVE_OK ||
-        vv_vfs_list(db->env.vfs, &db->alloc, path, &list, &error) != VARVE_OK) {
-        return;
+    if (vv_vfs_list(db->env.vfs, &db->alloc, directory, &list, &error) != VARVE_OK) {
+        return; /* the next open tries again */
     }
     for (size_t i = 0; i < list.count; i++) {
-        uint64_t id;
-        size_t size = strlen(list.entries[i].name);
-        varve_text digits = {.data = list.entries[i].name, .size = size > 20 ? 20 : 0};
-        char entry[VV_PATH_BYTES_MAX];
-        if (digits.size > 0 && vv_text_parse_u64(digits, &id) && id < log_start &&
-            vv_path_join(path, list.entries[i].name, entry, &error) == VARVE_OK &&
-            vv_vfs_unlink(db->env.vfs, entry, &error) != VARVE_OK) {
+        uint64_t seq;
+        if (vv_frame_parse_name(list.entries[i].name, VV_TEXT(".vwl"), &seq) && seq < log_start &&
+            recover_unlink(db, directory, list.entries[i].name, &error) != VARVE_OK) {
             vv_db_log(db, VARVE_LOG_WARN, "open.old_log", "%s; removed at the next open",
                       error.message);
         }
@@ -401,7 +400,7 @@ static varve_status recover_vector(recover_state *state, vv_run *run, varve_erro
 /** Whether two threads replay a run. Without a thread one does it all. */
 static bool recover_is_shared(recover_state *state, const vv_run *run)
 {
-    if (run->vector != NULL || run->series_count == 1 || run->count < VV_REPLAY_CREW_ROWS_MIN) {
+    if (run->series_count == 1 || run->count < VV_REPLAY_CREW_ROWS_MIN) {
         return false;
     }
     if (state->crew == NULL && !state->is_alone) {
@@ -539,11 +538,9 @@ static varve_status recover_policy(recover_state *state, const vv_replay_record 
     return vv_write_replay_policy(state->db, state->head, id, out_err);
 }
 
-static varve_status recover_visit(void *context, const vv_replay_record *record,
-                                  varve_error *out_err)
+static varve_status recover_record(recover_state *state, const vv_replay_record *record,
+                                   varve_error *out_err)
 {
-    recover_state *state = context;
-    vv_arena_reset(&state->arena);
     varve_status status = VARVE_OK;
     switch (record->type) {
     case VV_WAL_SERIES:
@@ -571,13 +568,22 @@ static varve_status recover_visit(void *context, const vv_replay_record *record,
                          "log: record type %d needs a newer version of varve", (int)record->type);
         break;
     }
+    return status;
+}
+
+static varve_status recover_visit(void *context, const vv_replay_record *record,
+                                  varve_error *out_err)
+{
+    recover_state *state = context;
+    varve_error error;
+    vv_arena_reset(&state->arena);
+    varve_status status = recover_record(state, record, &error);
     if (status == VARVE_E_CORRUPT && record->is_after_hole) {
         /* Salvage: what defined this group's names was lost with the hole. */
-        vv_db_log(state->db, VARVE_LOG_WARN, "open.salvage_skipped", "%s",
-                  out_err != NULL ? out_err->message : "a record");
+        vv_db_log(state->db, VARVE_LOG_WARN, "open.salvage_skipped", "%s", error.message);
         return VARVE_OK;
     }
-    return status;
+    return status == VARVE_OK ? VARVE_OK : vv_fail_again(out_err, &error);
 }
 
 static varve_status recover_log(recover_state *state, varve_error *out_err)
@@ -632,6 +638,13 @@ static varve_status recover_version(recover_state *state, vv_version **out_versi
     return status;
 }
 
+/** Above every sequence that the manifest or the log tells of. */
+static uint64_t recover_next_sequence(const recover_state *state)
+{
+    uint64_t next = state->manifest->next_sequence;
+    return state->result.last_sequence >= next ? state->result.last_sequence + 1 : next;
+}
+
 static void recover_install(recover_state *state, vv_version *version)
 {
     varve_db *db = state->db;
@@ -644,9 +657,7 @@ static void recover_install(recover_state *state, vv_version *version)
         vv_head_ref(db->head);
     }
     /* What is in files is visible, tombstones included, also where the log holds no group. */
-    uint64_t next = state->manifest->next_sequence;
-    uint64_t flushed = next > 0 ? next - 1 : 0;
-    uint64_t last = state->result.last_sequence > flushed ? state->result.last_sequence : flushed;
+    uint64_t last = recover_next_sequence(state) - 1;
     db->readonly_visible = last > db->readonly_visible ? last : db->readonly_visible;
     db->ring_edit_seq = state->manifest->edit_seq;
     vv_ring_load_installed(&state->rings, db->version->rings);
@@ -668,10 +679,7 @@ static varve_status recover_start_log(recover_state *state, varve_error *out_err
     char tmp[VV_PATH_BYTES_MAX];
     VV_TRY(vv_db_path(db, "wal", directory, out_err));
     VV_TRY(vv_db_path(db, "tmp", tmp, out_err));
-    uint64_t next = state->manifest->next_sequence;
-    if (result->last_sequence >= next) {
-        next = result->last_sequence + 1;
-    }
+    uint64_t next = recover_next_sequence(state);
     /* The first edit makes a database, the next one opens it. Without a log nothing tells of rows
      * that were in memory only. */
     bool was_open = !db->is_memory && state->manifest->edit_seq > 1;
@@ -724,7 +732,7 @@ static varve_status recover_start_log(recover_state *state, varve_error *out_err
     VV_TRY(recover_sweep(db, "del", &state->manifest->tombstones,
                          offsetof(vv_manifest_tombstone, id), out_err));
     VV_TRY(recover_sweep(db, "ring", &state->manifest->rings, 0, out_err));
-    recover_drop_logs(db, file_seq);
+    recover_drop_logs(db, directory, file_seq);
     return VARVE_OK;
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises of engine/flush.c and publish.c. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/flush.h"

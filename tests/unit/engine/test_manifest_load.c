@@ -322,6 +322,30 @@ static void load_append_record(manifest_world *world, const char *path, uint8_t 
     load_append_number(world, path, 0, type, flags, payload, size);
 }
 
+/* Ids of files are never 0, and an open has to go on above those that were given. */
+static void a_manifest_without_ids_of_files_is_damage(void **state)
+{
+    (void)state;
+    manifest_world world;
+    vv_manifest_state loaded;
+    varve_error err;
+    manifest_world_init(&world, NULL);
+    vv_manifest_options options = manifest_options();
+    vv_manifest_database database = {.precision = VARVE_PRECISION_MS,
+                                     .duplicates = VARVE_DUPLICATES_ALL,
+                                     .row_ids = VARVE_ROW_IDS_OFF};
+    vv_manifest_edit first = {.database = &database, .next_sequence = 1, .log_start = 1};
+    check_ok(vv_manifest_create(&world.env, &options, &first, &world.manifest, &err), &err);
+    check_status(VARVE_E_CORRUPT, load_try(&world, false, &loaded, NULL, &err));
+    assert_non_null(strstr(err.message, "next id of a file"));
+    vv_manifest_state_deinit(&loaded);
+    vv_manifest_edit next = {.next_file_id = 1};
+    check_ok(vv_manifest_append(world.manifest, &next, &err), &err);
+    check_ok(load_try(&world, false, &loaded, NULL, &err), &err);
+    vv_manifest_state_deinit(&loaded);
+    manifest_world_deinit(&world);
+}
+
 /* It is whole, so it is no torn end: an edit is missing. */
 static void an_edit_of_another_number_is_damage(void **state)
 {
@@ -365,7 +389,7 @@ static vv_sim_image *load_make_large(bool is_damaged)
     check_ok(vv_manifest_append(world.manifest, &last, &err), &err);
     free(segments);
     if (is_damaged) {
-        load_flip(&world, PATH_1, (int64_t)bad + 1000, 1);
+        load_flip(&world, PATH_1, (int64_t)bad + 10, 1); /* its header: where it ends is unknown */
     }
     vv_sim_point *point = vv_sim_capture(world.sim);
     vv_sim_cut cut = {.model = VV_SIM_CUT_ALL};
@@ -664,6 +688,7 @@ int main(void)
         manifest_test(the_file_before_counts_only_when_it_ends_where_the_newest_begins),
         manifest_test(a_manifest_of_another_database_or_number_is_damage),
         manifest_test(edits_that_contradict_the_state_are_damage),
+        manifest_test(a_manifest_without_ids_of_files_is_damage),
         manifest_test(an_edit_of_another_number_is_damage),
         manifest_test(every_failing_call_of_loading_is_an_answer),
         manifest_test(other_names_in_the_directory_are_left_alone),

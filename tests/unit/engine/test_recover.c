@@ -6,15 +6,18 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/crc.h"
 #include "base/text.h"
 #include "codec/vector.h"
 #include "engine/db.h"
+#include "engine/manifest.h"
+#include "engine/replay_crew.h"
 #include "support/check.h"
 #include "support/engine_fixture.h"
+#include "support/file_tree.h"
+#include "wal/frame.h"
 #include "wal/payload.h"
 #include "wal/wal.h"
 
@@ -135,7 +138,7 @@ static void a_replacement_of_a_row_that_comes_later_is_damage(void **state)
     recover_expect(f, VARVE_E_CORRUPT, "a replacement of row 1099511627776");
 }
 
-/* A vector of the log: times 0, 10, 20 ... of field 1. */
+/* A vector of the log: times about 10 apart, of field 1. */
 static void recover_make_vector(engine_fixture *f, vv_buf *out)
 {
     enum { ROWS = 100 };
@@ -143,7 +146,7 @@ static void recover_make_vector(engine_fixture *f, vv_buf *out)
     static double values[ROWS];
     varve_error err;
     for (int i = 0; i < ROWS; i++) {
-        times[i] = i * 10;
+        times[i] = i * 10 + i * i % 7;
         values[i] = i % 7 * 0.3;
     }
     uint32_t field = 1;
@@ -220,6 +223,7 @@ static void records_that_make_no_sense_are_damage(void **state)
         {VV_WAL_ROWS, {0xff, 1}, 2, VARVE_E_CORRUPT, "log"},
         {VV_WAL_TOMBSTONE, {0xff, 1, 2}, 3, VARVE_E_CORRUPT, ""},
         {VV_WAL_TOMBSTONE, {0, 1}, 2, VARVE_E_CORRUPT, ""},
+        {VV_WAL_TOMBSTONE, {1, 0xff}, 2, VARVE_E_CORRUPT, ""},
         {VV_WAL_POLICY, {VV_POLICY_METRIC, 9}, 2, VARVE_E_CORRUPT, "policy"},
         {VV_WAL_POLICY, {VV_POLICY_RETENTION, 9}, 2, VARVE_E_CORRUPT, "retention"},
         {VV_WAL_POLICY, {VV_POLICY_CUTS}, 1, VARVE_E_CORRUPT, "retention"},
@@ -359,6 +363,269 @@ static void a_file_that_is_missing_is_damage_for_everybody(void **state)
     engine_fixture_open(f);
 }
 
+/* Both names of a segment have to fit: what is in it, and how much. */
+static void a_segment_that_is_not_the_one_named_is_damage(void **state)
+{
+    engine_fixture *f = *state;
+    for (int is_rows = 0; is_rows < 2; is_rows++) {
+        varve_error err;
+        engine_fixture_write(f, 1, 0, 10, 5, 1);
+        check_ok(varve_flush(f->db, NULL, &err), &err);
+        const vv_manifest_state *manifest = vv_manifest_get_state(f->db->manifest);
+        vv_manifest_segment segment = *VV_VEC_AT(&manifest->segments, vv_manifest_segment, 0);
+        segment.bytes += is_rows == 1 ? 0 : 1;
+        segment.rows += is_rows == 1 ? 1 : 0;
+        vv_manifest_edit edit = {
+            .drop = &segment.id, .drop_count = 1, .add = &segment, .add_count = 1};
+        check_ok(vv_manifest_append(f->db->manifest, &edit, &err), &err);
+        recover_expect(f, VARVE_E_CORRUPT, "is not the file that the manifest names");
+    }
+}
+
+/* Files of flushes that were cut: an open that cannot remove them says so, the next one does. */
+static void what_a_cut_has_left_is_removed_or_told(void **state)
+{
+    engine_fixture *f = *state;
+    varve_error err;
+    engine_fixture_write(f, 1, 0, 10, 5, 1);
+    engine_fixture_close(f);
+    recover_put_file(f, "db/seg/00000000000000009998.vsg");
+    recover_put_file(f, "db/seg/00000000000000009999.vsg");
+    vv_fault_rule rule = {.ops = VV_VFS_OP_BIT(VV_VFS_OP_UNLINK),
+                          .path_part = ".vsg",
+                          .first_call = 1,
+                          .call_count = 1,
+                          .kind = VV_FAULT_ERRNO,
+                          .os_errno = EIO};
+    (void)vv_fault_add(f->fault, &rule);
+    check_status(VARVE_E_IO, varve_open("db", &f->options, &f->db, &err));
+    assert_non_null(strstr(err.message, "00000000000000009998.vsg"));
+    assert_int_equal(engine_fixture_files(f, "seg"), 3);
+    engine_fixture_open(f);
+    assert_int_equal(engine_fixture_files(f, "seg"), 1);
+    double value;
+    assert_true(engine_fixture_value(f, 1, 40, &value));
+}
+
+/* A reader of a database that a salvage left with holes shows all that there is, and says so. */
+static void a_reader_is_told_of_holes_that_were_left(void **state)
+{
+    engine_fixture *f = *state;
+    varve_error err;
+    engine_fixture_write(f, 1, 0, 10, 5, 1);
+    vv_manifest_edit edit = {.set_flags = VV_MANIFEST_LOG_HOLES};
+    check_ok(vv_manifest_append(f->db->manifest, &edit, &err), &err);
+    engine_fixture_close(f);
+    varve_options options = f->options;
+    options.flags |= VARVE_OPEN_READONLY | VARVE_OPEN_ALLOW_DAMAGE;
+    check_ok(varve_open("db", &options, &f->db, &err), &err);
+    assert_int_equal(VARVE_HEALTH_DEGRADED, varve_health(f->db, &err));
+    check_status(VARVE_E_CORRUPT, err.status);
+    double value;
+    assert_true(engine_fixture_value(f, 1, 40, &value));
+}
+
+/* ---- everything that an open reads ---- */
+
+enum { RECOVER_ROWS = 2 * VV_REPLAY_CREW_ROWS_MIN };
+
+/* One batch of columns: of one series (the log holds vectors), or of two in turn. */
+static void recover_write_columns(engine_fixture *f, uint64_t series_count, int64_t first)
+{
+    static varve_series series[RECOVER_ROWS];
+    static int64_t times[RECOVER_ROWS];
+    static double numbers[RECOVER_ROWS];
+    varve_error err;
+    varve_field field;
+    varve_batch *batch;
+    check_ok(varve_field_resolve(f->db, VARVE_STR("late"), &field, &err), &err);
+    for (uint64_t i = 0; i < RECOVER_ROWS; i++) {
+        varve_text metric = i % series_count == 0 ? VARVE_STR("even") : VARVE_STR("odd");
+        check_ok(varve_series_resolve(f->db, metric, NULL, 0, 0, &series[i], &err), &err);
+        times[i] = first + (int64_t)i;
+        numbers[i] = (double)(i * 7919 % 10007) / 7;
+    }
+    varve_column column = {.type = VARVE_TYPE_F64, .values = numbers};
+    varve_columns columns;
+    varve_columns_init(&columns);
+    columns.rows = RECOVER_ROWS;
+    columns.series = series;
+    columns.series_count = series_count == 1 ? 1 : RECOVER_ROWS;
+    columns.timestamps = times;
+    columns.timestamp_count = RECOVER_ROWS;
+    columns.fields = &field;
+    columns.columns = &column;
+    columns.column_count = 1;
+    check_ok(varve_batch_create(f->db, &batch, &err), &err);
+    check_ok(varve_batch_columns(batch, &columns, &err), &err);
+    check_ok(varve_batch_commit(batch, NULL, NULL, &err), &err);
+    varve_batch_free(batch);
+}
+
+/* Without background threads one thread does it all, run after run. */
+static void large_runs_come_back_without_a_second_thread(void **state)
+{
+    engine_fixture *f = *state;
+    uint64_t before[2];
+    uint64_t after[2];
+    uint64_t rows;
+    recover_write_columns(f, 2, 0);
+    recover_write_columns(f, 2, 1000000);
+    recover_write_columns(f, 1, 2000000);
+    engine_fixture_digest(f, before, &rows);
+    assert_int_equal(rows, 3 * RECOVER_ROWS);
+    engine_fixture_abandon(f);
+    engine_fixture_open(f);
+    engine_fixture_digest(f, after, &rows);
+    assert_int_equal(rows, 3 * RECOVER_ROWS);
+    assert_memory_equal(before, after, sizeof before);
+}
+
+static void recover_set_policies(engine_fixture *f, const char *metric, int64_t interval)
+{
+    varve_error err;
+    varve_metric_policy policy;
+    varve_retention retention;
+    varve_rollup rollup = {.id = VARVE_STR("hourly"),
+                           .metric = VARVE_STR("cpu"),
+                           .interval = interval,
+                           .aggregation = VARVE_AGG_AVG};
+    varve_metric_policy_init(&policy);
+    policy.duplicates = VARVE_DUPLICATES_ALL;
+    policy.row_ids = VARVE_ROW_IDS_ON;
+    check_ok(varve_policy_metric(f->db, vv_text_from_string(metric), &policy, &err), &err);
+    varve_retention_init(&retention);
+    retention.window = interval * 1000000;
+    check_ok(varve_policy_retention(f->db, vv_text_from_string(metric), &retention, &err), &err);
+    check_ok(varve_policy_rollups(f->db, &rollup, 1, &err), &err);
+}
+
+/* Deletes a row by its address: it need not be there. */
+static void recover_delete_row(engine_fixture *f)
+{
+    varve_error err;
+    varve_batch *batch;
+    varve_row_id id = {.timestamp = 7, .row_id = 1};
+    check_ok(varve_series_resolve(f->db, VARVE_STR("kept"), NULL, 0, 0, &id.series, &err), &err);
+    check_ok(varve_batch_create(f->db, &batch, &err), &err);
+    check_ok(varve_batch_delete_row(batch, &id, &err), &err);
+    check_ok(varve_batch_commit(batch, NULL, NULL, &err), &err);
+    varve_batch_free(batch);
+}
+
+/* Something of each kind in the manifest, and in the log behind it. */
+static void recover_make_all(engine_fixture *f, file_tree *out_tree)
+{
+    varve_error err;
+    check_ok(vv_vfs_mkdir(f->files, "/warm", &err), &err);
+    engine_fixture_close(f);
+    f->options.warm_path = VARVE_STR("/warm");
+    engine_fixture_open(f);
+    recover_set_policies(f, "kept", 60);
+    engine_fixture_write(f, 1, 0, 10, 5, 1);
+    engine_fixture_write(f, 2, 0, 10, 5, 1);
+    check_ok(varve_flush(f->db, NULL, &err), &err);
+    engine_fixture_delete(f, 1, 0, 20);
+    check_ok(varve_flush(f->db, NULL, &err), &err);
+    recover_set_policies(f, "logged", 61);
+    engine_fixture_write(f, 3, 0, 10, 5, 1);
+    recover_write_columns(f, 1, 0);
+    for (int i = 0; i < 20; i++) { /* so many that the list of them grows */
+        engine_fixture_delete(f, 2, 0, 20);
+    }
+    recover_delete_row(f);
+    engine_fixture_abandon(f);
+    file_tree_load(out_tree, f->files, &f->alloc, "db");
+}
+
+static void recover_store(engine_fixture *f, const file_tree *tree)
+{
+    varve_error err;
+    check_ok(vv_vfs_remove_tree(f->files, &f->alloc, "db", &err), &err);
+    file_tree_store(tree, f->files, &f->alloc);
+}
+
+/* Each allocation and each call of an open fails once: the answer says so, and the next open finds
+ * what this one would have found. */
+static void recover_fail_each(engine_fixture *f, const file_tree *tree, uint64_t wanted_rows)
+{
+    uint64_t wanted[2] = {0};
+    for (int kind = 0; kind < 2; kind++) {
+        bool is_over = false;
+        for (uint64_t n = 0; !is_over; n++) { /* the first one undisturbed */
+            varve_error err;
+            recover_store(f, tree);
+            vv_fault_rule rule = {.first_call = kind == 1 ? n : 0,
+                                  .call_count = 1,
+                                  .kind = VV_FAULT_ERRNO,
+                                  .os_errno = EIO};
+            size_t number = vv_fault_add(f->fault, &rule);
+            failing_alloc_plan(&f->source, kind == 0 ? n : 0, true);
+            varve_status status = varve_open("db", &f->options, &f->db, &err);
+            uint64_t fired =
+                kind == 1 ? vv_fault_fired(f->fault, number) : atomic_load(&f->source.failures);
+            failing_alloc_plan(&f->source, 0, true);
+            vv_fault_clear(f->fault);
+            is_over = n > 0 && fired == 0;
+            if (status == VARVE_OK) {
+                engine_fixture_abandon(f);
+            } else {
+                assert_true(fired > 0);
+                check_status(kind == 1 ? VARVE_E_IO : VARVE_E_NOMEM, status);
+                assert_int_equal(atomic_load(&f->source.live), 0);
+            }
+            uint64_t digest[2];
+            uint64_t rows;
+            engine_fixture_open(f);
+            engine_fixture_digest(f, digest, &rows);
+            assert_int_equal(wanted_rows, rows);
+            if (kind == 0 && n == 0) {
+                memcpy(wanted, digest, sizeof wanted);
+            }
+            assert_memory_equal(wanted, digest, sizeof wanted);
+            engine_fixture_abandon(f);
+        }
+    }
+}
+
+static void every_failure_of_an_open_is_an_answer(void **state)
+{
+    engine_fixture *f = *state;
+    file_tree tree;
+    recover_make_all(f, &tree);
+    recover_fail_each(f, &tree, 3 + 3 + 5 + RECOVER_ROWS);
+    file_tree_free(&tree);
+    engine_fixture_open(f);
+}
+
+/* The same with a hole in the log. */
+static void every_failure_of_a_salvage_is_an_answer(void **state)
+{
+    engine_fixture *f = *state;
+    file_tree tree;
+    recover_make_all(f, &tree);
+    file_tree_entry *log = NULL;
+    for (size_t i = 0; i < tree.count; i++) {
+        size_t size = strlen(tree.files[i].path);
+        bool is_log = size > 4 && strcmp(tree.files[i].path + size - 4, ".vwl") == 0;
+        log = is_log && log == NULL ? &tree.files[i] : log;
+    }
+    assert_non_null(log);
+    size_t records = file_tree_used_bytes(log) - VV_FRAME_FILE_HEADER_BYTES;
+    log->data[VV_FRAME_FILE_HEADER_BYTES + records / 2] ^= 1; /* of the columns */
+    f->options.flags |= VARVE_OPEN_SALVAGE;
+    recover_store(f, &tree);
+    engine_fixture_open(f);
+    uint64_t digest[2];
+    uint64_t rows;
+    engine_fixture_digest(f, digest, &rows);
+    assert_in_range(rows, 6, 3 + 3 + 5 + RECOVER_ROWS - 1);
+    engine_fixture_abandon(f);
+    recover_fail_each(f, &tree, rows);
+    file_tree_free(&tree);
+    engine_fixture_open(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +638,12 @@ int main(void)
         engine_fixture_test(foreign_files_are_left_alone),
         engine_fixture_test(an_old_log_file_that_stays_harms_nothing),
         engine_fixture_test(a_file_that_is_missing_is_damage_for_everybody),
+        engine_fixture_test(a_segment_that_is_not_the_one_named_is_damage),
+        engine_fixture_test(what_a_cut_has_left_is_removed_or_told),
+        engine_fixture_test(a_reader_is_told_of_holes_that_were_left),
+        engine_fixture_test(large_runs_come_back_without_a_second_thread),
+        engine_fixture_test(every_failure_of_an_open_is_an_answer),
+        engine_fixture_test(every_failure_of_a_salvage_is_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,6 @@
  * the watch over it (Q1, Q2), and of segment/damage.c (S1 to S3). */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"

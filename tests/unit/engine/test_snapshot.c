@@ -2,7 +2,6 @@
 /* Promises of engine/snapshot.c (X1 to X4) and snapshot_stage.c (A1 to A3). */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
