@@ -51,7 +51,8 @@ rude = [None, True, False, 0, 1, -1, 2**63 - 1, 2**63, 2**64, -2**63, -2**63 - 1
         datetime.date(2000, 1, 1), datetime.timedelta(-1), datetime.timedelta(hours=1), decimal.Decimal(1), fractions.Fraction(1, 2),
         pathlib.Path("m"), types.MappingProxyType({"a": "b"}), array.array("d", [1.0]), array.array("u", "x") if sys.version_info < (3, 12) else 0,
         array.array("i"), NotImplemented, Ellipsis, "1h", "p50", "avg", [("v", ">", 1)], [("v", "=", Rude())], varve.Series("m", {}),
-        varve.Rollup("a", "m", "avg", 1), varve.Rollup(1, 2, 3, 4)]
+        varve.Rollup("a", "m", "avg", 1), varve.Rollup(1, 2, 3, 4), varve.Histogram(1, 1.0, 0, 0, 0.0, 0, [], [], [], [], []),
+        varve.Histogram(*[Rude()] * 11), varve.Histogram(1.0, 1, 1, 1, 1, 1, [Lies()], [None], Lies(), 5, ["x"])]
 try:
     import numpy
     rude += [numpy.float64(1), numpy.int64(1), numpy.array(1), numpy.array([]), numpy.zeros((2, 2)), numpy.array([None]),

@@ -2,6 +2,7 @@
 """Writing: values, columns, times, batches."""
 
 import array
+import dataclasses
 import datetime
 import gc
 import random
@@ -24,6 +25,24 @@ class Values(Case):
         self.assertEqual(struct.pack("d", -0.0), struct.pack("d", row[2]))
         self.assertEqual({"f": "f64", "i": "i64", "u": "u64", "b": "bool", "s": "string", "y": "string", "z": "string"},
                          {field.name: field.type for field in db.fields()})
+
+    def test_histograms(self):
+        db = self.memory()
+        whole = varve.Histogram(12, 18.5, 1, 2, 0.001, 2, [(0, 2), (1, 2)], [1, 2, -1, 0], [(0, 1)], [3], [])
+        floats = varve.Histogram(1.5, 0.5, -53, 0, 0.0, 0.0, [(0, 2)], [0.5, 1.0], [], [], [1.0, 2.0])
+        db.write("m", None, 1, h=whole)
+        db.write_rows([("m", None, 2, {"h": floats})])
+        with db.batch() as batch:
+            batch.write("m", None, 3, h=whole)
+        self.assertEqual([(1, whole), (2, floats), (3, whole)], db.query("m").to_rows())
+        self.assertEqual("histogram", db.fields()[0].type)
+        replace = dataclasses.replace
+        for wrong in (replace(whole, count="x"), replace(whole, positive_spans=[1]), replace(whole, positive_spans=[(1,)]),
+                      replace(whole, positive_buckets=[0.5]), replace(whole, schema=2**40), replace(whole, sum=None),
+                      replace(whole, reset_hint=-1), replace(whole, custom_values=5), replace(whole, count=-1),
+                      replace(whole, negative_buckets=[2**70]), replace(whole, positive_spans=[(0, -1)])):
+            with self.subTest(repr(wrong)), self.assertRaises((TypeError, ValueError, OverflowError)):
+                db.write("m", None, 4, h=wrong)
 
     def test_none_is_no_value(self):
         db = self.memory()

@@ -58,8 +58,8 @@ PyMODINIT_FUNC PyInit__varve(void)
         return NULL;
     }
     if (vpy_handle_module_init() < 0 || vpy_work_module_init() < 0 || vpy_errors_init(module) < 0 ||
-        vpy_times_init() < 0 || vpy_columns_init() < 0 || vpy_write_init(module) < 0 ||
-        vpy_block_init(module) < 0 || vpy_cursor_init(module) < 0 ||
+        vpy_times_init() < 0 || vpy_histogram_init() < 0 || vpy_columns_init() < 0 ||
+        vpy_write_init(module) < 0 || vpy_block_init(module) < 0 || vpy_cursor_init(module) < 0 ||
         vpy_database_init(module) < 0 ||
         PyModule_AddStringConstant(module, "version", varve_version()) < 0) {
         Py_DECREF(module);

@@ -5,7 +5,7 @@
  *
  *     bool     BOOL        bytes, bytearray  BYTES
  *     int      I64, from 2^63 on U64         str  STRING
- *     float    F64         Histogram         (answers, and rows one by one)
+ *     float    F64         Histogram         py_histogram.c
  *
  * NumPy's scalars are what their __index__ or __float__ says.
  */

@@ -220,6 +220,13 @@ static inline size_t vpy_bit_words(size_t count)
     return count / 64 + (count % 64 != 0 ? 1 : 0);
 }
 
+/* ---- py_histogram.c ---- */
+
+int vpy_histogram_init(void);
+/** 1: a varve.Histogram, whose memory *out_owner (a new reference) has; 0: something else; -1:
+ * exception. */
+int vpy_histogram_from(PyObject *object, PyObject **out_owner, varve_value *out_value);
+
 /* ---- labels (py_values.c) ---- */
 
 enum { VPY_LABELS_INLINE = 4 };

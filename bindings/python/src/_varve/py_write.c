@@ -173,6 +173,14 @@ static int write_scalar(write_field *field, PyObject *object)
     field->value_object = Py_NewRef(object);
     int result = vpy_value(object, &field->value);
     if (result == 0) {
+        PyObject *owner;
+        result = vpy_histogram_from(object, &owner, &field->value);
+        if (result > 0) {
+            Py_DECREF(field->value_object);
+            field->value_object = owner;
+        }
+    }
+    if (result == 0) {
         PyObject *plain = PyObject_CallFunctionObjArgs(write_to_value, object, NULL);
         if (plain == NULL) {
             return -1;

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Protocol, SupportsIndex, TypeAlias, final
 
+from ._types import Histogram
+
 class _ArrowArray(Protocol):
     def __arrow_c_array__(self) -> tuple[object, object]: ...
 
@@ -30,7 +32,7 @@ class _Scalar(Protocol):
     def dtype(self) -> Any: ...
     def item(self) -> Any: ...
 
-_Value: TypeAlias = bool | int | float | str | bytes | bytearray | None
+_Value: TypeAlias = bool | int | float | str | bytes | bytearray | Histogram | None
 _Column: TypeAlias = Sequence[_Value] | _Array | _Series | _ArrowArray | _ArrowStream
 _Time: TypeAlias = SupportsIndex | datetime.datetime | _Scalar
 _Times: TypeAlias = Sequence[int] | Sequence[datetime.datetime] | _Array | _Series | _ArrowArray | _ArrowStream
