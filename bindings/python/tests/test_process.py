@@ -392,6 +392,39 @@ class Leaks(Case):
 
         self.check(work)
 
+    def test_references_are_given_back(self):
+        db = self.memory()
+        metric, name, value, field, text, blob = "".join("metric"), "".join(["na", "me"]), "".join(["val", "ue"]), "".join(
+            ["fi", "eld"]), "".join(["te", "xt"]), bytes(bytearray(b"blob"))
+        labels, times, texts, select = {name: value}, [1, 2], [text, None], (metric, {name: value})
+        watched = (metric, name, value, field, text, blob, labels, times, texts, select)
+
+        def work():
+            db.write(metric, labels, 1, {field: text, "b": blob})
+            db.write(metric, labels, times, {field: texts, "b": [blob, blob]})
+            db.write_rows([(metric, labels, 1, {field: text})])
+            with db.batch() as batch:
+                batch.write(metric, labels, times, {field: texts, "b": [blob, blob]})
+                batch.delete(select)
+            db.query(select, fields=field, where=[(field, "=", text)], labels=[name]).to_rows()
+            db.query([select, metric], fields=field, agg="last", by=name).to_dict()
+            db.series(select), db.labels(name, select=select), db.last(select).to_rows()
+            for wrong in (lambda: db.write(metric, labels, times, {field: [text]}), lambda: db.write(metric, {name: 1}, 1, v=1),
+                          lambda: db.query([select, 5]), lambda: batch.write(metric, labels, times, {field: text})):
+                try:
+                    wrong()
+                except (TypeError, ValueError):
+                    pass
+
+        work()
+        gc.collect()
+        before = [sys.getrefcount(each) for each in watched]
+        for _ in range(50):
+            work()
+        gc.collect()
+        after = [sys.getrefcount(each) for each in watched]
+        self.assertLess(max(new - old for old, new in zip(before, after)), 10, (before, after))
+
     @needs("numpy")
     def test_arrays_are_let_go(self):
         db = self.memory()
