@@ -90,6 +90,9 @@ static void children_begin(const bench_options *options)
     if (children_guard == 0) {
         close(ends[1]);
         setsid(); /* Ctrl-C of the terminal is not for the guard */
+        sigset_t all;
+        sigfillset(&all); /* nor is what is sent to every program of this name */
+        sigprocmask(SIG_BLOCK, &all, NULL);
         children_watch(ends[0]);
         _exit(0);
     }

@@ -276,7 +276,14 @@ class Compare(unittest.TestCase):
         self.assertIn("the fake has no disk", done.stderr)
         self.assertIn("status 3", done.stderr)
 
-    def end_by(self, number):
+    @staticmethod
+    def of_its_name(parent):
+        """The children of a process that run the same program."""
+        text = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+        same = os.readlink(f"/proc/{parent}/exe")
+        return [int(pid) for pid in text.split() if os.readlink(f"/proc/{pid}/exe") == same]
+
+    def end_by(self, number, also_guard=False):
         """Ends the program while a peer and a child of that run; everything must be gone."""
         read_end, write_end = os.pipe()
         os.set_inheritable(write_end, True)
@@ -291,6 +298,9 @@ class Compare(unittest.TestCase):
                 self.assertEqual(os.read(read_end, 1), expected)
                 if expected == b"r":
                     self.assertNotEqual(os.listdir(self.root / "made"), [])
+                    if also_guard:
+                        for pid in self.of_its_name(process.pid):
+                            os.kill(pid, number)
                     process.send_signal(number)
         finally:
             process.kill()
@@ -304,6 +314,9 @@ class Compare(unittest.TestCase):
 
     def test_a_kill_ends_the_peer_and_leaves_nothing(self):
         self.end_by(signal.SIGKILL)
+
+    def test_what_ends_every_program_of_the_name_leaves_nothing(self):
+        self.end_by(signal.SIGTERM, also_guard=True)
 
     def test_promtool_gets_as_many_threads_as_varve(self):
         self.run_bench("compare", "I1")
