@@ -240,6 +240,16 @@ double bench_child_run(const bench_command *command, char *out_text, size_t capa
 
 /* ---- what they take ---- */
 
+double bench_child_cpu_s(const bench_child *child)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (clock_getcpuclockid(child->pid, &clock) != 0 || clock_gettime(clock, &used) != 0) {
+        bench_die("the CPU time of a child cannot be read");
+    }
+    return (double)used.tv_sec + (double)used.tv_nsec * 1e-9;
+}
+
 uint64_t bench_child_resident(const bench_child *child, uint64_t *out_peak)
 {
     char path[64];

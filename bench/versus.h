@@ -48,6 +48,8 @@ void bench_child_kill(bench_child *child);
 /** Run to the end; its standard output, terminated, and the seconds of CPU time that it took. A
  * status other than 0 ends the program. */
 double bench_child_run(const bench_command *command, char *out_text, size_t capacity);
+/** Seconds of CPU time that it has taken so far. */
+double bench_child_cpu_s(const bench_child *child);
 /** Resident bytes now, and the most there were. */
 uint64_t bench_child_resident(const bench_child *child, uint64_t *out_peak);
 /** Bytes of all files below a directory, as their lengths say. */

@@ -9,8 +9,8 @@
  * CPU time is that of the whole of promtool, and of varve until then.
  *
  * S2 beside Prometheus: the same samples are left in the log of each, as after a kill; varve_open
- * is timed, and what the log of Prometheus says that its replay took. Verified is the number of
- * samples.
+ * is timed, and what the log of Prometheus says that its replay took; its CPU time is from its
+ * start until it is ready. Verified is the number of samples.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -303,6 +303,7 @@ static void append_their_replay(void *context, double *figures)
     append_run_promtool(job, &cpu);
     snprintf(data, sizeof data, "%s/storage", job->out);
     bench_server_start_prometheus(&server, job->options, job->peer, data);
+    figures[1] = (double)(job->series * job->scrapes) / bench_child_cpu_s(&server.child);
     bench_server_log(&server, log, sizeof log);
     const char *at = strstr(log, title);
     double seconds = at == NULL ? 0 : append_duration(at + sizeof title - 1);
