@@ -63,7 +63,7 @@ void vv_scan_out_deinit(vv_scan *scan)
     vv_alloc *alloc = scan->options.alloc;
     vv_scan_out *out = &scan->out;
     for (size_t i = 0; i < out->column_capacity; i++) {
-        vv_alloc_free(alloc, out->columns[i].values, VV_VECTOR_ROWS_MAX * sizeof(varve_text));
+        vv_alloc_free(alloc, out->columns[i].values, out->columns[i].value_bytes);
         vv_alloc_free(alloc, out->columns[i].present, 2 * SCAN_OUT_WORDS * sizeof(uint64_t));
     }
     vv_alloc_free(alloc, out->columns, out->column_capacity * sizeof *out->columns);
@@ -92,8 +92,11 @@ static varve_status scan_out_start_column(vv_scan *scan, size_t index, uint32_t 
 {
     vv_alloc *alloc = scan->options.alloc;
     vv_scan_out *out = &scan->out;
-    if (out->columns[index].values == NULL) {
-        out->columns[index].values = vv_alloc_array(alloc, VV_VECTOR_ROWS_MAX, sizeof(varve_text));
+    size_t value_bytes = VV_VECTOR_ROWS_MAX * vv_type_width(type);
+    if (out->columns[index].value_bytes < value_bytes) {
+        vv_alloc_free(alloc, out->columns[index].values, out->columns[index].value_bytes);
+        out->columns[index].values = vv_alloc_new(alloc, value_bytes);
+        out->columns[index].value_bytes = out->columns[index].values == NULL ? 0 : value_bytes;
     }
     if (out->columns[index].present == NULL) {
         out->columns[index].present = vv_alloc_array(alloc, 2 * SCAN_OUT_WORDS, 8);

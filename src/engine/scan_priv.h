@@ -31,8 +31,10 @@ typedef struct vv_scan_column_data {
     const void *values;
     const uint64_t *present; /* NULL: all */
     const uint64_t *marks;   /* NULL: none is BYTES */
-    void *buffer;            /* owned: values, capacity rows of 16 bytes */
-    uint64_t *bits;          /* owned: present, then marks */
+    void *buffer;            /* owned: values */
+    size_t buffer_bytes;
+    uint64_t *bits; /* owned: words for present, then as many for marks */
+    size_t words;
 } vv_scan_column_data;
 
 typedef struct vv_scan_source {
@@ -65,7 +67,8 @@ typedef struct vv_scan_out {
     struct {
         uint32_t type; /* NONE until the first value */
         bool has_marks;
-        void *values; /* 16 bytes a row */
+        void *values; /* VV_VECTOR_ROWS_MAX of them */
+        size_t value_bytes;
         uint64_t *present, *marks;
     } * columns;
     size_t column_capacity;

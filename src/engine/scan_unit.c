@@ -16,6 +16,8 @@
 #include "base/bitmap.h"
 #include "base/status.h"
 
+enum { SCAN_UNIT_COLUMN_BYTES = 512 }; /* a first buffer: 64 numbers; arbitrary */
+
 static size_t scan_unit_next(const vv_scan *scan, const vv_scan_source *source)
 {
     return scan->options.is_descending ? source->end - 1 : source->next;
@@ -190,28 +192,39 @@ static varve_status scan_unit_grow(vv_scan *scan, vv_scan_source *source, size_t
     }
     vv_alloc_free(alloc, source->time_buffer, source->row_capacity * sizeof *times);
     vv_alloc_free(alloc, source->row_id_buffer, source->row_capacity * sizeof *row_ids);
-    for (size_t i = 0; i < source->column_capacity; i++) {
-        vv_scan_column_data *column = &source->columns[i];
-        vv_alloc_free(alloc, column->buffer, source->row_capacity * sizeof(varve_text));
-        vv_alloc_free(alloc, column->bits, 2 * vv_bits_words(source->row_capacity) * 8);
-        column->buffer = NULL;
-        column->bits = NULL;
-    }
     source->time_buffer = times;
     source->row_id_buffer = row_ids;
     source->row_capacity = capacity;
     return VARVE_OK;
 }
 
-static varve_status scan_unit_grow_column(vv_scan *scan, vv_scan_source *source,
-                                          vv_scan_column_data *column, varve_error *out_err)
+/** A power of two, so that a column grows a few times at most. */
+static size_t scan_unit_round(size_t least, size_t wanted)
+{
+    size_t size = least;
+    while (size < wanted) {
+        size *= 2;
+    }
+    return size;
+}
+
+/** Room for the values of one column of a unit, and their bits: a series of thousands of fields has
+ *  few rows in a unit, or few of the fields. What fits stays as it is. */
+static varve_status scan_unit_grow_column(vv_scan *scan, vv_scan_column_data *column, size_t rows,
+                                          size_t width, varve_error *out_err)
 {
     vv_alloc *alloc = scan->options.alloc;
-    if (column->buffer == NULL) {
-        column->buffer = vv_alloc_array(alloc, source->row_capacity, sizeof(varve_text));
+    if (column->buffer_bytes < rows * width || column->buffer == NULL) {
+        size_t bytes = scan_unit_round(SCAN_UNIT_COLUMN_BYTES, rows * width);
+        vv_alloc_free(alloc, column->buffer, column->buffer_bytes);
+        column->buffer = vv_alloc_new(alloc, bytes);
+        column->buffer_bytes = column->buffer == NULL ? 0 : bytes;
     }
-    if (column->bits == NULL) {
-        column->bits = vv_alloc_array(alloc, 2 * vv_bits_words(source->row_capacity), 8);
+    if (column->words < vv_bits_words(rows) || column->bits == NULL) {
+        size_t words = scan_unit_round(1, vv_bits_words(rows));
+        vv_alloc_free(alloc, column->bits, 2 * column->words * 8);
+        column->bits = vv_alloc_array(alloc, 2 * words, 8);
+        column->words = column->bits == NULL ? 0 : words;
     }
     if (column->buffer == NULL || column->bits == NULL) {
         return vv_fail(out_err, VARVE_E_NOMEM, "no memory for a column of a scan");
@@ -223,8 +236,8 @@ void vv_scan_source_deinit(vv_scan *scan, vv_scan_source *source)
 {
     vv_alloc *alloc = scan->options.alloc;
     for (size_t i = 0; i < source->column_capacity; i++) {
-        vv_alloc_free(alloc, source->columns[i].buffer, source->row_capacity * sizeof(varve_text));
-        vv_alloc_free(alloc, source->columns[i].bits, 2 * vv_bits_words(source->row_capacity) * 8);
+        vv_alloc_free(alloc, source->columns[i].buffer, source->columns[i].buffer_bytes);
+        vv_alloc_free(alloc, source->columns[i].bits, 2 * source->columns[i].words * 8);
     }
     vv_alloc_free(alloc, source->columns, source->column_capacity * sizeof *source->columns);
     vv_alloc_free(alloc, source->time_buffer, source->row_capacity * sizeof(int64_t));
@@ -309,9 +322,8 @@ static void scan_unit_cut(vv_scan *scan, vv_scan_source *source, size_t count)
 static void scan_unit_squeeze_column(const vv_scan *scan, const vv_scan_source *source,
                                      vv_scan_column_data *column, size_t width)
 {
-    size_t words = vv_bits_words(source->row_capacity);
     uint64_t *present = column->bits;
-    uint64_t *marks = column->bits + words;
+    uint64_t *marks = column->bits + column->words;
     const uint8_t *values = column->values;
     uint8_t *target = column->buffer;
     size_t to = 0;
@@ -338,8 +350,9 @@ static varve_status scan_unit_squeeze(vv_scan *scan, vv_scan_source *source, var
         if (column->type == VARVE_TYPE_NONE) {
             continue;
         }
-        VV_TRY(scan_unit_grow_column(scan, source, column, out_err));
-        scan_unit_squeeze_column(scan, source, column, vv_type_width(column->type));
+        size_t width = vv_type_width(column->type);
+        VV_TRY(scan_unit_grow_column(scan, column, source->row_end, width, out_err));
+        scan_unit_squeeze_column(scan, source, column, width);
     }
     size_t to = 0;
     for (size_t row = source->begin; row < source->row_end; row++) {
@@ -374,9 +387,10 @@ static varve_status scan_unit_decode_column(vv_scan *scan, vv_scan_source *sourc
     if (field == 0 || !vv_vector_find(&source->vector, field, &encoded)) {
         return VARVE_OK;
     }
-    VV_TRY(scan_unit_grow_column(scan, source, column, out_err));
+    VV_TRY(scan_unit_grow_column(scan, column, source->vector.count, vv_type_width(encoded.type),
+                                 out_err));
     uint64_t *present = column->bits;
-    uint64_t *marks = column->bits + vv_bits_words(source->row_capacity);
+    uint64_t *marks = column->bits + column->words;
     memset(marks, 0, vv_bits_words(source->vector.count) * 8);
     VV_TRY(vv_vector_decode(&encoded, scan->options.scratch, &source->blobs, column->buffer,
                             present, marks, out_err));
@@ -441,8 +455,9 @@ static varve_status scan_unit_view_plain(vv_scan *scan, vv_scan_source *source,
             column->present = plain->present;
             column->marks = plain->marks;
             if (plain->type == VARVE_TYPE_BYTES && plain->marks == NULL) {
-                VV_TRY(scan_unit_grow_column(scan, source, column, out_err));
-                uint64_t *marks = column->bits + vv_bits_words(source->row_capacity);
+                VV_TRY(
+                    scan_unit_grow_column(scan, column, rows->count, sizeof(varve_text), out_err));
+                uint64_t *marks = column->bits + column->words;
                 vv_bits_set_range(marks, 0, rows->count);
                 column->marks = marks;
             }

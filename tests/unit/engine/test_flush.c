@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises of engine/flush.c and publish.c. */
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/flush.h"
@@ -378,6 +379,64 @@ static void a_cancelled_flush_changes_nothing(void **state)
     check_gone(f, 1, 150);
 }
 
+/* Rows of one field each, of thousands: what a scan of them takes follows what is there, and not
+ * 1024 rows of 16 bytes for each field, twice over, which is more than all the memory here. */
+static void a_series_of_thousands_of_thin_fields_is_flushed_and_merged(void **state)
+{
+    enum { FIELDS = 4000, ROWS = 4 * FIELDS, BATCH = 1000 };
+    engine_fixture *f = *state;
+    static varve_field fields[FIELDS];
+    varve_error err;
+    varve_series series;
+    varve_batch *batch;
+    uint64_t before[2];
+    uint64_t after[2];
+    uint64_t rows;
+    check_ok(varve_series_resolve(f->db, VARVE_STR("wide"), NULL, 0, 0, &series, &err), &err);
+    for (unsigned i = 0; i < FIELDS; i++) {
+        char name[8];
+        int size = snprintf(name, sizeof name, "f%u", i);
+        varve_text text = {.data = name, .size = (size_t)size};
+        check_ok(varve_field_resolve(f->db, text, &fields[i], &err), &err);
+    }
+    check_ok(varve_batch_create(f->db, &batch, &err), &err);
+    for (int row = 0; row < FIELDS / BATCH; row++) { /* all fields, in few steps */
+        static varve_value values[BATCH];
+        for (int i = 0; i < BATCH; i++) {
+            values[i] = (varve_value){.type = VARVE_TYPE_F64, .as.f64 = i};
+        }
+        varve_row wide = {.series = series,
+                          .timestamp = row - FIELDS,
+                          .fields = &fields[row * BATCH],
+                          .values = values,
+                          .count = BATCH};
+        check_ok(varve_batch_row(batch, &wide, &err), &err);
+    }
+    for (int row = 0; row < ROWS; row++) {
+        varve_value value = {.type = VARVE_TYPE_F64, .as.f64 = row};
+        varve_row one = {.series = series,
+                         .timestamp = row,
+                         .fields = &fields[row * 7 % FIELDS],
+                         .values = &value,
+                         .count = 1};
+        check_ok(varve_batch_row(batch, &one, &err), &err);
+        if (row % BATCH == BATCH - 1) {
+            check_ok(varve_batch_commit(batch, NULL, NULL, &err), &err);
+            varve_batch_clear(batch);
+        }
+        if (row % FIELDS == FIELDS - 1) {
+            engine_fixture_flush(f);
+        }
+    }
+    varve_batch_free(batch);
+    engine_fixture_flush(f);
+    engine_fixture_digest(f, before, &rows);
+    assert_int_equal(rows, ROWS + FIELDS / BATCH);
+    engine_fixture_compact(f);
+    engine_fixture_digest(f, after, &rows);
+    assert_memory_equal(before, after, sizeof before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +456,7 @@ int main(void)
         cmocka_unit_test(each_failed_call_loses_nothing),
         engine_fixture_test(each_failed_allocation_loses_nothing),
         engine_fixture_test(a_cancelled_flush_changes_nothing),
+        engine_fixture_test(a_series_of_thousands_of_thin_fields_is_flushed_and_merged),
     };
     return cmocka_run_group_tests_name("flush", tests, NULL, NULL);
 }
