@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * I6 durable: writers of single rows that wait for the sync of their group, one row in each commit,
- * beside plain appends of 128 bytes with fdatasync on the same disk, in turn. Latencies are those
- * of each commit in a closed loop.
+ * beside plain appends of 128 bytes with fdatasync on the same disk, and beside one writer alone in
+ * a database of its own, in turn. Latencies are those of each commit in a closed loop.
  */
 #include "bench.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { DURABLE_WRITERS_MAX = 64, DURABLE_RAW_BYTES = 128 };
+enum { DURABLE_WRITERS_MAX = 64, DURABLE_RAW_BYTES = 128, DURABLE_ALONE_ROWS = 400 };
 
 typedef struct durable_job {
     const bench_store *store;
@@ -85,7 +85,7 @@ static double durable_round(const bench_store *store, size_t writers, size_t fir
 }
 
 typedef struct durable_figures {
-    bench_samples rate, p50, p99, ratio, ratio_allocated, rows_per_sync;
+    bench_samples rate, p50, p99, ratio, ratio_allocated, ratio_alone, rows_per_sync;
 } durable_figures;
 
 static void durable_report(const bench_options *options, size_t writers,
@@ -96,6 +96,7 @@ static void durable_report(const bench_options *options, size_t writers,
         const bench_samples *samples;
     } rows[] = {
         {"acks_per_s", "1/s", NULL, &figures->rate},
+        {"acks_per_s", "", "one writer", &figures->ratio_alone},
         {"p50", "us", NULL, &figures->p50},
         {"p99", "us", NULL, &figures->p99},
         {"p50", "", "append+sync", &figures->ratio},
@@ -123,19 +124,26 @@ static void durable_measure(const bench_options *options, size_t writers)
 {
     size_t count = bench_pick(options, writers == 1 ? 100 : 40, writers == 1 ? 400 : 100);
     size_t reps = bench_reps(options, 3, 7);
-    int64_t *latencies = bench_memory(writers * count, sizeof *latencies);
+    size_t room = writers * count > DURABLE_ALONE_ROWS ? writers * count : DURABLE_ALONE_ROWS;
+    int64_t *latencies = bench_memory(room, sizeof *latencies);
     durable_figures figures = {0};
     bench_store store;
+    bench_store alone;
     bench_store_open(&store, options, 0, VARVE_SYNC_GROUP, NULL, writers);
+    bench_store_open(&alone, options, 0, VARVE_SYNC_GROUP, NULL, 1);
     durable_round(&store, writers, 0, count, latencies); /* warms up */
+    durable_round(&alone, 1, 0, DURABLE_ALONE_ROWS, latencies);
     for (size_t rep = 1; rep <= reps; rep++) {
         double raw = bench_raw_sync_p50(options->base, DURABLE_RAW_BYTES, 100, false);
         double allocated = bench_raw_sync_p50(options->base, DURABLE_RAW_BYTES, 100, true);
+        double one = DURABLE_ALONE_ROWS / durable_round(&alone, 1, rep * DURABLE_ALONE_ROWS,
+                                                        DURABLE_ALONE_ROWS, latencies);
         double syncs = bench_store_stat(&store, "varve_wal_syncs_total");
         double seconds = durable_round(&store, writers, rep * count, count, latencies);
         syncs = bench_store_stat(&store, "varve_wal_syncs_total") - syncs;
         double p50 = bench_quantile(latencies, writers * count, 0.5);
         bench_sample(&figures.rate, (double)(writers * count) / seconds);
+        bench_sample(&figures.ratio_alone, (double)(writers * count) / seconds / one);
         bench_sample(&figures.p50, p50 / 1000);
         bench_sample(&figures.p99, bench_quantile(latencies, writers * count, 0.99) / 1000);
         bench_sample(&figures.ratio, p50 / raw);
@@ -144,6 +152,8 @@ static void durable_measure(const bench_options *options, size_t writers)
     }
     bench_store_verify(&store, (reps + 1) * count, durable_value, NULL);
     bench_store_drop(&store);
+    bench_store_verify(&alone, (reps + 1) * DURABLE_ALONE_ROWS, durable_value, NULL);
+    bench_store_drop(&alone);
     durable_report(options, writers, &figures);
     free(latencies);
 }

@@ -144,7 +144,7 @@ void bench_run_reopen(const bench_options *options)
         size_t scrapes;
     } logs[] = {
         {BENCH_TSBS_CPU, bench_pick(options, 100, 5000)},
-        {BENCH_GAUGE_WALK, bench_pick(options, 100, 2900)},
+        {BENCH_GAUGE_WALK, bench_pick(options, 100, 3330)},
     };
     for (size_t i = 0; i < sizeof logs / sizeof *logs; i++) {
         if (options->set == BENCH_SET_COUNT || options->set == logs[i].set) {

@@ -29,6 +29,7 @@ typedef struct vv_merge_target {
     const char *directory;
     uint64_t id;
     uint32_t level;
+    bool has_helper; /* two threads may write it; the file is the same */
 } vv_merge_target;
 
 /** Write the rows of one view (segments and heads in it) as one file, series in order of names,

@@ -3,13 +3,13 @@
 /*
  * One run at a time:
  *
- *     caller   put job | even shards ......... | wait for the helper | next run
- *     helper     wait  | odd shards .......... | done
+ *     caller   put job | 3 shards of 8 ....... | wait for the helper | next run
+ *     helper     wait  | the other shards .... | done
  *
- *   J1  A run is done when both halves are. Nothing else touches the head or the catalogue
+ *   J1  A run is done when both parts are. Nothing else touches the head or the catalogue
  * meanwhile, so that both threads see the definitions and policies between two runs.
  *
- *   J2  After a failure of either half the caller gives back the whole run, alone.
+ *   J2  After a failure of either the caller gives back the whole run, alone.
  */
 
 #include "engine/replay_crew.h"
@@ -18,9 +18,11 @@
 #include "engine/head.h"
 #include "engine/write.h"
 
-/* Series are numbered as they come, and those of one scrape alternate between the halves. */
-#define CREW_SHARDS_CALLER UINT64_C(0x5555555555555555)
-#define CREW_SHARDS_HELPER UINT64_C(0xAAAAAAAAAAAAAAAA)
+/* Series are numbered as they come, and those of one scrape alternate between the two. The caller
+ * has also read the run: he takes three shards of eight (measured, doubles that use all their bits:
+ * 2.2 s of CPU time against 1.5 with one half each). */
+#define CREW_SHARDS_CALLER UINT64_C(0x5252525252525252)
+#define CREW_SHARDS_HELPER UINT64_C(0xADADADADADADADAD)
 
 struct vv_replay_crew {
     /* fixed */
