@@ -366,6 +366,9 @@ static int stats_top_run(stats_top *top)
         varve_error error;
         stats_gist gist;
         varve_status status = stats_gist_read(&top->source, &top->arena, &before, &gist, &error);
+        if (status == VARVE_E_CANCELLED && vv_signals_is_stop_asked()) {
+            return VV_EXIT_INTERRUPTED; /* while it asked, and not while it waited */
+        }
         if (status != VARVE_OK) {
             return vv_cli_report("top", status, &error);
         }

@@ -14,8 +14,8 @@
  *
  *   B4  A pass that came to its end is recorded in the manifest by who may write (N1, N2 of
  *       engine/scrub_record.h, K1, K2 of engine/scrub_status.h); one that was stopped says nothing.
- * A disk that takes no record is no failure of the pass: what it found is answered, and told by the
- * handle.
+ *       A disk that takes no record is no failure of the pass: what it found is answered, and told
+ *       by the handle.
  */
 
 #include "engine/scrub.h"

@@ -165,9 +165,9 @@ bool vv_write_retypes_hold_locked(const vv_write *write);
 VV_MUST_CHECK varve_status vv_write_is_deleted(const vv_write *write, uint32_t series, int64_t time,
                                                size_t begin, size_t end, bool *out_is_deleted,
                                                varve_error *out_err);
-/** Leave a row of the batch out. */
 /** Tell the caller which row the write fails for; whoever calls it makes the message. */
 void vv_write_blame(const vv_write *write, const varve_rejected *rejected);
+/** Leave a row of the batch out. */
 VV_MUST_CHECK varve_status vv_write_reject(vv_write *write, const varve_rejected *rejected,
                                            varve_error *out_err);
 

@@ -172,8 +172,8 @@ struct vv_wal {
 
     /* guarded by lock: leading */
     bool is_leading;
-    uint32_t cohort;                       /* number of the last one that was led */
-    uint64_t cohort_ticket, cohort_before; /* last tickets of it and of the one before it */
+    uint32_t cohort;        /* number of the last one that was led */
+    uint64_t cohort_ticket; /* its last */
     uint64_t written_lsn;
     uint64_t unmarked_lsn;     /* durable LSN that no MARK is wanted for */
     int64_t unsynced_since_ns; /* a written batch waits for its interval; 0: none */

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import unittest
@@ -302,6 +303,18 @@ class Verbs(Commands):
             self.assertIsNone(first["rows_per_s"])
             self.assertIsNotNone(second["rows_per_s"])
             self.stop(running)
+
+    def test_top_is_stopped_in_silence_while_it_asks(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.settimeout(60)
+            running = subprocess.Popen([PROGRAM, "top", "--json", "--url", "http://127.0.0.1:%d" % server.getsockname()[1]],
+                                       text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment)
+            self.addCleanup(lambda: (running.kill(), running.wait(), running.stdout.close(), running.stderr.close()))
+            asking, _ = server.accept()
+            with asking:
+                asking.settimeout(60)
+                self.assertTrue(asking.recv(4096).startswith(b"GET "))
+                self.assertEqual("", self.stop(running))
 
     # --- completion ---
 
