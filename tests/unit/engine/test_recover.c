@@ -138,7 +138,7 @@ static void a_replacement_of_a_row_that_comes_later_is_damage(void **state)
     recover_expect(f, VARVE_E_CORRUPT, "a replacement of row 1099511627776");
 }
 
-/* A vector of the log: times about 10 apart, of field 1. */
+/* A vector of the log: times about 10 apart, of fields 1 and 2. */
 static void recover_make_vector(engine_fixture *f, vv_buf *out)
 {
     enum { ROWS = 100 };
@@ -149,10 +149,12 @@ static void recover_make_vector(engine_fixture *f, vv_buf *out)
         times[i] = i * 10 + i * i % 7;
         values[i] = i % 7 * 0.3;
     }
-    uint32_t field = 1;
-    varve_column column = {.type = VARVE_TYPE_F64, .values = values};
+    static const uint64_t present[2] = {~UINT64_C(2), UINT64_MAX >> 28}; /* one row has none */
+    uint32_t fields[2] = {1, 2};
+    varve_column columns[2] = {{.type = VARVE_TYPE_F64, .values = values},
+                               {.type = VARVE_TYPE_F64, .values = values, .present = present}};
     vv_rows rows = {
-        .count = ROWS, .times = times, .fields = &field, .columns = &column, .column_count = 1};
+        .count = ROWS, .times = times, .fields = fields, .columns = columns, .column_count = 2};
     vv_codec_scratch *scratch;
     check_ok(vv_codec_scratch_create(&f->alloc, &scratch, &err), &err);
     vv_buf_init(out, &f->alloc, SIZE_MAX);
@@ -180,6 +182,7 @@ static void a_vector_that_does_not_decode_is_damage(void **state)
                       .vector = vector.data,
                       .vector_size = vector.size};
         recover_log_names(f);
+        recover_log_definition(f, 1, 2, VV_TEXT("other"));
         recover_log_run(f, &run);
         engine_fixture_abandon(f);
         varve_status status = varve_open("db", &f->options, &f->db, &err);
