@@ -38,27 +38,15 @@ PATHS = ("VV_TRY(vv_db_path(", "VV_TRY(vv_path_join(", "VV_TRY(vv_wal_file_path(
 # What decides about stored data: every line and branch is to be reached.
 GATED = ("src/wal/*.c", "src/engine/manifest*.c", "src/engine/recover*.c", "src/engine/publish*.c",
          "src/engine/lockfile.c", "src/engine/ident.c", "src/sys/registry.c")
-# What those have reached that are not there yet: per cent of lines and branches, rounded down.
+# What those have reached that are not there yet: per cent of lines and branches, rounded down;
+# measured without the fuzz targets and the drivers of failing calls and allocations, which reach most of the rest.
 FLOORS = {
-    "src/engine/ident.c": (100, 95),
-    "src/engine/lockfile.c": (98, 88),
-    "src/engine/manifest.c": (99, 93),
-    "src/engine/manifest_edit.c": (98, 97),
-    "src/engine/manifest_load.c": (100, 93),
-    "src/engine/manifest_retention.c": (100, 97),
-    "src/engine/manifest_state.c": (100, 97),
-    "src/engine/manifest_tiers.c": (97, 97),
-    "src/engine/publish.c": (97, 91),
-    "src/engine/recover.c": (99, 92),
-    "src/sys/registry.c": (98, 88),
-    "src/wal/payload_write.c": (100, 99),
-    "src/wal/replay.c": (100, 92),
-    "src/wal/replay_keep.c": (99, 91),
-    "src/wal/replay_probe.c": (100, 94),
-    "src/wal/wal.c": (98, 95),
-    "src/wal/wal_file.c": (100, 98),
-    "src/wal/wal_group.c": (98, 88),
-    "src/wal/wal_service.c": (100, 94),
+    "src/engine/ident.c": (100, 97),
+    "src/engine/manifest_load.c": (100, 99),
+    "src/engine/publish.c": (100, 99),
+    "src/engine/recover.c": (100, 99),
+    "src/wal/replay.c": (100, 98),
+    "src/wal/wal_group.c": (100, 98),
 }
 ENGINE_LINES, ENGINE_BRANCHES = 95, 90
 
