@@ -8,12 +8,12 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/bitmap.h"
 #include "base/status.h"
 #include "engine/rollup_set.h"
 #include "engine/write_priv.h"
 #include "index/catalogue.h"
 #include "model/histogram.h"
+#include "model/presence.h"
 #include "model/value.h"
 #include "wal/payload.h"
 
@@ -488,24 +488,10 @@ static varve_status batch_series_ids(varve_batch *batch, const varve_columns *gi
 static varve_status batch_check_presence(const varve_column *columns, size_t count, size_t rows,
                                          varve_error *out_err)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (columns[i].present == NULL) {
-            return VARVE_OK;
-        }
-    }
-    for (size_t word = 0; word < vv_bits_words(rows); word++) {
-        uint64_t any = 0;
-        for (size_t i = 0; i < count; i++) {
-            any |= columns[i].present[word];
-        }
-        size_t left = rows - 64 * word;
-        uint64_t missing = ~any & (left < 64 ? (UINT64_C(1) << left) - 1 : UINT64_MAX);
-        if (missing != 0) {
-            return vv_fail(out_err, VARVE_E_INVALID, "row %zu of the columns has no value",
-                           64 * word + vv_ctz64(missing));
-        }
-    }
-    return VARVE_OK;
+    size_t row = vv_columns_find_empty(columns, count, rows);
+    return row == rows
+               ? VARVE_OK
+               : vv_fail(out_err, VARVE_E_INVALID, "row %zu of the columns has no value", row);
 }
 
 static varve_status batch_add_columns(varve_batch *batch, const varve_columns *given,

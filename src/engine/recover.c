@@ -37,6 +37,7 @@
 #include "engine/version.h"
 #include "engine/write.h"
 #include "index/catalogue.h"
+#include "model/presence.h"
 #include "wal/frame.h"
 #include "wal/payload.h"
 #include "wal/replay.h"
@@ -438,6 +439,10 @@ static varve_status recover_run(recover_state *state, const vv_run *logged, uint
     } else {
         VV_TRY(recover_columns(state, &run, logged->fields, logged->columns, logged->column_count,
                                out_err));
+    }
+    size_t empty = vv_columns_find_empty(run.columns, run.column_count, run.count);
+    if (empty != run.count) {
+        return vv_fail(out_err, VARVE_E_CORRUPT, "log: row %zu of a run has no value", empty);
     }
     state->rows += run.count;
     state->points += run.count * (uint64_t)run.column_count;

@@ -212,6 +212,47 @@ static void a_vector_that_does_not_decode_is_damage(void **state)
     vv_buf_deinit(&vector);
 }
 
+/* What a head cannot hold: as columns, and as a vector. */
+static void a_row_without_a_value_is_damage(void **state)
+{
+    engine_fixture *f = *state;
+    static const int64_t times[2] = {5, 6};
+    static const double values[2] = {1, 0};
+    static const uint64_t present = 1;
+    uint32_t one = 1;
+    varve_column column = {.type = VARVE_TYPE_F64, .values = values, .present = &present};
+    vv_run run = {.count = 2,
+                  .series = &one,
+                  .series_count = 1,
+                  .times = times,
+                  .time_count = 2,
+                  .fields = &one,
+                  .columns = &column,
+                  .column_count = 1};
+    recover_log_names(f);
+    recover_log_run(f, &run);
+    recover_expect(f, VARVE_E_CORRUPT, "row 1 of a run has no value");
+
+    varve_error err;
+    vv_buf vector;
+    vv_codec_scratch *scratch;
+    vv_rows rows = {
+        .count = 2, .times = times, .fields = &one, .columns = &column, .column_count = 1};
+    check_ok(vv_codec_scratch_create(&f->alloc, &scratch, &err), &err);
+    vv_buf_init(&vector, &f->alloc, SIZE_MAX);
+    check_ok(vv_vector_encode(&rows, scratch, &vector, &err), &err);
+    run = (vv_run){.count = 2,
+                   .series = &one,
+                   .series_count = 1,
+                   .vector = vector.data,
+                   .vector_size = vector.size};
+    recover_log_names(f);
+    recover_log_run(f, &run);
+    recover_expect(f, VARVE_E_CORRUPT, "row 1 of a run has no value");
+    vv_buf_deinit(&vector);
+    vv_codec_scratch_free(scratch);
+}
+
 static void records_that_make_no_sense_are_damage(void **state)
 {
     engine_fixture *f = *state;
@@ -636,6 +677,7 @@ int main(void)
         engine_fixture_test(rows_of_names_that_were_never_defined_are_damage),
         engine_fixture_test(a_replacement_of_a_row_that_comes_later_is_damage),
         engine_fixture_test(a_vector_that_does_not_decode_is_damage),
+        engine_fixture_test(a_row_without_a_value_is_damage),
         engine_fixture_test(records_that_make_no_sense_are_damage),
         engine_fixture_test(fields_used_in_another_order_keep_their_values),
         engine_fixture_test(foreign_files_are_left_alone),
