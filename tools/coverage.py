@@ -38,15 +38,12 @@ PATHS = ("VV_TRY(vv_db_path(", "VV_TRY(vv_path_join(", "VV_TRY(vv_wal_file_path(
 # What decides about stored data: every line and branch is to be reached.
 GATED = ("src/wal/*.c", "src/engine/manifest*.c", "src/engine/recover*.c", "src/engine/publish*.c",
          "src/engine/lockfile.c", "src/engine/ident.c", "src/sys/registry.c")
-# What those have reached that are not there yet: per cent of lines and branches, rounded down;
-# measured without the fuzz targets and the drivers of failing calls and allocations, which reach most of the rest.
+# What those have reached that are not there yet: per cent of lines and branches, rounded down. Left are a directory of
+# a vector that is refused while the log is replayed, and two interleavings of threads, which the schedules of
+# tests/sched draw in a build of their own.
 FLOORS = {
-    "src/engine/ident.c": (100, 97),
-    "src/engine/manifest_load.c": (100, 99),
-    "src/engine/publish.c": (100, 99),
     "src/engine/recover.c": (100, 99),
-    "src/wal/replay.c": (100, 98),
-    "src/wal/wal_group.c": (100, 98),
+    "src/wal/wal_group.c": (100, 99),
 }
 ENGINE_LINES, ENGINE_BRANCHES = 95, 90
 
